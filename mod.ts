@@ -1,0 +1,32 @@
+/**
+ * Metrics for programs that share a host: count in memory, read with `cat`.
+ *
+ * @example Count something and offer it to readers
+ * ```ts
+ * import { config, incr, startRecorder } from "@statvent/statvent";
+ *
+ * config.pipeDir = await Deno.makeTempDir();
+ * await using recorder = await startRecorder();
+ * incr("jobs.done");
+ * console.log(`cat ${recorder.path}`);
+ * ```
+ *
+ * @module
+ */
+
+export { type Config, config } from "./config.ts";
+export type { Percentile } from "./percentile.ts";
+export { type Recorder, startRecorder } from "./recorder.ts";
+export {
+  type Counter,
+  counter,
+  type FormatFunc,
+  type Gauge,
+  gauge,
+  getAll,
+  incr,
+  record,
+  type Series,
+  series,
+  set,
+} from "./stats.ts";

@@ -1,0 +1,135 @@
+/**
+ * Reads one whole snapshot from one pipe, within a time that is known before.
+ *
+ * Touches the pipe and the clock. Never waits for a writer.
+ *
+ * @module
+ */
+
+import { parseSnapshot, type Snapshot, SnapshotError } from "./format.ts";
+import { runtime } from "./runtime.ts";
+
+/** Why there is no snapshot. */
+export type Failure = "dead" | "timeout" | "invalid";
+
+/** What is read at most. A hundred thousand stats take 4 MB. */
+const MAX_BYTES = 64 * 2 ** 20;
+
+/** How much is read in one turn, so that other pipes get theirs. */
+const TURN_BYTES = 2 ** 20;
+
+/** How often a text that may be a part of a snapshot, or just wrong, is read again. */
+const DOUBTS = 3;
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// Read into, and copied out of before the thread turns to anything else.
+const buffer = new Uint8Array(65_536);
+
+function join(pieces: readonly Uint8Array[], length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let offset = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, offset);
+    offset += piece.length;
+  }
+  return bytes;
+}
+
+/**
+ * Reads all that comes until the writer closes the pipe.
+ *
+ * @returns The bytes, or `undefined` if this pipe will not bring any: it has
+ * been replaced by another one, or the time is over.
+ */
+async function readOnce(
+  path: string,
+  deadline: number,
+): Promise<Uint8Array | undefined> {
+  const inode = runtime.identify(path)?.inode;
+  const fd = runtime.openReader(path);
+  try {
+    const pieces: Uint8Array[] = [];
+    let length = 0;
+    while (performance.now() < deadline) {
+      const count = runtime.read(fd, buffer);
+      if (count) {
+        pieces.push(buffer.slice(0, count));
+        const before = length;
+        length += count;
+        if (length > MAX_BYTES) {
+          throw new SnapshotError(
+            "Cannot read a snapshot: too long",
+            false,
+            false,
+          );
+        }
+        if (
+          Math.floor(length / TURN_BYTES) > Math.floor(before / TURN_BYTES)
+        ) await sleep(0);
+        continue;
+      }
+      if (count === 0 && length > 0) return join(pieces, length);
+      // No writer yet. If the pipe has been replaced, there never will be one:
+      // another reader came in between.
+      if (count === 0 && runtime.identify(path)?.inode !== inode) return;
+      await sleep(1);
+    }
+  } finally {
+    runtime.close(fd);
+  }
+}
+
+/**
+ * Reads a snapshot, again and again where another reader got a part of it.
+ *
+ * @param path The pipe.
+ * @param pid Whose pipe it is.
+ * @param deadline When to give up, by `performance.now()`.
+ * @param annotated Whether the process is known to send annotations, so that a
+ * text without them cannot be all.
+ * @returns The snapshot, or why there is none; `undefined` if the pipe was
+ * removed while it was read.
+ */
+export async function readPipe(
+  path: string,
+  pid: number,
+  deadline: number,
+  annotated: boolean,
+): Promise<Snapshot | Failure | undefined> {
+  let failure: Failure = "timeout";
+  let doubts = 0;
+  do {
+    if (runtime.processExists(pid) === false) return "dead";
+    const file = runtime.identify(path);
+    if (file === undefined) failure = "timeout";
+    else if (!file.isFifo) return "invalid";
+    else {
+      try {
+        const bytes = await readOnce(path, deadline);
+        if (bytes !== undefined) {
+          const snapshot = parseSnapshot(bytes);
+          if (snapshot.annotated || !annotated) return snapshot;
+          failure = "invalid";
+        }
+      } catch (error) {
+        if (error instanceof SnapshotError) {
+          if (!error.torn) return "invalid";
+          annotated ||= error.annotated;
+          if (!annotated && ++doubts === DOUBTS) return "invalid";
+          failure = "invalid";
+        } else if (!isPassing(error)) return "invalid";
+      }
+    }
+    // At random, so that readers which came at the same time do not again.
+    await sleep(Math.random() * 5);
+  } while (performance.now() < deadline);
+  return runtime.identify(path) === undefined ? undefined : failure;
+}
+
+/** Whether an error on opening the pipe may not come again. */
+function isPassing(error: unknown): boolean {
+  return ["ENOENT", "EMFILE", "ENFILE", "EINTR"].includes(
+    (error as { code?: string }).code ?? "",
+  );
+}

@@ -1,0 +1,236 @@
+/**
+ * Serves snapshots to whoever opens the named pipe of this process.
+ *
+ * Touches the pipe directory. Uses no processor time until a reader comes or
+ * somebody removes the pipe.
+ *
+ * @module
+ */
+
+import { FifoPool } from "./fifo_pool.ts";
+import { type RecorderControl, StoppedError } from "./recorder_control.ts";
+import { runtime } from "./runtime.ts";
+
+/** What is written at a time: pieces of PIPE_BUF bytes are written whole or not at all. */
+const PIECE_BYTES = 4096;
+
+/** How long the thread waits for a reader to make room, in milliseconds, before it turns to others. */
+const PATIENCE_MS = 10;
+
+/** How long a reader may stop reading, in milliseconds, before it is given up. */
+const STALL_MS = 5_000;
+
+/** How many readers may be slow at the same time. Each costs a snapshot's memory. */
+const MAX_SLOW = 64;
+
+/** How long after the last reader the pipe is watched, in milliseconds. */
+const SETTLE_MS = 250;
+
+/** How long after a change the pipe is looked after, in milliseconds: `rm -r` must be through. */
+const HEAL_MS = 100;
+
+/** How often the pipe is looked after, in milliseconds, where it cannot be watched. */
+const POLL_MS = 500;
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+const never = new Int32Array(new SharedArrayBuffer(4));
+
+/** Writes until there is no room for `PATIENCE_MS`. Returns how far it came. */
+function writePatiently(fd: number, bytes: Uint8Array): number {
+  let offset = 0;
+  let deadline = performance.now() + PATIENCE_MS;
+  while (offset < bytes.length) {
+    if (runtime.write(fd, bytes.subarray(offset, offset + PIECE_BYTES))) {
+      offset += PIECE_BYTES;
+      deadline = performance.now() + PATIENCE_MS;
+    } else if (performance.now() > deadline) return offset;
+    // A timer of the event loop would take a millisecond or more.
+    else Atomics.wait(never, 0, 0, 0.05);
+  }
+  return offset;
+}
+
+/** What to serve, and where. */
+export interface PipeServerOptions {
+  /** The directory, which must exist. */
+  readonly dir: string;
+  /** The mode of the pipes. */
+  readonly mode: number;
+  /** Makes a snapshot, in a buffer that the next call may reuse. */
+  readonly snapshot: () => Uint8Array<ArrayBuffer>;
+  /** Says when to stop. */
+  readonly control: RecorderControl;
+}
+
+/** Serves the named pipe of this process until it is stopped. */
+export class PipeServer {
+  readonly #options: PipeServerOptions;
+  #pool: FifoPool;
+  #slow = 0;
+  #unwatch: () => void = () => {};
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: PipeServerOptions) {
+    this.#options = options;
+    this.#pool = new FifoPool(options.dir, options.mode, options.control);
+  }
+
+  /**
+   * Serves until `control` says to stop.
+   *
+   * @param ready Called when a reader would be served.
+   * @throws If the pipe cannot be made at the beginning. What fails later is
+   * tried again.
+   */
+  async run(ready: () => void): Promise<void> {
+    try {
+      let fifo = await this.#pool.publishNext();
+      let arrival = this.#wait(fifo);
+      ready();
+      for (;;) {
+        const gone = this.#watch(fifo);
+        const close = await Promise.race([arrival, gone]);
+        this.#stopWatching();
+        if (close !== undefined) {
+          const next = await this.#publishNext();
+          // Waits before it serves, so that this thread is the writer of the
+          // next pipe when its reader comes.
+          arrival = this.#wait(next);
+          this.#serve(fifo, close);
+          fifo = next;
+        } else if (!this.#republish(fifo)) {
+          // Its names are gone, so it can never have a reader again. The wait
+          // for one goes on for ever.
+          fifo = await this.#publishNext();
+          arrival = this.#wait(fifo);
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof StoppedError)) throw error;
+    } finally {
+      this.#stopWatching();
+    }
+  }
+
+  #wait(fifo: string): Promise<() => void> {
+    return runtime.waitForReader(
+      fifo,
+      () => this.#slow > 0 || this.#pool.resting > 0,
+    );
+  }
+
+  /** Publishes the next pipe, trying until it succeeds. */
+  async #publishNext(): Promise<string> {
+    const { dir, control } = this.#options;
+    for (let pause = 0;; pause = POLL_MS) {
+      try {
+        return await this.#pool.publishNext();
+      } catch (error) {
+        if (error instanceof StoppedError) throw error;
+      }
+      await sleep(pause);
+      try {
+        control.whileRunning(() => runtime.makeDir(dir));
+      } catch (error) {
+        if (error instanceof StoppedError) throw error;
+      }
+    }
+  }
+
+  /** Publishes a pipe again. Returns whether it still has a name to do that by. */
+  #republish(fifo: string): boolean {
+    try {
+      this.#pool.publish(fifo);
+      return true;
+    } catch (error) {
+      if (error instanceof StoppedError) throw error;
+      return false;
+    }
+  }
+
+  /** Resolves when the pipe has lost one of its names. */
+  #watch(fifo: string): Promise<undefined> {
+    return new Promise((resolve) => {
+      const look = () => {
+        if (!this.#pool.isPublished(fifo)) resolve(undefined);
+      };
+      const lookLater = () => {
+        clearTimeout(this.#timer);
+        this.#timer = setTimeout(look, HEAL_MS);
+      };
+      const poll = () => {
+        look();
+        this.#timer = setTimeout(poll, POLL_MS);
+      };
+      this.#timer = setTimeout(() => {
+        try {
+          // The pipe, not the directory: there every read of every process
+          // would wake this one.
+          this.#unwatch = this.#options.control.whileRunning(() =>
+            runtime.watch(fifo, lookLater)
+          );
+          // It may have gone before.
+          lookLater();
+        } catch {
+          poll();
+        }
+      }, SETTLE_MS);
+    });
+  }
+
+  #stopWatching(): void {
+    clearTimeout(this.#timer);
+    this.#unwatch();
+    this.#unwatch = () => {};
+  }
+
+  /** Serves the reader for whom `close` has kept the pipe open. */
+  #serve(fifo: string, close: () => void): void {
+    const fd = runtime.openWriter(fifo);
+    close();
+    const takeBack = () =>
+      this.#pool.takeBack(fifo, (fd) => void this.#write(fd));
+    if (fd === undefined) takeBack();
+    else this.#write(fd).then(takeBack);
+  }
+
+  /** Writes a snapshot and closes the file. */
+  async #write(fd: number): Promise<void> {
+    const snapshot = this.#options.snapshot();
+    try {
+      const offset = writePatiently(fd, snapshot);
+      if (offset < snapshot.length && this.#slow < MAX_SLOW) {
+        this.#slow++;
+        try {
+          await this.#writeSlowly(fd, snapshot.slice(offset));
+        } finally {
+          this.#slow--;
+        }
+      }
+    } catch {
+      // The reader has gone, which is its right.
+    } finally {
+      runtime.close(fd);
+    }
+  }
+
+  async #writeSlowly(fd: number, bytes: Uint8Array): Promise<void> {
+    let offset = 0;
+    for (
+      let pause = 1, since = performance.now();
+      offset < bytes.length && performance.now() - since < STALL_MS;
+      pause = Math.min(2 * pause, 32)
+    ) {
+      await sleep(pause);
+      while (
+        offset < bytes.length &&
+        runtime.write(fd, bytes.subarray(offset, offset + PIECE_BYTES))
+      ) {
+        offset += PIECE_BYTES;
+        since = performance.now();
+        pause = 1;
+      }
+    }
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Keeps the recorder's thread from creating files while the program ends.
+ *
+ * The program's own thread cannot wait for a message then, so the two agree
+ * through shared memory.
+ *
+ * Pure: touches nothing but memory. Imports nothing.
+ *
+ * @module
+ */
+
+const RUNNING = 0;
+const BUSY = 1;
+
+/** Thrown in the recorder's thread where it was stopped. */
+export class StoppedError extends Error {
+  /** `"StoppedError"`. */
+  override name = "StoppedError";
+}
+
+/** Both sides of the agreement. */
+export class RecorderControl {
+  /** What the other thread makes its side of. */
+  readonly shared: Int32Array<SharedArrayBuffer>;
+
+  constructor(
+    shared: Int32Array<SharedArrayBuffer> = new Int32Array(
+      new SharedArrayBuffer(8),
+    ),
+  ) {
+    this.shared = shared;
+  }
+
+  /** Whether the recorder may create files. */
+  get running(): boolean {
+    return Atomics.load(this.shared, RUNNING) === 1;
+  }
+
+  /** The program's side: the recorder may create files from now on. */
+  start(): void {
+    Atomics.store(this.shared, RUNNING, 1);
+  }
+
+  /**
+   * The program's side: the recorder may create no more files. Waits until it
+   * is done with what it is creating, but at most for `timeout` milliseconds.
+   */
+  stop(timeout = 200): void {
+    Atomics.store(this.shared, RUNNING, 0);
+    Atomics.wait(this.shared, BUSY, 1, timeout);
+  }
+
+  /**
+   * The recorder's side: does something that creates files.
+   *
+   * @returns What `action` returns. If that is a promise, it is done when the
+   * promise is.
+   * @throws {StoppedError} If it may not.
+   */
+  whileRunning<T>(action: () => T): T {
+    let result: T | undefined;
+    Atomics.store(this.shared, BUSY, 1);
+    try {
+      if (!this.running) throw new StoppedError("The recorder was stopped");
+      result = action();
+      return result instanceof Promise
+        ? result.finally(() => this.#rest()) as T
+        : result;
+    } finally {
+      if (!(result instanceof Promise)) this.#rest();
+    }
+  }
+
+  #rest(): void {
+    Atomics.store(this.shared, BUSY, 0);
+    Atomics.notify(this.shared, BUSY);
+  }
+}

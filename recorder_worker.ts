@@ -1,0 +1,65 @@
+/**
+ * The recorder's thread.
+ *
+ * `recorder_worker_source.ts` carries it as a string: made by `deno task build`
+ * whenever this or something that it imports has changed.
+ *
+ * @module
+ */
+
+import { Exposition } from "./exposition.ts";
+import { PipeServer } from "./pipe_server.ts";
+import { ProcessStats } from "./process_stats.ts";
+import { RecorderControl } from "./recorder_control.ts";
+import { runtime } from "./runtime.ts";
+import type { Slab } from "./slab.ts";
+import { threads } from "./threads.ts";
+
+/** What the thread is started with. */
+export interface RecorderSettings {
+  /** The pipe directory. */
+  readonly dir: string;
+  /** The mode of the pipes. */
+  readonly mode: number;
+  /** Whether to send annotations. */
+  readonly annotations: boolean;
+  /** The shared side of the {@linkcode RecorderControl}. */
+  readonly control: Int32Array<SharedArrayBuffer>;
+  /** The slabs that the starting thread has heard of. */
+  readonly slabs: readonly Slab[];
+}
+
+/** What the thread says: that a reader would be served, or why it never will be. */
+export type RecorderReport = { ready: true } | { error: string };
+
+const parent = runtime.joinParent(serve);
+const settings = parent.data as RecorderSettings;
+const stats = new ProcessStats();
+const exposition = new Exposition();
+const { slabs } = threads();
+for (const slab of settings.slabs) slabs.set(slab.id, slab);
+
+const server = new PipeServer({
+  dir: settings.dir,
+  mode: settings.mode,
+  control: new RecorderControl(settings.control),
+  snapshot: () => {
+    stats.refresh(slabs.values());
+    return exposition.write(stats, settings.annotations);
+  },
+});
+
+/** Serves until it is stopped. Called again by a message when it may go on. */
+async function serve(): Promise<void> {
+  try {
+    await server.run(() => report({ ready: true }));
+  } catch (error) {
+    report({ error: (error as Error).message });
+  }
+}
+
+function report(report: RecorderReport): void {
+  parent.post(report);
+}
+
+serve();

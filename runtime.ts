@@ -1,0 +1,114 @@
+/**
+ * What statvent needs of the operating system, and which runtime provides it.
+ *
+ * The runtime is picked when the module loads, by looking at what is there.
+ *
+ * @module
+ */
+
+import { denoRuntime } from "./runtime_deno.ts";
+import { nodeRuntime } from "./runtime_node.ts";
+
+/** A thread of ours, as the thread that started it sees it. */
+export interface Thread {
+  /** Sends a message. */
+  post(message: unknown): void;
+  /** Lets the program end although the thread goes on. */
+  unref(): void;
+  /** Ends the thread. */
+  terminate(): Promise<void>;
+}
+
+/** What a file is, as far as statvent cares. */
+export interface FileId {
+  /** Tells files of one file system apart. */
+  readonly inode: number;
+  /** Whether it is a named pipe. */
+  readonly isFifo: boolean;
+}
+
+/** The operating system, as statvent needs it. */
+export interface Runtime {
+  /** The id of this process. */
+  readonly pid: number;
+  /** An environment variable, or `undefined` if it is not set or not permitted. */
+  env(name: string): string | undefined;
+  /** What tells the user how to permit what the recorder needs, if it lacks anything. */
+  missingPermission(dir: string): Promise<string | undefined>;
+  /** Whether a process exists, or `undefined` if that cannot be found out. */
+  processExists(pid: number): boolean | undefined;
+
+  /** Creates a directory and those above it. Does nothing if it is there. */
+  makeDir(path: string): void;
+  /** Throws if files cannot be created in a directory. */
+  checkWritable(dir: string): void;
+  /** The names in a directory. */
+  list(dir: string): string[];
+  /** Looks at a file, not following a symbolic link; `undefined` if there is none. */
+  identify(path: string): FileId | undefined;
+  /** Gives a file a second name. */
+  link(path: string, newPath: string): void;
+  /** Renames a file, in one step, over another one if there is one. */
+  rename(path: string, newPath: string): void;
+  /** Removes a file, if it is there. */
+  remove(path: string): void;
+  /** Calls back when something happens to a file. Returns how to stop that. */
+  watch(path: string, callback: () => void): () => void;
+
+  /** Creates named pipes. */
+  makeFifos(paths: string[], mode: number): Promise<void>;
+  /**
+   * Waits, without using the processor, until a reader opens a named pipe.
+   *
+   * @param isBusy Whether this thread's event loop must go on turning.
+   * @returns How to close the pipe again.
+   */
+  waitForReader(path: string, isBusy: () => boolean): Promise<() => void>;
+  /** Opens a pipe to read from, never waiting. */
+  openReader(path: string): number;
+  /** Opens a pipe to write to, never waiting; `undefined` if it has no reader. */
+  openWriter(path: string): number | undefined;
+  /** Reads what is there: 0 bytes if there is no writer, `undefined` if there is one that has not written. */
+  read(fd: number, into: Uint8Array): number | undefined;
+  /** Writes at most 4096 bytes, all or none. Returns whether there was room. */
+  write(fd: number, bytes: Uint8Array): boolean;
+  /** Closes a file. */
+  close(fd: number): void;
+
+  /**
+   * Joins all threads of this process that know the same name. Keeps no
+   * program alive.
+   *
+   * @returns How to send a message to the others.
+   */
+  joinChannel(
+    name: string,
+    receive: (message: unknown) => void,
+  ): (message: unknown) => void;
+  /** Starts a thread that runs the text of a module. */
+  startThread(
+    source: string,
+    data: unknown,
+    receive: (message: unknown) => void,
+    fail: (error: Error) => void,
+  ): Thread;
+  /** In a thread of ours: what it was started with, and how to talk to its parent. */
+  joinParent(receive: (message: unknown) => void): {
+    data: unknown;
+    post: (message: unknown) => void;
+  };
+  /**
+   * Calls back when the program ends in an orderly way, or is about to because
+   * of an error that nobody caught.
+   *
+   * @param survivable Called in the second case, after which the program may go
+   * on all the same.
+   * @returns How to stop that.
+   */
+  onExit(end: () => void, survivable: () => void): () => void;
+}
+
+/** The runtime that this program runs on. */
+export const runtime: Runtime = "Deno" in globalThis
+  ? denoRuntime
+  : nodeRuntime;

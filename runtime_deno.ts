@@ -1,0 +1,85 @@
+/**
+ * The operating system through Deno.
+ *
+ * @module
+ */
+
+import type { Runtime } from "./runtime.ts";
+import { posix } from "./runtime_posix.ts";
+
+/** Whether something is permitted, asking the user if there is one to ask. */
+async function permitted(
+  descriptor: Deno.PermissionDescriptor,
+): Promise<boolean> {
+  return (await Deno.permissions.request(descriptor)).state === "granted";
+}
+
+/** Deno's side of a {@linkcode Runtime}. */
+export const denoRuntime: Runtime = {
+  ...posix,
+  get pid() {
+    return Deno.pid;
+  },
+  env: (name) => {
+    const { state } = Deno.permissions.querySync({
+      name: "env",
+      variable: name,
+    });
+    return state === "granted" ? Deno.env.get(name) : undefined;
+  },
+  missingPermission: async (path) => {
+    const missing = [];
+    if (!await permitted({ name: "read", path })) {
+      missing.push(`--allow-read=${path}`);
+    }
+    if (!await permitted({ name: "write", path })) {
+      missing.push(`--allow-write=${path}`);
+    }
+    if (!await permitted({ name: "run", command: "mkfifo" })) {
+      missing.push("--allow-run=mkfifo");
+    }
+    return missing.length > 0 ? `run with ${missing.join(" ")}` : undefined;
+  },
+  makeFifos: async (paths, mode) => {
+    const { success, stderr } = await new Deno.Command("mkfifo", {
+      args: ["-m", mode.toString(8), ...paths],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).output();
+    if (!success) throw new Error(new TextDecoder().decode(stderr).trim());
+  },
+  watch: (path, callback) => {
+    // Deno opens the file that an event names, which for a pipe would wait for
+    // a writer or be taken for a reader. So the pipe is watched by a name that
+    // no longer exists when there is an event.
+    const name = `${path}.watched`;
+    posix.link(path, name);
+    let watcher;
+    try {
+      watcher = Deno.watchFs(name, { recursive: false });
+    } finally {
+      posix.remove(name);
+    }
+    (async () => {
+      for await (const _ of watcher) callback();
+    })();
+    return () => watcher.close();
+  },
+  waitForReader: async (path) => {
+    const file = await Deno.open(path, { write: true });
+    return () => file.close();
+  },
+  onExit: (end, survivable) => {
+    // `unload` is not fired when an error ends the program, but these are,
+    // and then, unless somebody prevents the default, it ends.
+    addEventListener("unload", end);
+    addEventListener("error", survivable);
+    addEventListener("unhandledrejection", survivable);
+    return () => {
+      removeEventListener("unload", end);
+      removeEventListener("error", survivable);
+      removeEventListener("unhandledrejection", survivable);
+    };
+  },
+};

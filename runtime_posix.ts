@@ -1,0 +1,123 @@
+/**
+ * What Deno, Node and Bun have in common: files, pipes and threads, through
+ * `node:` modules.
+ *
+ * @module
+ */
+
+import {
+  accessSync,
+  closeSync,
+  constants,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  watch,
+  writeSync,
+} from "node:fs";
+import process from "node:process";
+import {
+  BroadcastChannel,
+  parentPort,
+  Worker,
+  workerData,
+} from "node:worker_threads";
+import type { Runtime } from "./runtime.ts";
+
+/** The code of a system error, such as `ENOENT`. */
+export function errorCode(error: unknown): string | undefined {
+  return (error as { code?: string } | undefined)?.code;
+}
+
+/** The result of `action`, or `undefined` if it fails with one of these codes. */
+function unless<T>(codes: readonly string[], action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (codes.includes(errorCode(error) ?? "")) return undefined;
+    throw error;
+  }
+}
+
+/** Whether there is a `/proc`, by which alone the absence of a process shows. */
+function hasProc(): boolean {
+  return unless(["ENOENT"], () => lstatSync("/proc/self")) !== undefined;
+}
+
+/** Closes a file. */
+export const close = closeSync;
+
+/** Opens a pipe to write to, waiting for a reader. */
+export const openWriterAndWait = (path: string): number =>
+  openSync(path, constants.O_WRONLY);
+
+/** The part of a {@linkcode Runtime} that is the same for all. */
+export const posix = {
+  processExists: (pid) => {
+    try {
+      if (unless(["ENOENT"], () => lstatSync(`/proc/${pid}`))) return true;
+      if (hasProc()) return false;
+      process.kill(pid, 0);
+      return true;
+    } catch (error) {
+      return { ESRCH: false, EPERM: true }[errorCode(error) ?? ""];
+    }
+  },
+  makeDir: (path) => void mkdirSync(path, { recursive: true }),
+  checkWritable: (dir) => accessSync(dir, constants.W_OK | constants.X_OK),
+  list: (dir) => readdirSync(dir),
+  identify: (path) => {
+    const stat = unless(["ENOENT", "ENOTDIR"], () => lstatSync(path));
+    return stat && { inode: stat.ino, isFifo: stat.isFIFO() };
+  },
+  link: linkSync,
+  rename: renameSync,
+  remove: (path) => rmSync(path, { force: true }),
+  watch: (path, callback) => {
+    const watcher = watch(path, { persistent: false }, callback);
+    watcher.on("error", callback);
+    return () => watcher.close();
+  },
+  openReader: (path) =>
+    openSync(path, constants.O_RDONLY | constants.O_NONBLOCK),
+  openWriter: (path) =>
+    unless(
+      ["ENXIO", "ENOENT"],
+      () => openSync(path, constants.O_WRONLY | constants.O_NONBLOCK),
+    ),
+  read: (fd, into) => unless(["EAGAIN"], () => readSync(fd, into)),
+  // Pieces of at most PIPE_BUF bytes are written whole or not at all. Of a
+  // larger one Deno does not say how much was written before `EAGAIN`.
+  write: (fd, bytes) =>
+    unless(["EAGAIN"], () => writeSync(fd, bytes)) !== undefined,
+  close,
+  joinChannel: (name, receive) => {
+    const channel = new BroadcastChannel(name);
+    channel.onmessage = (event) => receive((event as { data: unknown }).data);
+    channel.unref();
+    return (message) => channel.postMessage(message);
+  },
+  startThread: (source, data, receive, fail) => {
+    const url = new URL(`data:text/javascript,${encodeURIComponent(source)}`);
+    const worker = new Worker(url, { workerData: data });
+    worker.on("message", receive);
+    worker.on("error", fail);
+    return {
+      post: (message) => worker.postMessage(message),
+      unref: () => worker.unref(),
+      terminate: async () => void await worker.terminate(),
+    };
+  },
+  joinParent: (receive) => {
+    parentPort!.on("message", receive);
+    return {
+      data: workerData,
+      post: (message) => parentPort!.postMessage(message),
+    };
+  },
+} satisfies Partial<Runtime>;

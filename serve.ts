@@ -1,0 +1,140 @@
+/**
+ * The web service as a program: its flags, its messages and its end.
+ *
+ * Everything that it does to the outside it does through its host.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { resolve } from "@std/path";
+import { DEFAULT_PIPE_DIR } from "./config.ts";
+import { VERSION } from "./version.ts";
+import type { Handler, HandlerOptions } from "./web.ts";
+
+/** What the program needs of the runtime that it runs on. */
+export interface Host {
+  /** The arguments of the program. */
+  readonly args: string[];
+  /** How the program was started, for the help. */
+  readonly command: string;
+  /** Prints a line. */
+  print(line: string): void;
+  /** Prints a line where errors go. */
+  printError(line: string): void;
+  /** Ends the program. */
+  exit(code: number): never;
+  /**
+   * Serves until the user interrupts.
+   *
+   * @param onListen Called with the port, once it is open.
+   * @throws If the address cannot be listened on.
+   */
+  listen(
+    handler: Handler,
+    ip: string,
+    port: number,
+    onListen: (port: number) => void,
+  ): Promise<void>;
+}
+
+const help = (command: string) =>
+  `Serves the stats of all programs on this host, merged, as JSON.
+
+Usage: ${command} [flags]
+
+  -p, --port PORT      port to listen on (7828)
+  -i, --ip IP          address to listen on (127.0.0.1; 0.0.0.0 is everywhere)
+  -l, --path PATH      path of the stats (/stats)
+  -d, --pipe-dir DIR   directory of the pipes (STATVENT_PIPE_DIR, or
+                       ${DEFAULT_PIPE_DIR})
+  -h, --help           print this and exit
+      --version        print the version and exit
+
+Examples:
+  ${command}
+  ${command} --port 8080 --path /
+  curl 'http://127.0.0.1:7828/stats?format=prettyjson'`;
+
+/** Thrown for flags that make no sense. */
+class UsageError extends Error {}
+
+interface Flags extends HandlerOptions {
+  readonly port: number;
+  readonly ip: string;
+  readonly help: boolean;
+  readonly version: boolean;
+}
+
+function parseFlags(args: string[]): Flags {
+  const flags = parseArgs(args, {
+    string: ["port", "ip", "path", "pipe-dir"],
+    boolean: ["help", "version"],
+    alias: { p: "port", i: "ip", l: "path", d: "pipe-dir", h: "help" },
+    default: { port: "7828", ip: "127.0.0.1", path: "/stats" },
+    "--": true,
+    unknown: (arg) => {
+      throw new UsageError(
+        `${
+          arg.startsWith("-") ? "unknown flag" : "unexpected argument"
+        } ${arg}`,
+      );
+    },
+  });
+  if (flags["--"].length > 0) {
+    throw new UsageError(`unexpected argument ${flags["--"][0]}`);
+  }
+  for (const name of ["port", "ip", "path", "pipe-dir"] as const) {
+    if (flags[name] === "") throw new UsageError(`--${name} needs a value`);
+  }
+  const port = Number(flags.port);
+  if (!/^\d+$/.test(flags.port) || port > 65_535) {
+    throw new UsageError(
+      `--port must be a number from 0 to 65535, got ${flags.port}`,
+    );
+  }
+  if (!flags.path.startsWith("/")) {
+    throw new UsageError(`--path must begin with /, got ${flags.path}`);
+  }
+  const dir = flags["pipe-dir"];
+  return {
+    port,
+    ip: flags.ip,
+    path: flags.path,
+    pipeDir: dir === undefined ? undefined : resolve(dir),
+    help: flags.help,
+    version: flags.version,
+  };
+}
+
+/** Runs the program. */
+export async function serve(
+  host: Host,
+  createHandler: (options: HandlerOptions) => Handler,
+): Promise<void> {
+  let flags;
+  try {
+    flags = parseFlags(host.args);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    host.printError(`statvent: ${error.message}; see --help`);
+    return host.exit(2);
+  }
+  if (flags.help) return host.print(help(host.command));
+  if (flags.version) return host.print(`statvent ${VERSION}`);
+  const { ip, port, path } = flags;
+  const name = ip.includes(":") ? `[${ip}]` : ip;
+  try {
+    await host.listen(createHandler(flags), ip, port, (port) => {
+      host.print(`Serving stats on http://${name}:${port}${path}`);
+    });
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    host.printError(
+      code === "EADDRINUSE"
+        ? `statvent: port ${port} on ${ip} is in use; choose another with --port`
+        : `statvent: cannot listen on ${name}:${port}: ${message}`,
+    );
+    return host.exit(1);
+  }
+}

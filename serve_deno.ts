@@ -1,0 +1,70 @@
+/**
+ * The web service's host on Deno.
+ *
+ * @module
+ */
+
+import type { Host } from "./serve.ts";
+
+const denoHost: Host = {
+  get args() {
+    return Deno.args;
+  },
+  command: "deno run -A jsr:@statvent/statvent/web",
+  print: (line) => console.log(line),
+  printError: (line) => console.error(line),
+  exit: (code) => Deno.exit(code),
+  listen: async (handler, hostname, port, onListen) => {
+    const server = Deno.serve({
+      hostname,
+      port,
+      onListen: ({ port }) => onListen(port),
+    }, handler);
+    const stop = () => {
+      // Once more ends the program the hard way.
+      for (const signal of signals) Deno.removeSignalListener(signal, stop);
+      server.shutdown();
+    };
+    const signals = ["SIGINT", "SIGTERM"] as const;
+    for (const signal of signals) Deno.addSignalListener(signal, stop);
+    await server.finished;
+  },
+};
+
+/** Whether the program was started by `deno run`, or `undefined` if that cannot be seen. */
+function startedByRun(): boolean | undefined {
+  const path = "/proc/self/cmdline";
+  try {
+    const { state } = Deno.permissions.querySync({ name: "read", path });
+    if (state !== "granted") return undefined;
+    return Deno.readTextFileSync(path).split("\0")[1] === "run";
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Runs `main`, unless the module was started by `deno serve`, which serves the
+ * module's default export itself.
+ *
+ * @returns The default export. There is none where `deno run` is known to be at
+ * work, since that would warn of one.
+ */
+export function startAsProgram<Service>(
+  service: Service,
+  main: (host: Host) => void,
+): Service | undefined {
+  if (startedByRun()) {
+    main(denoHost);
+    return undefined;
+  }
+  let served = false;
+  addEventListener("load", () => {
+    if (!served) main(denoHost);
+  }, { once: true });
+  const onListen = ({ hostname, port }: { hostname: string; port: number }) => {
+    served = true;
+    console.log(`Serving stats on http://${hostname}:${port}/stats`);
+  };
+  return { ...service, onListen };
+}

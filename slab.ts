@@ -1,0 +1,235 @@
+/**
+ * The layout of the shared memory that holds one thread's stats.
+ *
+ * A slab is three growable buffers. `cells` holds nothing but numbers: one cell
+ * for a counter or gauge, one per place in the window of a recorded stat.
+ * `marks` has a byte for each cell. `catalog` says which cells belong to which
+ * stat; it is only ever appended to.
+ * One thread writes a slab and takes no lock. Any thread may read it at any
+ * time, also while the writer hangs.
+ *
+ * Pure: touches nothing but memory. Imports nothing.
+ *
+ * @module
+ */
+
+/** The version of the layout. Threads exchange slabs of their own version only. */
+export const LAYOUT = 1;
+
+/** A stat with a single value: a counter or a gauge. One cell. */
+export const SCALAR = 1;
+
+/** A recorded stat. One cell per place in its window, `NaN` where none was recorded. */
+export const WINDOW = 2;
+
+/** What one thread hands to another so that it can read the stats. */
+export interface Slab {
+  /** Tells slabs apart, since a buffer gets a new identity in every thread. */
+  readonly id: string;
+  /** Numbers, as 64-bit floats. */
+  readonly cells: SharedArrayBuffer;
+  /** A byte per cell: 1 in the first of a stat that was once fractional. */
+  readonly marks: SharedArrayBuffer;
+  /** Names and places of the stats. */
+  readonly catalog: SharedArrayBuffer;
+}
+
+/** A stat in a slab, as a reader sees it. */
+export interface Entry {
+  readonly kind: typeof SCALAR | typeof WINDOW;
+  /** The name of a scalar, the description of a window. */
+  readonly text: string;
+  /** The first cell. */
+  readonly cell: number;
+  /** How many cells. */
+  readonly width: number;
+}
+
+// The catalog in 32-bit words: word 0 is the number of words in use; entries
+// follow, each with a head of four words and its text in UTF-8, filled up to
+// a whole word.
+const USED = 0;
+const FIRST_ENTRY = 1;
+const HEAD = 4;
+const KIND = 0;
+const CELL = 1;
+const WIDTH = 2;
+const TEXT_BYTES = 3;
+
+const INITIAL_BYTES = 4096;
+
+// Address space, not memory: pages are taken when they are first written. A
+// gibibyte holds 134 million counters.
+const MAX_BYTES = 2 ** 30;
+
+/** Reserves `maxByteLength`, or less where the address space is limited. */
+function reserve(maxByteLength: number): SharedArrayBuffer {
+  for (;; maxByteLength /= 2) {
+    try {
+      return new SharedArrayBuffer(INITIAL_BYTES, { maxByteLength });
+    } catch (error) {
+      if (maxByteLength <= INITIAL_BYTES) throw error;
+    }
+  }
+}
+
+/** Grows `buffer` to hold `bytes`. Returns whether it now does. */
+function ensure(buffer: SharedArrayBuffer, bytes: number): boolean {
+  if (bytes <= buffer.byteLength) return true;
+  if (bytes > buffer.maxByteLength) return false;
+  try {
+    buffer.grow(
+      Math.min(Math.max(bytes, 2 * buffer.byteLength), buffer.maxByteLength),
+    );
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// Views are of fixed length, since one that tracks a growing buffer is ten
+// times slower to write to. A view from before the buffer grew stays valid and
+// shows the same memory.
+
+function cellsOf(slab: Slab): Float64Array {
+  return new Float64Array(slab.cells, 0, Math.floor(slab.cells.byteLength / 8));
+}
+
+function marksOf(slab: Slab): Uint8Array {
+  return new Uint8Array(slab.marks, 0, slab.marks.byteLength);
+}
+
+function wordsOf(slab: Slab): Int32Array {
+  return new Int32Array(
+    slab.catalog,
+    0,
+    Math.floor(slab.catalog.byteLength / 4),
+  );
+}
+
+/** The side of a slab that the owning thread writes. */
+export class SlabWriter {
+  /** What readers need. */
+  readonly slab: Slab;
+  /** All cells. Replaced when the slab grows. */
+  cells: Float64Array;
+  #marks: Uint8Array;
+  #words: Int32Array;
+  #usedCells = 0;
+  #encoder: TextEncoder = new TextEncoder();
+
+  constructor() {
+    this.slab = {
+      id: crypto.randomUUID(),
+      cells: reserve(MAX_BYTES),
+      marks: reserve(MAX_BYTES / 8),
+      catalog: reserve(MAX_BYTES),
+    };
+    this.cells = cellsOf(this.slab);
+    this.#marks = marksOf(this.slab);
+    this.#words = wordsOf(this.slab);
+    this.#words[USED] = FIRST_ENTRY;
+  }
+
+  /**
+   * Adds a stat whose cells all hold `initial`.
+   *
+   * @returns Its first cell, or `undefined` if there is no memory for it, in
+   * which case nothing has changed.
+   */
+  add(
+    kind: Entry["kind"],
+    text: string,
+    width: number,
+    initial: number,
+  ): number | undefined {
+    const encoded = this.#encoder.encode(text);
+    const start = this.#words[USED];
+    const end = start + HEAD + Math.ceil(encoded.length / 4);
+    const cell = this.#usedCells;
+    const { cells, marks, catalog } = this.slab;
+    if (
+      !ensure(cells, 8 * (cell + width)) || !ensure(marks, cell + width) ||
+      !ensure(catalog, 4 * end)
+    ) return undefined;
+    if (this.cells.length < cell + width) this.cells = cellsOf(this.slab);
+    if (this.#marks.length < cell + width) this.#marks = marksOf(this.slab);
+    if (this.#words.length < end) this.#words = wordsOf(this.slab);
+
+    this.cells.fill(initial, cell, cell + width);
+    this.#usedCells += width;
+    const words = this.#words;
+    words[start + KIND] = kind;
+    words[start + CELL] = cell;
+    words[start + WIDTH] = width;
+    words[start + TEXT_BYTES] = encoded.length;
+    new Uint8Array(catalog).set(encoded, 4 * (start + HEAD));
+    // A reader that sees the new end sees all that was written before it.
+    Atomics.store(words, USED, end);
+    return cell;
+  }
+
+  /** Notes that the stat with this first cell was given a fractional value. */
+  markFractional(cell: number): void {
+    this.#marks[cell] = 1;
+  }
+}
+
+/** The side of a slab that any thread reads. */
+export class SlabReader {
+  /** The numbers as they were at the last {@linkcode SlabReader.refresh}. */
+  cells: Float64Array = new Float64Array(0);
+  /** The marks, as they are now. */
+  marks: Uint8Array;
+  #slab: Slab;
+  #words: Int32Array;
+  #next = FIRST_ENTRY;
+  #usedCells = 0;
+  #decoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+  constructor(slab: Slab) {
+    this.#slab = slab;
+    this.marks = marksOf(slab);
+    this.#words = wordsOf(slab);
+  }
+
+  /** Copies the numbers and returns the stats that are new since the last call. */
+  refresh(): Entry[] {
+    const end = Atomics.load(this.#words, USED);
+    if (this.#words.length < end) this.#words = wordsOf(this.#slab);
+    const added: Entry[] = [];
+    while (this.#next < end) added.push(this.#readEntry());
+    if (this.cells.length < this.#usedCells) {
+      this.cells = new Float64Array(
+        Math.max(this.#usedCells, 2 * this.cells.length),
+      );
+      this.marks = marksOf(this.#slab);
+    }
+    // One copy, then work on the copy: a thread that keeps reading the shared
+    // memory makes its writer slower.
+    this.cells.set(new Float64Array(this.#slab.cells, 0, this.#usedCells));
+    return added;
+  }
+
+  #readEntry(): Entry {
+    const words = this.#words;
+    const start = this.#next;
+    const textBytes = words[start + TEXT_BYTES];
+    const cell = words[start + CELL];
+    const width = words[start + WIDTH];
+    this.#usedCells = cell + width;
+    this.#next = start + HEAD + Math.ceil(textBytes / 4);
+    // `slice` copies out of the shared memory, which a decoder refuses.
+    const text = new Uint8Array(
+      this.#slab.catalog,
+      4 * (start + HEAD),
+      textBytes,
+    ).slice();
+    return {
+      kind: words[start + KIND] as Entry["kind"],
+      text: this.#decoder.decode(text),
+      cell,
+      width,
+    };
+  }
+}
