@@ -103,6 +103,20 @@ function checkPipeDir(value: string): void {
   );
 }
 
+/** The directory that the environment names. */
+function pipeDirOfEnvironment(): string | undefined {
+  const name = "STATVENT_PIPE_DIR";
+  const value = runtime.env(name);
+  if (!value) return undefined;
+  try {
+    checkPipeDir(value);
+  } catch (error) {
+    (error as Error).message += ` from ${name}`;
+    throw error;
+  }
+  return value;
+}
+
 function checkPercentiles(value: readonly Percentile[]): void {
   const key = "percentiles";
   check(
@@ -144,7 +158,7 @@ class CheckedConfig implements Config {
 
   get pipeDir(): string {
     if (this.#pipeDir === undefined) {
-      this.pipeDir = runtime.env("STATVENT_PIPE_DIR") || DEFAULT_PIPE_DIR;
+      this.pipeDir = pipeDirOfEnvironment() ?? DEFAULT_PIPE_DIR;
     }
     return this.#pipeDir!;
   }

@@ -46,8 +46,9 @@ export class SnapshotError extends SyntaxError {
   /** Whether the writer sends annotations, as far as the bytes tell. */
   readonly annotated: boolean;
   /**
-   * Whether the bytes may be a part of a snapshot, as another reader of the
-   * same pipe leaves them. Reading again may then help.
+   * Whether the bytes look like a part of a snapshot that was sent with
+   * annotations, as another reader of the same pipe leaves it. Reading again
+   * may then help.
    */
   readonly torn: boolean;
 
@@ -209,8 +210,8 @@ function parseWindow(text: string, count: number): Window | undefined {
   return isName(window?.name) && isName(window.mean) &&
       Array.isArray(window.percentiles) &&
       window.percentiles.every((pair: unknown) =>
-        Array.isArray(pair) && pair.length === 2 && pair[0] >= 0 &&
-        pair[0] <= 100 && isName(pair[1])
+        Array.isArray(pair) && pair.length === 2 && Number.isFinite(pair[0]) &&
+        pair[0] >= 0 && pair[0] <= 100 && isName(pair[1])
       ) &&
       Array.isArray(window.values) && window.values.length === count &&
       window.values.every(Number.isFinite)
@@ -245,27 +246,30 @@ function endOf(bytes: Uint8Array, text: string): number {
  */
 export function parseSnapshot(bytes: Uint8Array): Snapshot {
   let text;
+  let isUtf8 = true;
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
       .decode(bytes);
   } catch {
-    throw new SnapshotError(
-      "Cannot read a snapshot: it must be UTF-8",
-      false,
-      true,
-    );
+    isUtf8 = false;
+    // Annotations can still be told: they begin and end in ASCII.
+    text = new TextDecoder("latin1").decode(bytes);
   }
   const annotated = text.startsWith(ANNOTATION) ||
     text.includes(`\n${ANNOTATION}`);
-  const whole = endOf(bytes, text) !== -1;
+  const torn = annotated
+    ? endOf(bytes, text) === -1
+    : bytes.length % PAGE_BYTES === 0;
   const fail = (why: string) =>
-    new SnapshotError(`Cannot read a snapshot: ${why}`, annotated, !whole);
+    new SnapshotError(`Cannot read a snapshot: ${why}`, annotated, torn);
+  if (!isUtf8) throw fail("it must be UTF-8");
   if (!text.endsWith("\n")) throw fail("its last line must be complete");
-  if (!whole) {
-    if (annotated) throw fail(`its last line must be a true ${EOF}`);
-    if (bytes.length % PAGE_BYTES === 0) {
-      throw fail("without annotations, whole pages may be a part of it");
-    }
+  if (torn) {
+    throw fail(
+      annotated
+        ? `its last line must be a true ${EOF}`
+        : "without annotations, whole pages may be a part of it",
+    );
   }
 
   const stats = new Map<string, Stat>();

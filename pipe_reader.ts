@@ -18,7 +18,7 @@ const MAX_BYTES = 64 * 2 ** 20;
 /** How much is read in one turn, so that other pipes get theirs. */
 const TURN_BYTES = 2 ** 20;
 
-/** How often a text that may be a part of a snapshot, or just wrong, is read again. */
+/** How many wrong texts, none of which looks like a part of one, are enough. */
 const DOUBTS = 3;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -114,9 +114,9 @@ export async function readPipe(
         }
       } catch (error) {
         if (error instanceof SnapshotError) {
-          if (!error.torn) return "invalid";
           annotated ||= error.annotated;
-          if (!annotated && ++doubts === DOUBTS) return "invalid";
+          const isPart = error.torn || (annotated && !error.annotated);
+          if (!isPart && ++doubts === DOUBTS) return "invalid";
           failure = "invalid";
         } else if (!isPassing(error)) return "invalid";
       }

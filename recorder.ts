@@ -26,6 +26,9 @@ export interface Recorder extends AsyncDisposable {
 /** How long a pipe of this process is listened to, to learn whether a thread serves it. */
 const LISTEN_MS = 100;
 
+/** What to do where a directory cannot be used. */
+const ELSEWHERE = "set config.pipeDir or STATVENT_PIPE_DIR";
+
 function failure(why: string, cause?: unknown): Error {
   return new Error(`Cannot start the recorder: ${why}`, { cause });
 }
@@ -42,18 +45,8 @@ async function prepare(dir: string): Promise<void> {
     const { code, message } = error as { code?: string; message: string };
     throw failure(
       code === "EEXIST" || code === "ENOTDIR"
-        ? `${dir} must be a directory, but there is a file; remove it or set config.pipeDir or STATVENT_PIPE_DIR`
-        : `${dir} must be a directory that can be created (${message}); create it or set config.pipeDir or STATVENT_PIPE_DIR`,
-      error,
-    );
-  }
-  try {
-    runtime.checkWritable(dir);
-  } catch (error) {
-    throw failure(
-      `${dir} must be writable (${
-        (error as Error).message
-      }); change its mode or set config.pipeDir or STATVENT_PIPE_DIR`,
+        ? `${dir} must be a directory, but there is a file; remove it or ${ELSEWHERE}`
+        : `${dir} must be a directory that can be created (${message}); create it or ${ELSEWHERE}`,
       error,
     );
   }
@@ -174,28 +167,22 @@ async function start(): Promise<Recorder> {
     control: control.shared,
     slabs: [...threads().slabs.values()],
   };
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const { promise, resolve } = Promise.withResolvers<RecorderReport>();
   const thread = runtime.startThread(
     source,
     settings,
-    (message) => {
-      const report = message as RecorderReport;
-      if ("error" in report) reject(new Error(report.error));
-      else resolve();
-    },
-    reject,
+    (message) => resolve(message as RecorderReport),
+    (error) => resolve({ state: "failed", why: error.message }),
   );
-  try {
-    await promise;
-  } catch (error) {
+  const report = await promise;
+  if (report.state === "failed") {
     control.stop();
     removeFiles(dir);
     await thread.terminate();
     throw failure(
-      `mkfifo must be able to create pipes in ${dir} (${
-        (error as Error).message
-      }); install it, with coreutils, or set config.pipeDir or STATVENT_PIPE_DIR`,
-      error,
+      report.code === "ENOENT"
+        ? "there must be a program mkfifo; install it, with coreutils"
+        : `pipes must be creatable in ${dir} (${report.why}); change its mode or ${ELSEWHERE}`,
     );
   }
   thread.unref();

@@ -30,7 +30,9 @@ export interface RecorderSettings {
 }
 
 /** What the thread says: that a reader would be served, or why it never will be. */
-export type RecorderReport = { ready: true } | { error: string };
+export type RecorderReport =
+  | { state: "ready" }
+  | { state: "failed"; why: string; code?: string };
 
 const parent = runtime.joinParent(serve);
 const settings = parent.data as RecorderSettings;
@@ -52,9 +54,10 @@ const server = new PipeServer({
 /** Serves until it is stopped. Called again by a message when it may go on. */
 async function serve(): Promise<void> {
   try {
-    await server.run(() => report({ ready: true }));
+    await server.run(() => report({ state: "ready" }));
   } catch (error) {
-    report({ error: (error as Error).message });
+    const { message, code } = error as { message: string; code?: string };
+    report({ state: "failed", why: message, code });
   }
 }
 

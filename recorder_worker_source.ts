@@ -223,11 +223,15 @@ var Exposition = class {\n\
 };\n\
 \n\
 // runtime_posix.ts\n\
-import { accessSync, closeSync, constants, linkSync, lstatSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmSync, watch, writeSync } from \"node:fs\";\n\
+import { closeSync, constants, linkSync, lstatSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmSync, watch, writeSync } from \"node:fs\";\n\
 import process from \"node:process\";\n\
 import { BroadcastChannel, parentPort, Worker, workerData } from \"node:worker_threads\";\n\
 function errorCode(error) {\n\
   return error?.code;\n\
+}\n\
+function firstLine(text) {\n\
+  return text.split(\"\\n\
+\", 1)[0];\n\
 }\n\
 function unless(codes, action) {\n\
   try {\n\
@@ -237,33 +241,33 @@ function unless(codes, action) {\n\
     throw error;\n\
   }\n\
 }\n\
-function hasProc() {\n\
-  return unless([\n\
+function isInProc(pid) {\n\
+  const exists = (path) => unless([\n\
     \"ENOENT\"\n\
-  ], () => lstatSync(\"/proc/self\")) !== void 0;\n\
+  ], () => lstatSync(path)) !== void 0;\n\
+  try {\n\
+    return exists(`/proc/${pid}`) || (exists(\"/proc/self\") ? false : void 0);\n\
+  } catch {\n\
+    return void 0;\n\
+  }\n\
+}\n\
+function takesSignals(pid) {\n\
+  try {\n\
+    return process.kill(pid, 0);\n\
+  } catch (error) {\n\
+    return {\n\
+      ESRCH: false,\n\
+      EPERM: true\n\
+    }[errorCode(error) ?? \"\"];\n\
+  }\n\
 }\n\
 var close = closeSync;\n\
 var openWriterAndWait = (path) => openSync(path, constants.O_WRONLY);\n\
 var posix = {\n\
-  processExists: (pid) => {\n\
-    try {\n\
-      if (unless([\n\
-        \"ENOENT\"\n\
-      ], () => lstatSync(`/proc/${pid}`))) return true;\n\
-      if (hasProc()) return false;\n\
-      process.kill(pid, 0);\n\
-      return true;\n\
-    } catch (error) {\n\
-      return {\n\
-        ESRCH: false,\n\
-        EPERM: true\n\
-      }[errorCode(error) ?? \"\"];\n\
-    }\n\
-  },\n\
+  processExists: (pid) => isInProc(pid) ?? takesSignals(pid),\n\
   makeDir: (path) => void mkdirSync(path, {\n\
     recursive: true\n\
   }),\n\
-  checkWritable: (dir) => accessSync(dir, constants.W_OK | constants.X_OK),\n\
   list: (dir) => readdirSync(dir),\n\
   identify: (path) => {\n\
     const stat = unless([\n\
@@ -363,7 +367,7 @@ var denoRuntime = {\n\
       name: \"run\",\n\
       command: \"mkfifo\"\n\
     })) {\n\
-      missing.push(\"--allow-run=mkfifo\");\n\
+      missing.push(\"--allow-run=mkfifo, with mkfifo on the PATH\");\n\
     }\n\
     return missing.length > 0 ? `run with ${missing.join(\" \")}` : void 0;\n\
   },\n\
@@ -378,7 +382,7 @@ var denoRuntime = {\n\
       stdout: \"null\",\n\
       stderr: \"piped\"\n\
     }).output();\n\
-    if (!success) throw new Error(new TextDecoder().decode(stderr).trim());\n\
+    if (!success) throw new Error(firstLine(new TextDecoder().decode(stderr)));\n\
   },\n\
   watch: (path, callback) => {\n\
     const name = `${path}.watched`;\n\
@@ -431,7 +435,7 @@ var nodeRuntime = {\n\
       ...paths\n\
     ], (error, _, stderr) => {\n\
       if (error === null) resolve();\n\
-      else reject(stderr ? new Error(stderr.trim()) : error);\n\
+      else reject(stderr ? new Error(firstLine(stderr)) : error);\n\
     });\n\
   }),\n\
   waitForReader: async (path, isBusy) => {\n\
@@ -1020,11 +1024,14 @@ var server = new PipeServer({\n\
 async function serve() {\n\
   try {\n\
     await server.run(() => report({\n\
-      ready: true\n\
+      state: \"ready\"\n\
     }));\n\
   } catch (error) {\n\
+    const { message, code } = error;\n\
     report({\n\
-      error: error.message\n\
+      state: \"failed\",\n\
+      why: message,\n\
+      code\n\
     });\n\
   }\n\
 }\n\

@@ -40,8 +40,6 @@ export interface Runtime {
 
   /** Creates a directory and those above it. Does nothing if it is there. */
   makeDir(path: string): void;
-  /** Throws if files cannot be created in a directory. */
-  checkWritable(dir: string): void;
   /** The names in a directory. */
   list(dir: string): string[];
   /** Looks at a file, not following a symbolic link; `undefined` if there is none. */
@@ -55,7 +53,12 @@ export interface Runtime {
   /** Calls back when something happens to a file. Returns how to stop that. */
   watch(path: string, callback: () => void): () => void;
 
-  /** Creates named pipes. */
+  /**
+   * Creates named pipes.
+   *
+   * @throws {Error} By the promise, with the code `ENOENT` if there is no
+   * `mkfifo`, else with the message of `mkfifo`.
+   */
   makeFifos(paths: string[], mode: number): Promise<void>;
   /**
    * Waits, without using the processor, until a reader opens a named pipe.

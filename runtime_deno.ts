@@ -5,7 +5,7 @@
  */
 
 import type { Runtime } from "./runtime.ts";
-import { posix } from "./runtime_posix.ts";
+import { firstLine, posix } from "./runtime_posix.ts";
 
 /** Whether something is permitted, asking the user if there is one to ask. */
 async function permitted(
@@ -36,7 +36,7 @@ export const denoRuntime: Runtime = {
       missing.push(`--allow-write=${path}`);
     }
     if (!await permitted({ name: "run", command: "mkfifo" })) {
-      missing.push("--allow-run=mkfifo");
+      missing.push("--allow-run=mkfifo, with mkfifo on the PATH");
     }
     return missing.length > 0 ? `run with ${missing.join(" ")}` : undefined;
   },
@@ -47,7 +47,7 @@ export const denoRuntime: Runtime = {
       stdout: "null",
       stderr: "piped",
     }).output();
-    if (!success) throw new Error(new TextDecoder().decode(stderr).trim());
+    if (!success) throw new Error(firstLine(new TextDecoder().decode(stderr)));
   },
   watch: (path, callback) => {
     // Deno opens the file that an event names, which for a pipe would wait for

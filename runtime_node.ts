@@ -6,7 +6,7 @@
 
 import process from "node:process";
 import type { Runtime } from "./runtime.ts";
-import { close, openWriterAndWait, posix } from "./runtime_posix.ts";
+import { close, firstLine, openWriterAndWait, posix } from "./runtime_posix.ts";
 
 /** Lets the event loop turn once. */
 const turn = () => new Promise((resolve) => setTimeout(resolve));
@@ -27,7 +27,7 @@ export const nodeRuntime: Runtime = {
         ["-m", mode.toString(8), ...paths],
         (error, _, stderr) => {
           if (error === null) resolve();
-          else reject(stderr ? new Error(stderr.trim()) : error);
+          else reject(stderr ? new Error(firstLine(stderr)) : error);
         },
       );
     }),

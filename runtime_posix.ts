@@ -6,7 +6,6 @@
  */
 
 import {
-  accessSync,
   closeSync,
   constants,
   linkSync,
@@ -34,6 +33,11 @@ export function errorCode(error: unknown): string | undefined {
   return (error as { code?: string } | undefined)?.code;
 }
 
+/** The first of the lines that a program has printed. */
+export function firstLine(text: string): string {
+  return text.split("\n", 1)[0];
+}
+
 /** The result of `action`, or `undefined` if it fails with one of these codes. */
 function unless<T>(codes: readonly string[], action: () => T): T | undefined {
   try {
@@ -44,9 +48,25 @@ function unless<T>(codes: readonly string[], action: () => T): T | undefined {
   }
 }
 
-/** Whether there is a `/proc`, by which alone the absence of a process shows. */
-function hasProc(): boolean {
-  return unless(["ENOENT"], () => lstatSync("/proc/self")) !== undefined;
+/** Whether a process is in `/proc`, or `undefined` if that cannot be looked at. */
+function isInProc(pid: number): boolean | undefined {
+  const exists = (path: string) =>
+    unless(["ENOENT"], () => lstatSync(path)) !== undefined;
+  try {
+    return exists(`/proc/${pid}`) || (exists("/proc/self") ? false : undefined);
+  } catch {
+    // Deno permits this with --allow-all only.
+    return undefined;
+  }
+}
+
+/** Whether a process can be sent a signal, or `undefined` if that cannot be tried. */
+function takesSignals(pid: number): boolean | undefined {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return { ESRCH: false, EPERM: true }[errorCode(error) ?? ""];
+  }
 }
 
 /** Closes a file. */
@@ -58,18 +78,8 @@ export const openWriterAndWait = (path: string): number =>
 
 /** The part of a {@linkcode Runtime} that is the same for all. */
 export const posix = {
-  processExists: (pid) => {
-    try {
-      if (unless(["ENOENT"], () => lstatSync(`/proc/${pid}`))) return true;
-      if (hasProc()) return false;
-      process.kill(pid, 0);
-      return true;
-    } catch (error) {
-      return { ESRCH: false, EPERM: true }[errorCode(error) ?? ""];
-    }
-  },
+  processExists: (pid) => isInProc(pid) ?? takesSignals(pid),
   makeDir: (path) => void mkdirSync(path, { recursive: true }),
-  checkWritable: (dir) => accessSync(dir, constants.W_OK | constants.X_OK),
   list: (dir) => readdirSync(dir),
   identify: (path) => {
     const stat = unless(["ENOENT", "ENOTDIR"], () => lstatSync(path));

@@ -136,6 +136,11 @@ function refuse(): void {
 // integer. `(value | 0) !== value` tells in one instruction, and a fractional
 // value, a NaN or a string is never missed. A 32-bit integer cannot take a
 // finite sum out of the range of a double.
+//
+// The fast halves never say `+=`: of whole numbers V8 makes an addition of
+// 64-bit integers, with a conversion and a check of each. `++` and `-=` are of
+// doubles: 3.3 against 6.9 ns for one counter, 1.3 against 3.3 ns for 100
+// (Deno 2.9.6).
 
 function addAny(name: string, cell: number, value: number): void {
   checkFinite(name, value);
@@ -169,17 +174,20 @@ function setNamed(name: string, value: number): void {
 
 class ScalarHandle implements Gauge {
   readonly name: string;
-  readonly #cell: number;
+  // A field without a value begins as `undefined`, and V8 never again trusts
+  // it to be a small integer: `record` takes 3.1 ns so, and 4.7 without.
+  #cell = 0;
 
   constructor(name: string, cell: number) {
     this.name = name;
     this.#cell = cell;
   }
 
-  incr(value = 1): void {
-    if (typeof value !== "number" || (value | 0) !== value) {
+  incr(value?: number): void {
+    if (value === undefined) cells[this.#cell]++;
+    else if (typeof value !== "number" || (value | 0) !== value) {
       addAny(this.name, this.#cell, value);
-    } else cells[this.#cell] += value;
+    } else cells[this.#cell] -= -value;
   }
 
   set(value: number): void {
@@ -191,9 +199,10 @@ class ScalarHandle implements Gauge {
 
 class WindowHandle implements Series {
   readonly name: string;
-  readonly #cell: number;
-  readonly #end: number;
-  #next: number;
+  // Begin as numbers, as in a ScalarHandle.
+  #cell = 0;
+  #end = 0;
+  #next = 0;
 
   constructor(name: string, cell: number, width: number) {
     this.name = name;
@@ -262,12 +271,13 @@ function scalarHandle(name: string): Gauge {
  * a recorded stat, or if `value` is not a number.
  * @throws {RangeError} If `value` or the sum is not finite.
  */
-export function incr(name: string, value = 1): void {
+export function incr(name: string, value?: number): void {
   const cell = scalars.get(name);
-  if (
-    cell === undefined || typeof value !== "number" || (value | 0) !== value
-  ) incrNamed(name, value);
-  else cells[cell] += value;
+  if (cell === undefined) incrNamed(name, value === undefined ? 1 : value);
+  else if (value === undefined) cells[cell]++;
+  else if (typeof value !== "number" || (value | 0) !== value) {
+    incrNamed(name, value);
+  } else cells[cell] -= -value;
 }
 
 /**
