@@ -2,12 +2,14 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Collector } from "../collect.ts";
 import { config } from "../mod.ts";
 import {
+  killShell,
   leastPermissions,
   LIVE,
   namesIn,
   output,
   type Program,
   startProgram,
+  startShell,
   until,
   withDir,
 } from "./program.ts";
@@ -84,10 +86,7 @@ Deno.test("collect() answers by its deadline whatever a pipe does, and says what
       await output("mkfifo", path);
       if (deed !== undefined) {
         writers.push(
-          new Deno.Command("setsid", {
-            args: ["sh", "-c", deed, path],
-            stderr: "null",
-          }).spawn(),
+          startShell(deed, path),
         );
       }
     }
@@ -124,12 +123,10 @@ Deno.test("collect() answers by its deadline whatever a pipe does, and says what
     }
     // Slow pipes are never removed.
     assertEquals(namesIn(dir).filter((name) => !name.startsWith(".")), before);
-    for (const child of writers) {
-      await output("pkill", "-KILL", "-s", `${child.pid}`);
-    }
+    await Promise.all(writers.map(killShell));
     for (const child of Object.values(bystanders)) child.kill("SIGKILL");
     await Promise.all(
-      [...writers, ...Object.values(bystanders)].map((child) => child.status),
+      Object.values(bystanders).map((child) => child.status),
     );
     await program[Symbol.asyncDispose]();
   }));
@@ -161,8 +158,9 @@ Deno.test("collect() keeps the pipe of a stopped process, and reads it when it g
     await until(
       "stopped",
       async () =>
-        (await output("ps", "-o", "stat=", "-p", `${program.pid}`)).stdout
-          .startsWith("T"),
+        (await output("cat", `/proc/${program.pid}/stat`)).stdout.includes(
+          ") T ",
+        ),
     );
     for (let i = 0; i < 3; i++) {
       assertEquals((await collector.collect()).processes, {

@@ -66,6 +66,21 @@ export async function cat(path: string): Promise<string> {
   return stdout;
 }
 
+/** Starts a shell in a session of its own. `$0` is `arg`. */
+export function startShell(text: string, arg: string): Deno.ChildProcess {
+  return new Deno.Command("setsid", {
+    args: ["sh", "-c", text, arg],
+    stdin: "null",
+    stderr: "null",
+  }).spawn();
+}
+
+/** Kills a shell and all that it has started. */
+export async function killShell(shell: Deno.ChildProcess): Promise<void> {
+  await output("sh", "-c", `kill -s KILL -- -${shell.pid}`);
+  await shell.status;
+}
+
 /** How a program is started. */
 export interface ProgramOptions {
   /** The pipe directory, in `config.pipeDir` of the program. */

@@ -1,11 +1,13 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { createHandler, type Handler } from "../web.ts";
 import {
+  killShell,
   leastPermissions,
   LIVE,
   output,
   ROOT,
   startProgram,
+  startShell,
   until,
   withDir,
 } from "./program.ts";
@@ -158,14 +160,10 @@ Deno.test("other paths, methods and formats are answered in JSON", () =>
 Deno.test("requests that come while the pipes are being read share what is read", () =>
   withDir(async (dir) => {
     // A writer of statvent 1.0 that counts how often it is read.
-    const writer = new Deno.Command("setsid", {
-      args: [
-        "sh",
-        "-c",
-        `n=0; while :; do mkfifo $0/$$.stats; n=$((n+1)); { sleep 0.1; echo "reads: $n"; } > $0/$$.stats; rm $0/$$.stats; done`,
-        dir,
-      ],
-    }).spawn();
+    const writer = startShell(
+      `n=0; while :; do mkfifo $0/$$.stats; n=$((n+1)); { sleep 0.1; echo "reads: $n"; } > $0/$$.stats; rm $0/$$.stats; done`,
+      dir,
+    );
     const handler = createHandler({ pipeDir: dir, deadline: 5000 });
     await until("the writer", () => [...Deno.readDirSync(dir)].length === 1);
     const answers = await Promise.all(
@@ -177,8 +175,7 @@ Deno.test("requests that come while the pipes are being read share what is read"
       ),
     );
     assertEquals(answers, Array(20).fill(1));
-    await output("pkill", "-KILL", "-s", `${writer.pid}`);
-    await writer.status;
+    await killShell(writer);
   }));
 
 Deno.test("a directory that cannot be read is an error 500 that says why", () =>
