@@ -40,8 +40,6 @@ export function privatePrefix(pid: number): string {
 
 /** The named pipes of this process. */
 export class FifoPool {
-  /** How many used pipes are watched for their readers to leave. */
-  resting = 0;
   readonly #dir: string;
   readonly #mode: number;
   readonly #control: RecorderControl;
@@ -111,29 +109,24 @@ export class FifoPool {
    * @param serve Serves a reader that came late. It gets a file to write to.
    */
   async takeBack(fifo: string, serve: (fd: number) => void): Promise<void> {
-    this.resting++;
-    try {
-      const start = performance.now();
-      let left = false;
-      for (let pause = 1;; pause = Math.min(2 * pause, 250)) {
-        await sleep(pause);
-        const age = performance.now() - start;
-        const fd = runtime.openWriter(fifo);
-        if (fd === undefined) {
-          left = true;
-          if (age < QUARANTINE_MS) continue;
-          this.#free.push(fifo);
-          return;
-        } else if (left) {
-          left = false;
-          serve(fd);
-        } else {
-          runtime.close(fd);
-        }
-        if (age > GIVE_UP_MS) return runtime.remove(fifo);
+    const start = performance.now();
+    let left = false;
+    for (let pause = 1;; pause = Math.min(2 * pause, 250)) {
+      await sleep(pause);
+      const age = performance.now() - start;
+      const fd = runtime.openWriter(fifo);
+      if (fd === undefined) {
+        left = true;
+        if (age < QUARANTINE_MS) continue;
+        this.#free.push(fifo);
+        return;
+      } else if (left) {
+        left = false;
+        serve(fd);
+      } else {
+        runtime.close(fd);
       }
-    } finally {
-      this.resting--;
+      if (age > GIVE_UP_MS) return runtime.remove(fifo);
     }
   }
 }

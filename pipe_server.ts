@@ -61,6 +61,8 @@ export interface PipeServerOptions {
   readonly snapshot: () => Uint8Array<ArrayBuffer>;
   /** Says when to stop. */
   readonly control: RecorderControl;
+  /** Whether a thread may be parked while the pipe has no reader. */
+  readonly mayPark: boolean;
 }
 
 /** Serves the named pipe of this process until it is stopped. */
@@ -92,6 +94,7 @@ export class PipeServer {
         const gone = this.#watch(fifo);
         const close = await Promise.race([arrival, gone]);
         this.#stopWatching();
+        if (!this.#options.control.running) return close?.();
         if (close !== undefined) {
           const next = await this.#publishNext();
           // Waits before it serves, so that this thread is the writer of the
@@ -100,8 +103,7 @@ export class PipeServer {
           this.#serve(fifo, close);
           fifo = next;
         } else if (!this.#republish(fifo)) {
-          // Its names are gone, so it can never have a reader again. The wait
-          // for one goes on for ever.
+          this.#abandon(fifo, arrival);
           fifo = await this.#publishNext();
           arrival = this.#wait(fifo);
         }
@@ -113,11 +115,30 @@ export class PipeServer {
     }
   }
 
-  #wait(fifo: string): Promise<() => void> {
-    return runtime.waitForReader(
-      fifo,
-      () => this.#slow > 0 || this.#pool.resting > 0,
-    );
+  /**
+   * Waits for a reader.
+   *
+   * @returns How to close the pipe again. Never settles if the pipe loses its
+   * names before the wait begins, which the watch will notice.
+   */
+  async #wait(fifo: string): Promise<() => void> {
+    const { control, mayPark } = this.#options;
+    let hold = 0;
+    try {
+      hold = control.hold = runtime.hold(fifo);
+      return await runtime.waitForReader(fifo, mayPark);
+    } catch {
+      return new Promise(() => {});
+    } finally {
+      if (control.hold === hold) control.hold = 0;
+      if (hold > 0) runtime.close(hold);
+    }
+  }
+
+  /** Gives up waiting for a reader of a pipe that has no name any more. */
+  #abandon(fifo: string, arrival: Promise<() => void>): void {
+    runtime.endWait(this.#options.control.hold, fifo);
+    arrival.then((close) => close());
   }
 
   /** Publishes the next pipe, trying until it succeeds. */

@@ -83,15 +83,6 @@ function removeFiles(dir: string): void {
   }
 }
 
-/** Lets the thread go on that waits for a reader of this process's pipe. */
-function wake(dir: string): void {
-  try {
-    runtime.close(runtime.openReader(pipePath(dir, runtime.pid)));
-  } catch {
-    // The pipe has gone.
-  }
-}
-
 class PipeRecorder implements Recorder {
   readonly path: string;
   readonly #dir: string;
@@ -117,7 +108,7 @@ class PipeRecorder implements Recorder {
 
   #release(): void {
     this.#control.stop();
-    wake(this.#dir);
+    runtime.endWait(this.#control.hold, this.path);
     removeFiles(this.#dir);
   }
 
@@ -164,17 +155,20 @@ async function start(): Promise<Recorder> {
     dir,
     mode,
     annotations,
+    // A thread that ends another one can free none that the other has parked.
+    mayPark: runtime.isMainThread,
     control: control.shared,
     slabs: [...threads().slabs.values()],
   };
-  const { promise, resolve } = Promise.withResolvers<RecorderReport>();
-  const thread = runtime.startThread(
-    source,
-    settings,
-    (message) => resolve(message as RecorderReport),
-    (error) => resolve({ state: "failed", why: error.message }),
-  );
-  const report = await promise;
+  let thread!: Thread;
+  const report = await new Promise<RecorderReport>((resolve) => {
+    thread = runtime.startThread(
+      source,
+      settings,
+      (message) => resolve(message as RecorderReport),
+      (error) => resolve({ state: "failed", why: error.message }),
+    );
+  });
   if (report.state === "failed") {
     control.stop();
     removeFiles(dir);

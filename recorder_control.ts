@@ -11,6 +11,7 @@
 
 const RUNNING = 0;
 const BUSY = 1;
+const HOLD = 2;
 
 /** Thrown in the recorder's thread where it was stopped. */
 export class StoppedError extends Error {
@@ -25,7 +26,7 @@ export class RecorderControl {
 
   constructor(
     shared: Int32Array<SharedArrayBuffer> = new Int32Array(
-      new SharedArrayBuffer(8),
+      new SharedArrayBuffer(12),
     ),
   ) {
     this.shared = shared;
@@ -34,6 +35,14 @@ export class RecorderControl {
   /** Whether the recorder may create files. */
   get running(): boolean {
     return Atomics.load(this.shared, RUNNING) === 1;
+  }
+
+  /** What the recorder holds of the pipe whose reader it waits for. */
+  get hold(): number {
+    return Atomics.load(this.shared, HOLD);
+  }
+  set hold(value: number) {
+    Atomics.store(this.shared, HOLD, value);
   }
 
   /** The program's side: the recorder may create files from now on. */

@@ -23,6 +23,8 @@ export interface RecorderSettings {
   readonly mode: number;
   /** Whether to send annotations. */
   readonly annotations: boolean;
+  /** Whether a thread may be parked while the pipe has no reader. */
+  readonly mayPark: boolean;
   /** The shared side of the {@linkcode RecorderControl}. */
   readonly control: Int32Array<SharedArrayBuffer>;
   /** The slabs that the starting thread has heard of. */
@@ -44,6 +46,7 @@ for (const slab of settings.slabs) slabs.set(slab.id, slab);
 const server = new PipeServer({
   dir: settings.dir,
   mode: settings.mode,
+  mayPark: settings.mayPark,
   control: new RecorderControl(settings.control),
   snapshot: () => {
     stats.refresh(slabs.values());

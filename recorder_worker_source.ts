@@ -225,7 +225,7 @@ var Exposition = class {\n\
 // runtime_posix.ts\n\
 import { closeSync, constants, linkSync, lstatSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmSync, watch, writeSync } from \"node:fs\";\n\
 import process from \"node:process\";\n\
-import { BroadcastChannel, parentPort, Worker, workerData } from \"node:worker_threads\";\n\
+import { BroadcastChannel, isMainThread, parentPort, Worker, workerData } from \"node:worker_threads\";\n\
 function errorCode(error) {\n\
   return error?.code;\n\
 }\n\
@@ -261,8 +261,7 @@ function takesSignals(pid) {\n\
     }[errorCode(error) ?? \"\"];\n\
   }\n\
 }\n\
-var close = closeSync;\n\
-var openWriterAndWait = (path) => openSync(path, constants.O_WRONLY);\n\
+var O_PATH = 2097152;\n\
 var posix = {\n\
   processExists: (pid) => isInProc(pid) ?? takesSignals(pid),\n\
   makeDir: (path) => void mkdirSync(path, {\n\
@@ -304,7 +303,21 @@ var posix = {\n\
   write: (fd, bytes) => unless([\n\
     \"EAGAIN\"\n\
   ], () => writeSync(fd, bytes)) !== void 0,\n\
-  close,\n\
+  close: closeSync,\n\
+  hold: (path) => process.platform === \"linux\" ? openSync(path, O_PATH) : 0,\n\
+  endWait: (hold, path) => {\n\
+    const flags = constants.O_RDONLY | constants.O_NONBLOCK;\n\
+    for (const name of [\n\
+      `/proc/self/fd/${hold}`,\n\
+      path\n\
+    ]) {\n\
+      try {\n\
+        return closeSync(openSync(name, flags));\n\
+      } catch {\n\
+      }\n\
+    }\n\
+  },\n\
+  isMainThread,\n\
   joinChannel: (name, receive) => {\n\
     const channel = new BroadcastChannel(name);\n\
     channel.onmessage = (event) => receive(event.data);\n\
@@ -420,7 +433,39 @@ var denoRuntime = {\n\
 \n\
 // runtime_node.ts\n\
 import process2 from \"node:process\";\n\
-var turn = () => new Promise((resolve) => setTimeout(resolve));\n\
+import { Worker as Worker2 } from \"node:worker_threads\";\n\
+var POLL_MS = 20;\n\
+var OPENER = `\n\
+const { openSync, constants } = require(\"node:fs\");\n\
+const { parentPort } = require(\"node:worker_threads\");\n\
+parentPort.on(\"message\", (path) => {\n\
+  try {\n\
+    parentPort.postMessage({ fd: openSync(path, constants.O_WRONLY) });\n\
+  } catch (error) {\n\
+    parentPort.postMessage({ error });\n\
+  }\n\
+});`;\n\
+var opener;\n\
+function park(path) {\n\
+  opener ??= new Worker2(OPENER, {\n\
+    eval: true\n\
+  });\n\
+  return new Promise((resolve, reject) => {\n\
+    opener.once(\"message\", ({ fd, error }) => {\n\
+      if (fd === void 0) reject(error);\n\
+      else resolve(fd);\n\
+    });\n\
+    opener.postMessage(path);\n\
+  });\n\
+}\n\
+async function poll(path) {\n\
+  while (posix.identify(path) !== void 0) {\n\
+    const fd = posix.openWriter(path);\n\
+    if (fd !== void 0) return fd;\n\
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));\n\
+  }\n\
+  throw new Error(`${path} has gone`);\n\
+}\n\
 var nodeRuntime = {\n\
   ...posix,\n\
   get pid() {\n\
@@ -438,16 +483,9 @@ var nodeRuntime = {\n\
       else reject(stderr ? new Error(firstLine(stderr)) : error);\n\
     });\n\
   }),\n\
-  waitForReader: async (path, isBusy) => {\n\
-    let fd;\n\
-    await turn();\n\
-    while (fd === void 0 && isBusy()) {\n\
-      await new Promise((resolve) => setTimeout(resolve, 2));\n\
-      fd = posix.openWriter(path);\n\
-    }\n\
-    fd ??= openWriterAndWait(path);\n\
-    await turn();\n\
-    return () => close(fd);\n\
+  waitForReader: async (path, mayPark) => {\n\
+    const fd = await (mayPark ? park(path) : poll(path));\n\
+    return () => posix.close(fd);\n\
   },\n\
   onExit: (end) => {\n\
     process2.on(\"exit\", end);\n\
@@ -470,8 +508,6 @@ function privatePrefix(pid) {\n\
   return `.${pid}.`;\n\
 }\n\
 var FifoPool = class {\n\
-  /** How many used pipes are watched for their readers to leave. */\n\
-  resting = 0;\n\
   #dir;\n\
   #mode;\n\
   #control;\n\
@@ -528,29 +564,24 @@ var FifoPool = class {\n\
    * @param serve Serves a reader that came late. It gets a file to write to.\n\
    */\n\
   async takeBack(fifo, serve2) {\n\
-    this.resting++;\n\
-    try {\n\
-      const start = performance.now();\n\
-      let left = false;\n\
-      for (let pause = 1; ; pause = Math.min(2 * pause, 250)) {\n\
-        await sleep(pause);\n\
-        const age = performance.now() - start;\n\
-        const fd = runtime.openWriter(fifo);\n\
-        if (fd === void 0) {\n\
-          left = true;\n\
-          if (age < QUARANTINE_MS) continue;\n\
-          this.#free.push(fifo);\n\
-          return;\n\
-        } else if (left) {\n\
-          left = false;\n\
-          serve2(fd);\n\
-        } else {\n\
-          runtime.close(fd);\n\
-        }\n\
-        if (age > GIVE_UP_MS) return runtime.remove(fifo);\n\
+    const start = performance.now();\n\
+    let left = false;\n\
+    for (let pause = 1; ; pause = Math.min(2 * pause, 250)) {\n\
+      await sleep(pause);\n\
+      const age = performance.now() - start;\n\
+      const fd = runtime.openWriter(fifo);\n\
+      if (fd === void 0) {\n\
+        left = true;\n\
+        if (age < QUARANTINE_MS) continue;\n\
+        this.#free.push(fifo);\n\
+        return;\n\
+      } else if (left) {\n\
+        left = false;\n\
+        serve2(fd);\n\
+      } else {\n\
+        runtime.close(fd);\n\
       }\n\
-    } finally {\n\
-      this.resting--;\n\
+      if (age > GIVE_UP_MS) return runtime.remove(fifo);\n\
     }\n\
   }\n\
 };\n\
@@ -558,6 +589,7 @@ var FifoPool = class {\n\
 // recorder_control.ts\n\
 var RUNNING = 0;\n\
 var BUSY = 1;\n\
+var HOLD = 2;\n\
 var StoppedError = class extends Error {\n\
   /** `\"StoppedError\"`. */\n\
   name = \"StoppedError\";\n\
@@ -565,12 +597,19 @@ var StoppedError = class extends Error {\n\
 var RecorderControl = class {\n\
   /** What the other thread makes its side of. */\n\
   shared;\n\
-  constructor(shared = new Int32Array(new SharedArrayBuffer(8))) {\n\
+  constructor(shared = new Int32Array(new SharedArrayBuffer(12))) {\n\
     this.shared = shared;\n\
   }\n\
   /** Whether the recorder may create files. */\n\
   get running() {\n\
     return Atomics.load(this.shared, RUNNING) === 1;\n\
+  }\n\
+  /** What the recorder holds of the pipe whose reader it waits for. */\n\
+  get hold() {\n\
+    return Atomics.load(this.shared, HOLD);\n\
+  }\n\
+  set hold(value) {\n\
+    Atomics.store(this.shared, HOLD, value);\n\
   }\n\
   /** The program's side: the recorder may create files from now on. */\n\
   start() {\n\
@@ -615,7 +654,7 @@ var STALL_MS = 5e3;\n\
 var MAX_SLOW = 64;\n\
 var SETTLE_MS = 250;\n\
 var HEAL_MS = 100;\n\
-var POLL_MS = 500;\n\
+var POLL_MS2 = 500;\n\
 var sleep2 = (ms) => new Promise((resolve) => setTimeout(resolve, ms));\n\
 var never = new Int32Array(new SharedArrayBuffer(4));\n\
 function writePatiently(fd, bytes) {\n\
@@ -655,17 +694,19 @@ var PipeServer = class {\n\
       ready();\n\
       for (; ; ) {\n\
         const gone = this.#watch(fifo);\n\
-        const close2 = await Promise.race([\n\
+        const close = await Promise.race([\n\
           arrival,\n\
           gone\n\
         ]);\n\
         this.#stopWatching();\n\
-        if (close2 !== void 0) {\n\
+        if (!this.#options.control.running) return close?.();\n\
+        if (close !== void 0) {\n\
           const next = await this.#publishNext();\n\
           arrival = this.#wait(next);\n\
-          this.#serve(fifo, close2);\n\
+          this.#serve(fifo, close);\n\
           fifo = next;\n\
         } else if (!this.#republish(fifo)) {\n\
+          this.#abandon(fifo, arrival);\n\
           fifo = await this.#publishNext();\n\
           arrival = this.#wait(fifo);\n\
         }\n\
@@ -676,13 +717,35 @@ var PipeServer = class {\n\
       this.#stopWatching();\n\
     }\n\
   }\n\
-  #wait(fifo) {\n\
-    return runtime.waitForReader(fifo, () => this.#slow > 0 || this.#pool.resting > 0);\n\
+  /**\n\
+   * Waits for a reader.\n\
+   *\n\
+   * @returns How to close the pipe again. Never settles if the pipe loses its\n\
+   * names before the wait begins, which the watch will notice.\n\
+   */\n\
+  async #wait(fifo) {\n\
+    const { control, mayPark } = this.#options;\n\
+    let hold = 0;\n\
+    try {\n\
+      hold = control.hold = runtime.hold(fifo);\n\
+      return await runtime.waitForReader(fifo, mayPark);\n\
+    } catch {\n\
+      return new Promise(() => {\n\
+      });\n\
+    } finally {\n\
+      if (control.hold === hold) control.hold = 0;\n\
+      if (hold > 0) runtime.close(hold);\n\
+    }\n\
+  }\n\
+  /** Gives up waiting for a reader of a pipe that has no name any more. */\n\
+  #abandon(fifo, arrival) {\n\
+    runtime.endWait(this.#options.control.hold, fifo);\n\
+    arrival.then((close) => close());\n\
   }\n\
   /** Publishes the next pipe, trying until it succeeds. */\n\
   async #publishNext() {\n\
     const { dir, control } = this.#options;\n\
-    for (let pause = 0; ; pause = POLL_MS) {\n\
+    for (let pause = 0; ; pause = POLL_MS2) {\n\
       try {\n\
         return await this.#pool.publishNext();\n\
       } catch (error) {\n\
@@ -716,16 +779,16 @@ var PipeServer = class {\n\
         clearTimeout(this.#timer);\n\
         this.#timer = setTimeout(look, HEAL_MS);\n\
       };\n\
-      const poll = () => {\n\
+      const poll2 = () => {\n\
         look();\n\
-        this.#timer = setTimeout(poll, POLL_MS);\n\
+        this.#timer = setTimeout(poll2, POLL_MS2);\n\
       };\n\
       this.#timer = setTimeout(() => {\n\
         try {\n\
           this.#unwatch = this.#options.control.whileRunning(() => runtime.watch(fifo, lookLater));\n\
           lookLater();\n\
         } catch {\n\
-          poll();\n\
+          poll2();\n\
         }\n\
       }, SETTLE_MS);\n\
     });\n\
@@ -737,9 +800,9 @@ var PipeServer = class {\n\
     };\n\
   }\n\
   /** Serves the reader for whom `close` has kept the pipe open. */\n\
-  #serve(fifo, close2) {\n\
+  #serve(fifo, close) {\n\
     const fd = runtime.openWriter(fifo);\n\
-    close2();\n\
+    close();\n\
     const takeBack = () => this.#pool.takeBack(fifo, (fd2) => void this.#write(fd2));\n\
     if (fd === void 0) takeBack();\n\
     else this.#write(fd).then(takeBack);\n\
@@ -1015,6 +1078,7 @@ for (const slab of settings.slabs) slabs.set(slab.id, slab);\n\
 var server = new PipeServer({\n\
   dir: settings.dir,\n\
   mode: settings.mode,\n\
+  mayPark: settings.mayPark,\n\
   control: new RecorderControl(settings.control),\n\
   snapshot: () => {\n\
     stats.refresh(slabs.values());\n\

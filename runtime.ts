@@ -63,10 +63,15 @@ export interface Runtime {
   /**
    * Waits, without using the processor, until a reader opens a named pipe.
    *
-   * @param isBusy Whether this thread's event loop must go on turning.
+   * @param mayPark Whether a thread may be parked until then, which
+   * {@linkcode Runtime.endWait} must free before the program can end.
    * @returns How to close the pipe again.
    */
-  waitForReader(path: string, isBusy: () => boolean): Promise<() => void>;
+  waitForReader(path: string, mayPark: boolean): Promise<() => void>;
+  /** Keeps hold of a pipe that may lose its names, or returns 0. */
+  hold(path: string): number;
+  /** Ends the wait for a reader, by a hold or else by the pipe's name. */
+  endWait(hold: number, path: string): void;
   /** Opens a pipe to read from, never waiting. */
   openReader(path: string): number;
   /** Opens a pipe to write to, never waiting; `undefined` if it has no reader. */
@@ -88,6 +93,8 @@ export interface Runtime {
     name: string,
     receive: (message: unknown) => void,
   ): (message: unknown) => void;
+  /** Whether this is the program's first thread. */
+  readonly isMainThread: boolean;
   /** Starts a thread that runs the text of a module. */
   startThread(
     source: string,

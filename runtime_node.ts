@@ -5,11 +5,52 @@
  */
 
 import process from "node:process";
+import { Worker } from "node:worker_threads";
 import type { Runtime } from "./runtime.ts";
-import { close, firstLine, openWriterAndWait, posix } from "./runtime_posix.ts";
+import { firstLine, posix } from "./runtime_posix.ts";
 
-/** Lets the event loop turn once. */
-const turn = () => new Promise((resolve) => setTimeout(resolve));
+/** How often a pipe is tried, in milliseconds, where no thread may be parked. */
+const POLL_MS = 20;
+
+/**
+ * A thread that opens pipes, one at a time, and is parked in the meantime. An
+ * asynchronous `open` would hold one of libuv's four threads instead, and a
+ * recorder that parked itself could neither mend its pipe nor hear of others.
+ */
+const OPENER = `
+const { openSync, constants } = require("node:fs");
+const { parentPort } = require("node:worker_threads");
+parentPort.on("message", (path) => {
+  try {
+    parentPort.postMessage({ fd: openSync(path, constants.O_WRONLY) });
+  } catch (error) {
+    parentPort.postMessage({ error });
+  }
+});`;
+
+let opener: Worker | undefined;
+
+/** Opens a pipe to write to, in the opener's thread. */
+function park(path: string): Promise<number> {
+  opener ??= new Worker(OPENER, { eval: true });
+  return new Promise((resolve, reject) => {
+    opener!.once("message", ({ fd, error }) => {
+      if (fd === undefined) reject(error);
+      else resolve(fd);
+    });
+    opener!.postMessage(path);
+  });
+}
+
+/** Tries to open a pipe to write to until it has a reader. */
+async function poll(path: string): Promise<number> {
+  while (posix.identify(path) !== undefined) {
+    const fd = posix.openWriter(path);
+    if (fd !== undefined) return fd;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  throw new Error(`${path} has gone`);
+}
 
 /** Node's and Bun's side of a {@linkcode Runtime}. */
 export const nodeRuntime: Runtime = {
@@ -31,18 +72,9 @@ export const nodeRuntime: Runtime = {
         },
       );
     }),
-  waitForReader: async (path, isBusy) => {
-    let fd: number | undefined;
-    await turn();
-    while (fd === undefined && isBusy()) {
-      await new Promise((resolve) => setTimeout(resolve, 2));
-      fd = posix.openWriter(path);
-    }
-    // An asynchronous `open` would hold one of libuv's four threads for good.
-    fd ??= openWriterAndWait(path);
-    // Lets in what other threads have sent meanwhile.
-    await turn();
-    return () => close(fd);
+  waitForReader: async (path, mayPark) => {
+    const fd = await (mayPark ? park(path) : poll(path));
+    return () => posix.close(fd);
   },
   onExit: (end) => {
     process.on("exit", end);

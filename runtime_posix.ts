@@ -22,6 +22,7 @@ import {
 import process from "node:process";
 import {
   BroadcastChannel,
+  isMainThread,
   parentPort,
   Worker,
   workerData,
@@ -69,12 +70,9 @@ function takesSignals(pid: number): boolean | undefined {
   }
 }
 
-/** Closes a file. */
-export const close = closeSync;
-
-/** Opens a pipe to write to, waiting for a reader. */
-export const openWriterAndWait = (path: string): number =>
-  openSync(path, constants.O_WRONLY);
+// Opens a file without reading or writing it: for a pipe, without being taken
+// for a reader or a writer. Linux only; Node has no name for it.
+const O_PATH = 0o10000000;
 
 /** The part of a {@linkcode Runtime} that is the same for all. */
 export const posix = {
@@ -105,7 +103,19 @@ export const posix = {
   // larger one Deno does not say how much was written before `EAGAIN`.
   write: (fd, bytes) =>
     unless(["EAGAIN"], () => writeSync(fd, bytes)) !== undefined,
-  close,
+  close: closeSync,
+  hold: (path) => process.platform === "linux" ? openSync(path, O_PATH) : 0,
+  endWait: (hold, path) => {
+    const flags = constants.O_RDONLY | constants.O_NONBLOCK;
+    for (const name of [`/proc/self/fd/${hold}`, path]) {
+      try {
+        return closeSync(openSync(name, flags));
+      } catch {
+        // There is no hold, Deno does not permit it, or the name has gone.
+      }
+    }
+  },
+  isMainThread,
   joinChannel: (name, receive) => {
     const channel = new BroadcastChannel(name);
     channel.onmessage = (event) => receive((event as { data: unknown }).data);
