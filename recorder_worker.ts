@@ -36,6 +36,9 @@ export type RecorderReport =
   | { state: "ready" }
   | { state: "failed"; why: string; code?: string };
 
+// Here an error is mostly a system's way to say "not yet".
+Error.stackTraceLimit = 0;
+
 const parent = runtime.joinParent(serve);
 const settings = parent.data as RecorderSettings;
 const stats = new ProcessStats();

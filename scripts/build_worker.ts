@@ -12,7 +12,15 @@
 
 const target = new URL("../recorder_worker_source.ts", import.meta.url);
 const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-  args: ["bundle", "--quiet", "--platform=deno", "recorder_worker.ts"],
+  // Minified, since the engine keeps several copies of the text: 1.4 MB less
+  // resident memory.
+  args: [
+    "bundle",
+    "--quiet",
+    "--platform=deno",
+    "--minify",
+    "recorder_worker.ts",
+  ],
   cwd: new URL("..", import.meta.url),
 }).output();
 if (code !== 0) {
@@ -29,9 +37,7 @@ const text = `/**
  */
 
 /** The text of the module. */
-export const source: string = ${
-  JSON.stringify(bundle).replaceAll("\\n", "\\n\\\n")
-};
+export const source: string = ${JSON.stringify(bundle)};
 `;
 if (Deno.args.includes("--check")) {
   if (await Deno.readTextFile(target) !== text) {
