@@ -1,9 +1,10 @@
 /**
  * The named pipes of one process: a handful, made once and used in turn.
  *
- * A reader that has come keeps its pipe for itself: the next one takes the
- * public name at once, by hard link and rename. A used pipe comes back when its
- * reader has left it.
+ * The one that waits for a reader has the public name, and no other: who reads
+ * every file of the directory must not read it twice. When a reader has come,
+ * the pipe gets a private name back, and the next one takes the public name at
+ * once. A used pipe comes back when its reader has left it.
  *
  * Touches the pipe directory.
  *
@@ -38,8 +39,23 @@ export function privatePrefix(pid: number): string {
   return `.${pid}.`;
 }
 
+/** A named pipe. */
+export interface Fifo {
+  /** Its private name, which it has while it is not published. */
+  readonly path: string;
+  /** Tells whether a name is still that of this pipe. */
+  readonly inode: number;
+}
+
+/** Whether a path is a name of a pipe. */
+function isNamed(fifo: Fifo, path: string): boolean {
+  return runtime.identify(path)?.inode === fifo.inode;
+}
+
 /** The named pipes of this process. */
 export class FifoPool {
+  /** The public name. */
+  readonly path: string;
   readonly #dir: string;
   readonly #mode: number;
   readonly #control: RecorderControl;
@@ -47,25 +63,18 @@ export class FifoPool {
   #free: string[] = [];
 
   constructor(dir: string, mode: number, control: RecorderControl) {
+    this.path = pipePath(dir, runtime.pid);
     this.#dir = dir;
     this.#mode = mode;
     this.#control = control;
   }
 
-  /** The public name. */
-  get path(): string {
-    return pipePath(this.#dir, runtime.pid);
-  }
-
-  #privatePath(name: string): string {
-    return `${this.#dir}/${privatePrefix(runtime.pid)}${name}`;
-  }
-
   /** Makes a batch of pipes. */
   async #make(): Promise<void> {
+    const prefix = `${this.#dir}/${privatePrefix(runtime.pid)}`;
     const paths = Array.from(
       { length: BATCH },
-      () => this.#privatePath(`${this.#made++}.fifo`),
+      () => `${prefix}${this.#made++}.fifo`,
     );
     await this.#control.whileRunning(() =>
       runtime.makeFifos(paths, this.#mode)
@@ -73,34 +82,44 @@ export class FifoPool {
     this.#free.push(...paths);
   }
 
-  /** Takes a pipe that has no reader and gives it the public name. */
-  async publishNext(): Promise<string> {
+  /**
+   * Gives the public name to a pipe that has no reader.
+   *
+   * @param previous The pipe that has the public name until now, if there is
+   * one. It gets its private name back, unless somebody has taken the public
+   * one from it.
+   */
+  async publishNext(previous?: Fifo): Promise<Fifo> {
     for (;;) {
       if (this.#free.length === 0) await this.#make();
-      const fifo = this.#free.shift()!;
-      if (runtime.identify(fifo)?.isFifo !== true) continue;
-      this.publish(fifo);
-      return fifo;
+      const path = this.#free.shift()!;
+      const file = runtime.identify(path);
+      if (file?.isFifo !== true) continue;
+      const fd = runtime.openWriter(path);
+      if (fd !== undefined) {
+        // Somebody reads a private name, which brings nothing.
+        runtime.close(fd);
+        runtime.remove(path);
+        continue;
+      }
+      this.#control.whileRunning(() => {
+        if (previous !== undefined && this.isPublished(previous)) {
+          runtime.link(this.path, previous.path);
+        }
+        runtime.rename(path, this.path);
+      });
+      return { path, inode: file.inode };
     }
   }
 
-  /** Gives a pipe the public name, in one step. */
-  publish(fifo: string): void {
-    this.#control.whileRunning(() => {
-      const next = this.#privatePath("next");
-      runtime.remove(next);
-      runtime.link(fifo, next);
-      runtime.rename(next, this.path);
-      // Does nothing where both names were those of the same pipe already.
-      runtime.remove(next);
-    });
+  /** Whether a pipe has the public name. */
+  isPublished(fifo: Fifo): boolean {
+    return isNamed(fifo, this.path);
   }
 
-  /** Whether a pipe has the public name, and still has its own. */
-  isPublished(fifo: string): boolean {
-    const own = runtime.identify(fifo);
-    return own !== undefined &&
-      own.inode === runtime.identify(this.path)?.inode;
+  /** Opens a pipe that was published, to write; `undefined` if it has no reader. */
+  openWriter(fifo: Fifo): number | undefined {
+    return isNamed(fifo, fifo.path) ? runtime.openWriter(fifo.path) : undefined;
   }
 
   /**
@@ -108,17 +127,17 @@ export class FifoPool {
    *
    * @param serve Serves a reader that came late. It gets a file to write to.
    */
-  async takeBack(fifo: string, serve: (fd: number) => void): Promise<void> {
+  async takeBack(fifo: Fifo, serve: (fd: number) => void): Promise<void> {
     const start = performance.now();
     let left = false;
     for (let pause = 1;; pause = Math.min(2 * pause, 250)) {
       await sleep(pause);
       const age = performance.now() - start;
-      const fd = runtime.openWriter(fifo);
+      const fd = this.openWriter(fifo);
       if (fd === undefined) {
         left = true;
         if (age < QUARANTINE_MS) continue;
-        this.#free.push(fifo);
+        this.#free.push(fifo.path);
         return;
       } else if (left) {
         left = false;
@@ -126,7 +145,7 @@ export class FifoPool {
       } else {
         runtime.close(fd);
       }
-      if (age > GIVE_UP_MS) return runtime.remove(fifo);
+      if (age > GIVE_UP_MS) return runtime.remove(fifo.path);
     }
   }
 }

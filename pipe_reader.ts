@@ -99,6 +99,7 @@ export async function readPipe(
 ): Promise<Snapshot | Failure | undefined> {
   let failure: Failure = "timeout";
   let doubts = 0;
+  let pause = 5;
   do {
     if (runtime.processExists(pid) === false) return "dead";
     const file = runtime.identify(path);
@@ -122,7 +123,10 @@ export async function readPipe(
       }
     }
     // At random, so that readers which came at the same time do not again.
-    await sleep(Math.random() * 5);
+    await sleep(
+      Math.min(Math.random() * pause, deadline - performance.now()),
+    );
+    pause = Math.min(2 * pause, 100);
   } while (performance.now() < deadline);
   return runtime.identify(path) === undefined ? undefined : failure;
 }

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { FifoPool } from "./fifo_pool.ts";
+import { type Fifo, FifoPool } from "./fifo_pool.ts";
 import { type RecorderControl, StoppedError } from "./recorder_control.ts";
 import { runtime } from "./runtime.ts";
 
@@ -88,25 +88,26 @@ export class PipeServer {
   async run(ready: () => void): Promise<void> {
     try {
       let fifo = await this.#pool.publishNext();
-      let arrival = this.#wait(fifo);
+      let arrival = this.#wait();
       ready();
       for (;;) {
-        const gone = this.#watch(fifo);
-        const close = await Promise.race([arrival, gone]);
+        const { hold } = this.#options.control;
+        const close = await Promise.race([arrival, this.#lost(fifo)]);
         this.#stopWatching();
         if (!this.#options.control.running) return close?.();
-        if (close !== undefined) {
-          const next = await this.#publishNext();
-          // Waits before it serves, so that this thread is the writer of the
-          // next pipe when its reader comes.
-          arrival = this.#wait(next);
-          this.#serve(fifo, close);
-          fifo = next;
-        } else if (!this.#republish(fifo)) {
-          this.#abandon(fifo, arrival);
-          fifo = await this.#publishNext();
-          arrival = this.#wait(fifo);
+        const next = await this.#publishNext(fifo);
+        const earlier = arrival;
+        // Waits before it serves, so that this thread is the writer of the
+        // next pipe when its reader comes.
+        arrival = this.#wait();
+        if (close !== undefined) this.#serve(fifo, close);
+        else {
+          // Without its name it will have no more readers. One that has come
+          // just before gets nothing, but does not wait for ever.
+          runtime.endWait(hold, fifo.path);
+          earlier.then((close) => close());
         }
+        fifo = next;
       }
     } catch (error) {
       if (!(error instanceof StoppedError)) throw error;
@@ -116,17 +117,18 @@ export class PipeServer {
   }
 
   /**
-   * Waits for a reader.
+   * Waits for a reader of the pipe with the public name.
    *
-   * @returns How to close the pipe again. Never settles if the pipe loses its
-   * names before the wait begins, which the watch will notice.
+   * @returns How to close the pipe again. Never settles if the name is lost
+   * before the wait begins, which will be noticed.
    */
-  async #wait(fifo: string): Promise<() => void> {
+  async #wait(): Promise<() => void> {
     const { control, mayPark } = this.#options;
+    const { path } = this.#pool;
     let hold = 0;
     try {
-      hold = control.hold = runtime.hold(fifo);
-      return await runtime.waitForReader(fifo, mayPark);
+      hold = control.hold = runtime.hold(path);
+      return await runtime.waitForReader(path, mayPark);
     } catch {
       return new Promise(() => {});
     } finally {
@@ -135,18 +137,12 @@ export class PipeServer {
     }
   }
 
-  /** Gives up waiting for a reader of a pipe that has no name any more. */
-  #abandon(fifo: string, arrival: Promise<() => void>): void {
-    runtime.endWait(this.#options.control.hold, fifo);
-    arrival.then((close) => close());
-  }
-
   /** Publishes the next pipe, trying until it succeeds. */
-  async #publishNext(): Promise<string> {
+  async #publishNext(previous: Fifo): Promise<Fifo> {
     const { dir, control } = this.#options;
     for (let pause = 0;; pause = POLL_MS) {
       try {
-        return await this.#pool.publishNext();
+        return await this.#pool.publishNext(previous);
       } catch (error) {
         if (error instanceof StoppedError) throw error;
       }
@@ -159,19 +155,8 @@ export class PipeServer {
     }
   }
 
-  /** Publishes a pipe again. Returns whether it still has a name to do that by. */
-  #republish(fifo: string): boolean {
-    try {
-      this.#pool.publish(fifo);
-      return true;
-    } catch (error) {
-      if (error instanceof StoppedError) throw error;
-      return false;
-    }
-  }
-
-  /** Resolves when the pipe has lost one of its names. */
-  #watch(fifo: string): Promise<undefined> {
+  /** Resolves when the pipe has lost the public name. */
+  #lost(fifo: Fifo): Promise<undefined> {
     return new Promise((resolve) => {
       const look = () => {
         if (!this.#pool.isPublished(fifo)) resolve(undefined);
@@ -189,7 +174,7 @@ export class PipeServer {
           // The pipe, not the directory: there every read of every process
           // would wake this one.
           this.#unwatch = this.#options.control.whileRunning(() =>
-            runtime.watch(fifo, lookLater)
+            runtime.watch(this.#pool.path, lookLater)
           );
           // It may have gone before.
           lookLater();
@@ -207,8 +192,8 @@ export class PipeServer {
   }
 
   /** Serves the reader for whom `close` has kept the pipe open. */
-  #serve(fifo: string, close: () => void): void {
-    const fd = runtime.openWriter(fifo);
+  #serve(fifo: Fifo, close: () => void): void {
+    const fd = this.#pool.openWriter(fifo);
     close();
     const takeBack = () =>
       this.#pool.takeBack(fifo, (fd) => void this.#write(fd));

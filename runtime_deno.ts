@@ -53,7 +53,7 @@ export const denoRuntime: Runtime = {
     // Deno opens the file that an event names, which for a pipe would wait for
     // a writer or be taken for a reader. So the pipe is watched by a name that
     // no longer exists when there is an event.
-    const name = `${path}.watched`;
+    const name = path.replace(/([^/]*)\.stats$/, ".$1.watched");
     posix.link(path, name);
     let watcher;
     try {

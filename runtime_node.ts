@@ -29,12 +29,17 @@ parentPort.on("message", (path) => {
 });`;
 
 let opener: Worker | undefined;
+// Who waits for the opener, in the order of their messages.
+const waiting: ((answer: { fd?: number; error?: unknown }) => void)[] = [];
 
 /** Opens a pipe to write to, in the opener's thread. */
 function park(path: string): Promise<number> {
-  opener ??= new Worker(OPENER, { eval: true });
+  if (opener === undefined) {
+    opener = new Worker(OPENER, { eval: true, trackUnmanagedFds: false });
+    opener.on("message", (answer) => waiting.shift()!(answer));
+  }
   return new Promise((resolve, reject) => {
-    opener!.once("message", ({ fd, error }) => {
+    waiting.push(({ fd, error }) => {
       if (fd === undefined) reject(error);
       else resolve(fd);
     });

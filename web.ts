@@ -63,8 +63,12 @@ export function createHandler(options: HandlerOptions = {}): Handler {
     reading ??= collector.collect().finally(() => reading = undefined);
 
   return async (request) => {
-    const url = new URL(request.url);
     const head = request.method === "HEAD";
+    if (!URL.canParse(request.url)) {
+      const message = "Cannot read the request: its host must be one";
+      return answer(400, { message }, head);
+    }
+    const url = new URL(request.url);
     if (url.pathname !== path) {
       const message = "The requested resource was not found";
       return answer(404, { message, path: url.pathname }, head);

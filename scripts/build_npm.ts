@@ -1,0 +1,78 @@
+/**
+ * Builds the npm package in `npm/` from the sources that are published on JSR.
+ *
+ * dnt, the usual tool, is on JSR only, so this uses what Deno brings:
+ * `deno bundle` inlines `@std` and writes the declarations. `deno pack` would
+ * leave `jsr:` specifiers where `links` resolves them.
+ *
+ * @module
+ */
+
+const root = new URL("..", import.meta.url).pathname;
+const { version, license, exports } = JSON.parse(
+  await Deno.readTextFile(`${root}/deno.json`),
+);
+const npm = `${root}/npm`;
+await Deno.remove(npm, { recursive: true }).catch(() => {});
+
+const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+  cwd: root,
+  args: [
+    "bundle",
+    "--quiet",
+    "--platform=deno",
+    // What two entry points share must be there once.
+    "--code-splitting",
+    "--declaration",
+    "--outdir=npm",
+    ...Object.values<string>(exports),
+    "./cli.ts",
+  ],
+}).output();
+if (!success) throw new Error(new TextDecoder().decode(stderr));
+
+for (const { name } of Deno.readDirSync(npm)) {
+  const path = `${npm}/${name}`;
+  if (!name.endsWith(".d.ts")) continue;
+  const text = await Deno.readTextFile(path);
+  await Deno.writeTextFile(
+    path,
+    text.replaceAll(/(from|import\()\s*"(\.\/\w+)\.ts"/g, '$1 "$2.js"'),
+  );
+}
+await Deno.remove(`${npm}/cli.d.ts`);
+const cli = await Deno.readTextFile(`${npm}/cli.js`);
+await Deno.writeTextFile(`${npm}/cli.js`, `#!/usr/bin/env node\n${cli}`);
+
+const entry = (path: string) => {
+  const base = path.replace(/\.ts$/, "");
+  return { types: `${base}.d.ts`, default: `${base}.js` };
+};
+await Deno.writeTextFile(
+  `${npm}/package.json`,
+  `${
+    JSON.stringify(
+      {
+        name: "statvent",
+        version,
+        description:
+          "Metrics for programs that share a host: count in memory, read with cat",
+        license,
+        type: "module",
+        sideEffects: false,
+        engines: { node: ">=20.16", bun: ">=1.4" },
+        bin: { statvent: "./cli.js" },
+        exports: Object.fromEntries(
+          Object.entries<string>(exports).map((
+            [name, path],
+          ) => [name, entry(path)]),
+        ),
+      },
+      null,
+      2,
+    )
+  }\n`,
+);
+for (const name of ["README.md", "LICENSE", "CHANGELOG.md", "PIPE_FORMAT.md"]) {
+  await Deno.copyFile(`${root}/${name}`, `${npm}/${name}`);
+}

@@ -1,0 +1,69 @@
+/**
+ * The web service's host on Node and Bun.
+ *
+ * @module
+ */
+
+import { createServer, type IncomingMessage } from "node:http";
+import process from "node:process";
+import type { Host } from "./serve.ts";
+
+/** How long a client may take to send its request, in milliseconds. */
+const REQUEST_MS = 10_000;
+
+/** The request as web standards have it, without its body, which nothing needs. */
+function toRequest({ method, url, headers, rawHeaders }: IncomingMessage) {
+  const pairs: [string, string][] = [];
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    pairs.push([rawHeaders[i], rawHeaders[i + 1]]);
+  }
+  // A base, because a request names just the path.
+  const base = `http://${headers.host ?? "localhost"}`;
+  return new Request(new URL(url!, base), { method, headers: pairs });
+}
+
+/** The host on Node and Bun. */
+export const nodeHost: Host = {
+  args: process.argv.slice(3),
+  command: "npx statvent serve",
+  print: (line) => console.log(line),
+  printError: (line) => console.error(line),
+  exit: (code) => process.exit(code),
+  listen: (handler, hostname, port, onListen) => {
+    // A client that is slow to send its headers gets 408, one whose headers
+    // are huge 431, both from the server itself.
+    const server = createServer({
+      headersTimeout: REQUEST_MS,
+      requestTimeout: REQUEST_MS,
+      connectionsCheckingInterval: 1_000,
+    }, async (incoming, outgoing) => {
+      let request;
+      try {
+        request = toRequest(incoming);
+      } catch {
+        // A host that is none, or a method that web standards forbid.
+        return outgoing.writeHead(400).end();
+      }
+      const response = await handler(request);
+      const body = new Uint8Array(await response.arrayBuffer());
+      // Of a client that has gone meanwhile nobody is told.
+      outgoing.writeHead(response.status, [...response.headers].flat());
+      outgoing.end(body);
+    });
+    return new Promise((resolve, reject) => {
+      const stop = () => {
+        // Once more ends the program the hard way.
+        for (const signal of signals) process.off(signal, stop);
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      };
+      const signals = ["SIGINT", "SIGTERM"] as const;
+      for (const signal of signals) process.on(signal, stop);
+      server.on("error", reject);
+      server.listen(port, hostname, () => {
+        const address = server.address();
+        onListen(typeof address === "object" && address ? address.port : port);
+      });
+    });
+  },
+};
