@@ -15,34 +15,44 @@ const { version, license, exports } = JSON.parse(
 const npm = `${root}/npm`;
 await Deno.remove(npm, { recursive: true }).catch(() => {});
 
-const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-  cwd: root,
-  args: [
-    "bundle",
-    "--quiet",
-    "--platform=deno",
-    // What two entry points share must be there once.
-    "--code-splitting",
-    "--declaration",
-    "--outdir=npm",
-    ...Object.values<string>(exports),
-    "./cli.ts",
-  ],
-}).output();
-if (!success) throw new Error(new TextDecoder().decode(stderr));
-
-for (const { name } of Deno.readDirSync(npm)) {
-  const path = `${npm}/${name}`;
-  if (!name.endsWith(".d.ts")) continue;
-  const text = await Deno.readTextFile(path);
-  await Deno.writeTextFile(
-    path,
-    text.replaceAll(/(from|import\()\s*"(\.\/\w+)\.ts"/g, '$1 "$2.js"'),
-  );
+/** Bundles, and returns the folder. */
+async function bundle(outdir: string, flags: string[], entries: string[]) {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    cwd: root,
+    args: [
+      "bundle",
+      "--quiet",
+      "--platform=deno",
+      // What two entry points share must be there once.
+      "--code-splitting",
+      `--outdir=${outdir}`,
+      ...flags,
+      ...entries,
+    ],
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
-await Deno.remove(`${npm}/cli.d.ts`);
+
+const entries = Object.values<string>(exports);
+await bundle(npm, [], [...entries, "./cli.ts"]);
 const cli = await Deno.readTextFile(`${npm}/cli.js`);
 await Deno.writeTextFile(`${npm}/cli.js`, `#!/usr/bin/env node\n${cli}`);
+
+// Declarations are written for entry points only, but refer to other modules.
+const types = await Deno.makeTempDir({ prefix: "statvent-types-" });
+const sources = [...Deno.readDirSync(root)].map(({ name }) => name)
+  .filter((name) => /^\w+\.ts$/.test(name) && name !== "cli.ts");
+await bundle(types, ["--declaration"], sources);
+const needed = entries.map((path) => path.slice(2, -3));
+for (const name of needed) {
+  const text = (await Deno.readTextFile(`${types}/${name}.d.ts`))
+    .replaceAll(/(from|import\()\s*"\.\/(\w+)\.ts"/g, (_, word, other) => {
+      if (!needed.includes(other)) needed.push(other);
+      return `${word} "./${other}.js"`;
+    });
+  await Deno.writeTextFile(`${npm}/${name}.d.ts`, text);
+}
+await Deno.remove(types, { recursive: true });
 
 const entry = (path: string) => {
   const base = path.replace(/\.ts$/, "");

@@ -105,7 +105,11 @@ Deno.test({ name: "the npm package", ignore }, async (t) => {
       for (const { name } of Deno.readDirSync(installed)) {
         if (!name.endsWith("js") && !name.endsWith("ts")) continue;
         const text = Deno.readTextFileSync(`${installed}/${name}`);
-        assertEquals(/from\s*"(jsr:|npm:|@std)/.test(text), false, name);
+        assertEquals(
+          /^(import|export)[^;]*from\s*"(?!\.|node:)/m.test(text),
+          false,
+          name,
+        );
       }
     },
   );
@@ -281,6 +285,7 @@ console.log("live"); setInterval(() => {}, 1e6);`,
         const dir = await emptyProject();
         places.push(dir);
         await install(dir, tarball, ...packages);
+        // Vitest kills its processes, so nothing can be done at their end.
         const framework = packages.length > 0 ? "vitest" : "node:test";
         await Deno.writeTextFile(
           `${dir}/counts.test.mjs`,
@@ -292,7 +297,7 @@ test("counts", async () => {
   const recorder = await startRecorder();
   incr("a");
   if (getAll().a !== 1) throw new Error("not counted");
-  ${name === "vitest in threads" ? "await recorder.stop();" : ""}
+  ${framework === "vitest" ? "await recorder.stop();" : ""}
 });`,
         );
         await run(dir, "timeout", "60", ...command);
