@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Counts the lines and the bytes that come on its standard input, and shows
+both on a named pipe as long as it runs. A writer of PIPE_FORMAT.md.
+
+    tail -f some.log | python3 examples/writer.py
+    cat /tmp/stats-pipe/*.stats             # in another terminal
+
+STATVENT_PIPE_DIR names another directory. Or take it as a module: call start()
+once and incr() whenever there is something to count.
+"""
+
+import atexit
+import math
+import os
+import re
+import select
+import signal
+import sys
+import threading
+import time
+
+# How long one reader may take, in seconds.
+PATIENCE = 1.0
+
+# What cannot begin a line: a line break, or the beginning of an annotation.
+_BAD_NAME = re.compile("[\n\v\f\r\x85\u2028\u2029]|^# ")
+
+_counting = threading.Lock()
+_stats = {}
+
+_creating = threading.Lock()
+_ended = False
+
+
+def incr(name, value=1):
+    """Adds to a stat. One that was ever given a float stays one."""
+    if _BAD_NAME.search(name):
+        raise ValueError(f"Cannot name a stat: {name!r}")
+    name.encode()  # Raises an error for half a surrogate pair.
+    with _counting:
+        total = _stats.get(name, 0) + value
+        if not math.isfinite(total):
+            raise ValueError(f"Cannot add to {name!r}: {value!r}")
+        _stats[name] = total
+
+
+def snapshot():
+    """All stats as the bytes that a reader gets."""
+    with _counting:
+        lines = [f"{name}: {value!r}\n" for name, value in _stats.items()]
+    text = "".join(lines).encode()
+    # The second step: a last line by which a reader knows that it has all of
+    # it and nothing else. Without these two lines this is statvent 1.0.
+    end = f"# EOF: {len(text)}\n"
+    return text + end.encode()
+
+
+def start(directory=None):
+    """Serves the stats of this process, in a thread, until it ends."""
+    directory = (directory or os.environ.get("STATVENT_PIPE_DIR") or
+                 "/tmp/stats-pipe")
+    os.makedirs(directory, exist_ok=True)
+    path = os.path.join(directory, f"{os.getpid()}.stats")
+    # A name that begins with a dot is nobody else's business.
+    spare = os.path.join(directory, f".{os.getpid()}.next")
+    atexit.register(_end, path, spare)
+    _remove(spare)
+    _renew(path, spare)
+    threading.Thread(target=_serve, args=(path, spare), daemon=True).start()
+
+
+def _serve(path, spare):
+    while True:
+        # Waits here until a reader comes. Other threads go on meanwhile.
+        fd = os.open(path, os.O_WRONLY)
+        try:
+            # The next reader gets a pipe of its own.
+            _renew(path, spare)
+            _write(fd, snapshot())
+        except BrokenPipeError:
+            pass  # The reader has left early, which is its right.
+        finally:
+            os.close(fd)
+
+
+def _renew(path, spare):
+    """Puts a new pipe in the place of the old one, in one step."""
+    with _creating:
+        if not _ended:
+            os.mkfifo(spare, 0o644)
+            os.rename(spare, path)
+
+
+def _write(fd, data):
+    """Writes all, unless the reader takes too long."""
+    data = memoryview(data)
+    os.set_blocking(fd, False)
+    room = select.poll()
+    room.register(fd, select.POLLOUT)
+    deadline = time.monotonic() + PATIENCE
+    while data:
+        left = deadline - time.monotonic()
+        if left < 0 or not room.poll(left * 1000):
+            return
+        data = data[os.write(fd, data):]
+
+
+def _end(path, spare):
+    global _ended
+    with _creating:
+        _ended = True
+        _remove(path)
+        _remove(spare)
+
+
+def _remove(path):
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def main():
+    signals = signal.SIGHUP, signal.SIGINT, signal.SIGTERM
+    for number in signals:
+        # What ends by a signal runs no atexit, and would leave its pipe.
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    for name in "input.lines", "input.bytes":
+        incr(name, 0)
+    incr("input.kibibytes", 0.0)
+    start()
+    for line in sys.stdin.buffer:
+        incr("input.lines")
+        incr("input.bytes", len(line))
+        incr("input.kibibytes", len(line) / 1024)
+    for number in signals:
+        signal.signal(number, signal.SIG_IGN)  # It ends anyway.
+
+
+if __name__ == "__main__":
+    main()
