@@ -3,7 +3,14 @@
  * an empty project, on every runtime that it is for.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { namesIn, output, ROOT, until } from "./program.ts";
+import {
+  killShell,
+  namesIn,
+  output,
+  ROOT,
+  startShell,
+  until,
+} from "./program.ts";
 
 const root = ROOT.pathname;
 const npm = `${root}/npm`;
@@ -162,6 +169,48 @@ Deno.test({ name: "the npm package", ignore }, async (t) => {
         code,
         new TextDecoder().decode(stderr).trim().split("\n").at(-1),
       ], [2, "statvent: unknown command sevre; see --help"]);
+    },
+  );
+
+  await t.step(
+    "the README's lines for Node are what its cat and npx statvent serve show",
+    async () => {
+      const readme = await Deno.readTextFile(`${root}/README.md`);
+      await Deno.writeTextFile(
+        `${project}/app.mjs`,
+        /```js\n(.*?)```/s.exec(readme)![1],
+      );
+      const pipes = `${project}/pipes`;
+      const app = new Deno.Command("node", {
+        cwd: project,
+        args: ["app.mjs"],
+        env: { STATVENT_PIPE_DIR: pipes },
+      }).spawn();
+      const pipe = `${app.pid}.stats`;
+      await until("the pipe", () => namesIn(pipes).includes(pipe));
+      const text = await until("the last line", async () => {
+        const { stdout } = await output(
+          "timeout",
+          "5",
+          "cat",
+          `${pipes}/${pipe}`,
+        );
+        return stdout.includes("[12,15,110]") && stdout;
+      });
+      assertEquals(text, /\$ cat .*?\n(.*?)```/s.exec(readme)![1]);
+      const service = startShell(
+        'cd "$0" && STATVENT_PIPE_DIR="$0/pipes" npx statvent serve --port 0 > printed',
+        project,
+      );
+      const url = await until("the service", async () => {
+        const { stdout } = await output("cat", `${project}/printed`);
+        return /http:\S+/.exec(stdout)?.[0];
+      });
+      const { stats } = await (await fetch(url)).json();
+      assertEquals(stats["http.requests"], 3);
+      await killShell(service);
+      app.kill("SIGKILL");
+      await app.status;
     },
   );
 
