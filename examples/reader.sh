@@ -20,6 +20,7 @@ seconds=1 # How long one pipe may take.
 # Fails unless it reads one whole snapshot. Prints its lines that have a sum.
 # shellcheck disable=SC2016
 plain='
+  BEGIN { largest = 1.7976931348623157e308 }
   # The quoted names of the stats that a window shows, between others.
   function shown(window) {
     sub(/,"values":.*/, "", window)
@@ -36,6 +37,7 @@ plain='
     number = substr($0, RSTART + 2)
     if (number !~ /^[ \t]*[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?[ \t\r]*$/)
       wrong = 1
+    if (number + 0 > largest || number + 0 < -largest) wrong = 1
     if (name == "# EOF" && number + 0 == bytes) end = NR
     if (name ~ /^# window /) windows = windows shown(name) "\n"
     if (name ~ /^# /) annotated = 1
@@ -55,6 +57,7 @@ plain='
 # Sums lines by name.
 # shellcheck disable=SC2016
 sum='
+  BEGIN { largest = 1.7976931348623157e308 }
   # The shortest text that reads back as the same number.
   function show(value, fractional,   text, digits) {
     if (!fractional) return sprintf("%.0f", value)
@@ -70,6 +73,9 @@ sum='
     name = substr($0, 1, RSTART - 1)
     number = substr($0, RSTART + 2)
     sums[name] += number
+    # A sum beyond the range of a number is the largest one.
+    if (sums[name] > largest) sums[name] = largest
+    if (sums[name] < -largest) sums[name] = -largest
     if (number ~ /[.eE]/) fractional[name] = 1
   }
   END { for (name in sums) print name ": " show(sums[name], name in fractional) }'

@@ -1,13 +1,17 @@
-import { assertEquals } from "@std/assert";
-import { Collector } from "../collect.ts";
-import { formatNumber, parseSnapshot } from "../format.ts";
+import { assert, assertEquals } from "@std/assert";
+import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
+import { Collector, merge } from "../collect.ts";
+import { formatNumber, parseSnapshot, type Stat } from "../format.ts";
+import { percentile } from "../percentile.ts";
 import {
   cat,
+  killShell,
   LIVE,
   namesIn,
   output,
   ROOT,
   startProgram,
+  startShell,
   until,
   withDir,
 } from "./program.ts";
@@ -133,19 +137,267 @@ input.lines: 9
     await python.end("SIGTERM");
   }));
 
-Deno.test("the snapshots that PIPE_FORMAT.md shows are snapshots", async () => {
-  const page = await Deno.readTextFile(new URL("PIPE_FORMAT.md", ROOT));
-  const blocks = [...page.matchAll(/```text\n(.*?)```/gs)]
-    .map(([, text]) => parseSnapshot(new TextEncoder().encode(text)));
-  assertEquals(
-    blocks.map(({ stats, windows, annotated }) => ({
-      lines: stats.size,
-      windows: windows.length,
-      annotated,
-    })),
-    [
-      { lines: 3, windows: 0, annotated: false },
-      { lines: 4, windows: 1, annotated: true },
-    ],
+/** Runs a shell command with a pipe directory, to its end. */
+async function shell(dir: string, ...args: string[]) {
+  const { code, stdout, stderr } = await new Deno.Command("sh", {
+    args,
+    env: { STATVENT_PIPE_DIR: dir },
+    stdin: "null",
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+/** Gives each reader of a new pipe a text, until it is killed. */
+function serve(path: string, text: string): Deno.ChildProcess {
+  return startShell(
+    'while mkfifo "$0"; do { cat "$0.text"; rm "$0"; } >"$0"; done',
+    (Deno.writeTextFileSync(`${path}.text`, text), path),
   );
+}
+
+const withEnd = (text: string) =>
+  `${text}# EOF: ${new TextEncoder().encode(text).length}\n`;
+
+Deno.test("reader.sh sums what is whole, says what is not, and waits a second", () =>
+  withDir(async (dir) => {
+    const window = (name: string, mean: string) =>
+      `# window ${
+        JSON.stringify({
+          name: "r",
+          percentiles: [[50, name]],
+          mean,
+          values: [1],
+        })
+      }: 1\n`;
+    const texts = [
+      "a: 1\nlast: -0.5\na: b: 9007199254740992\nmean: 2\nvalues: 2\n",
+      withEnd(
+        "a: 2\na: 3\nlast:  +.25 \r\nname: 1\nfloat: 1e21\n# x: 5\nmax: 1.7e308\nmax: 1e308\n",
+      ),
+      withEnd(`q"\\: 7\nm: 7.0\nmean: 1\nr: 1\n${window('q"\\', "m")}`),
+      // These are not whole.
+      "a: 1000\nno number\n",
+      "a: 1000",
+      withEnd("a: 1000\n").replace(": 8", ": 9"),
+      `${"x".repeat(4092)}: 1\n`,
+      "a: 1e999\n",
+    ];
+    const pipes = texts.map((_, i) => `${dir}/${i + 1}.stats`);
+    const writers = texts.map((text, i) => serve(pipes[i], text));
+    const hung = `${dir}/99.stats`;
+    await output("mkfifo", hung);
+    await Deno.writeTextFile(`${dir}/100.stats`, "a: 1000\n");
+    try {
+      for (const pipe of pipes) {
+        await until(
+          pipe,
+          () => namesIn(dir).includes(pipe.slice(dir.length + 1)),
+        );
+      }
+      const start = performance.now();
+      const { code, stdout, stderr } = await shell(
+        dir,
+        `${EXAMPLES}/reader.sh`,
+      );
+      const seconds = (performance.now() - start) / 1000;
+      assertEquals({ code, stdout, stderr: stderr.split("\n").sort() }, {
+        code: 0,
+        stdout: `a: 6
+a: b: 9007199254740992
+float: 1.0e+21
+last: -0.25
+max: 1.7976931348623157e+308
+mean: 3
+name: 1
+r: 1
+values: 2
+`,
+        stderr: [
+          "",
+          ...[...pipes.slice(3), hung].map((pipe) =>
+            `reader.sh: no whole snapshot from ${pipe}`
+          ),
+        ].sort(),
+      });
+      assert(seconds >= 1 && seconds < 5, `${seconds} s`);
+    } finally {
+      await Promise.all(writers.map(killShell));
+    }
+  }));
+
+Deno.test({
+  name: "writer.py gives up a reader that stops reading after a second",
+  ignore: !hasPython,
+}, () =>
+  withDir(async (dir) => {
+    const child = new Deno.Command("python3", {
+      args: [
+        "-c",
+        `import signal, sys
+sys.path.insert(0, ${JSON.stringify(EXAMPLES)})
+sys.dont_write_bytecode = True
+import writer
+for i in range(20000):
+    writer.incr(f"stat.{i}", i / 2)
+writer.start(${JSON.stringify(dir)})
+signal.pause()`,
+      ],
+      stdin: "null",
+    }).spawn();
+    try {
+      const path = `${dir}/${child.pid}.stats`;
+      const whole = withEnd(
+        Array.from({ length: 20000 }, (_, i) =>
+          `stat.${i}: ${i === 0 ? "0.0" : formatNumber(i / 2, true)}\n`).join(
+            "",
+          ),
+      );
+      await until(path, () =>
+        namesIn(dir).includes(`${child.pid}.stats`));
+      assertEquals(await cat(path), whole);
+      const stalled = await Deno.open(path);
+      const start = performance.now();
+      assertEquals(await cat(path), whole);
+      const seconds = (performance.now() - start) / 1000;
+      assert(seconds < 3, `${seconds} s`);
+      // It has got what the pipe holds, and then its end.
+      let length = 0;
+      const part = new Uint8Array(4096);
+      for (let n; (n = await stalled.read(part)) !== null;) length += n;
+      assertEquals(length, 65536);
+      stalled.close();
+    } finally {
+      child.kill("SIGKILL");
+      await child.status;
+    }
+  }));
+
+const PAGE = await Deno.readTextFile(new URL("PIPE_FORMAT.md", ROOT));
+
+/** The blocks of PIPE_FORMAT.md in a language. */
+const blocks = (language: string) =>
+  [...PAGE.matchAll(new RegExp("```" + language + "\n(.*?)```", "gs"))]
+    .map(([, text]) => text);
+
+const parse = (text: string) => parseSnapshot(new TextEncoder().encode(text));
+const linesOf = (stats: Map<string, Stat>) =>
+  [...stats].map(([name, { value, fractional }]) =>
+    `${name}: ${formatNumber(value, fractional)}\n`
+  ).join("");
+
+Deno.test("PIPE_FORMAT.md shows snapshots and what they are together", () => {
+  const [lines, one, other, host, ...more] = blocks("text");
+  assertEquals(more, []);
+  assertEquals(linesOf(parse(lines).stats), lines);
+  const third = "http.requests: 5";
+  assert(PAGE.includes(`\`${third}\``));
+  const snapshots = [one, other, `${third}\n`].map(parse);
+  assertEquals(linesOf(merge(snapshots)), host);
+  // What is said of a window's names without a window is added.
+  const { value } = merge([...snapshots, parse("db.mean.ms: 2\n")])
+    .get("db.mean.ms")!;
+  assertEquals(value, 29.9);
 });
+
+Deno.test("PIPE_FORMAT.md shows the bytes that statvent writes", () =>
+  withDir(async (dir) => {
+    const one = blocks("text")[1];
+    await using program = await startProgram(
+      `config.percentiles = [[50, "median"], [95, "95th"]];
+       incr("http.requests", 3);
+       for (const ms of [109.5, 12, 15]) record("db.{0}.ms", ms);
+       await startRecorder(); ${LIVE}`,
+      { dir },
+    );
+    await program.printed("live");
+    assertEquals(await cat(program.path), one);
+  }));
+
+Deno.test("PIPE_FORMAT.md says which numbers are integers, floats or refused", () => {
+  const rows = [
+    ...PAGE.matchAll(/^\| (`.*) \| (integer|float|refused) *\|$/gm),
+  ];
+  const table = rows.flatMap(([, cell, kind]) =>
+    [...cell.matchAll(/`(.*?)`/g)].map(([, text]) => [text, kind])
+  );
+  assertEquals(table.length, 20);
+  const kindOf = (text: string) => {
+    try {
+      return parse(`a: ${text}\n`).stats.get("a")!.fractional
+        ? "float"
+        : "integer";
+    } catch {
+      return "refused";
+    }
+  };
+  for (const [text, kind] of table) {
+    assertEquals([text, kindOf(text)], [text, kind]);
+    assertEquals([text, kindOf(` ${text}\t\r`)], [text, kind]);
+  }
+});
+
+Deno.test("PIPE_FORMAT.md gives the index of a percentile", () => {
+  const found = /for n = (\d+) and p =\s+(\d+) it is (\d+)/.exec(PAGE)!;
+  const [n, p, index] = found.slice(1).map(Number);
+  const window = Array.from({ length: n }, (_, i) => i);
+  assertEquals(percentile(window, p), index);
+});
+
+Deno.test("the simple writer and reader of PIPE_FORMAT.md work", () =>
+  withDir(async (dir) => {
+    const [writer, reader, ...more] = blocks("sh");
+    assertEquals(more, []);
+    const child = startShell(`STATVENT_PIPE_DIR=$0\n${writer}`, dir);
+    try {
+      const alive = { ok: 1, dead: 0, timeout: 0, invalid: 0 };
+      for (let i = 0; i < 5; i++) {
+        await until("a pipe", () => namesIn(dir).length === 1);
+        await (i % 2 === 0
+          ? until("a snapshot", async () => {
+            const { stdout } = await shell(dir, "-c", reader);
+            return stdout === "http.requests: 5\n";
+          })
+          : collect(dir).then((host) =>
+            assertEquals(host, {
+              lines: ["http.requests: 5"],
+              processes: alive,
+            })
+          ));
+      }
+    } finally {
+      await killShell(child);
+    }
+  }));
+
+Deno.test("a FIFO tells a careful reader and writer what PIPE_FORMAT.md says", () =>
+  withDir(async (dir) => {
+    const path = `${dir}/fifo`;
+    await output("mkfifo", path);
+    const { O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
+    const code = (action: () => unknown) => {
+      try {
+        return action();
+      } catch (error) {
+        return (error as { code?: string }).code;
+      }
+    };
+    const page = new Uint8Array(4096).fill(1);
+    const read = (fd: number) => code(() => readSync(fd, page));
+    assertEquals(code(() => openSync(path, O_WRONLY | O_NONBLOCK)), "ENXIO");
+    const reader = openSync(path, O_RDONLY | O_NONBLOCK);
+    assertEquals(read(reader), 0);
+    const writer = openSync(path, O_WRONLY | O_NONBLOCK);
+    assertEquals(read(reader), "EAGAIN");
+    let pages = 0;
+    while (code(() => writeSync(writer, page)) === 4096) pages++;
+    assertEquals(4096 * pages, 65536);
+    closeSync(writer);
+    for (let i = 0; i < pages; i++) assertEquals(read(reader), 4096);
+    assertEquals(read(reader), 0);
+    const late = openSync(path, O_WRONLY | O_NONBLOCK);
+    closeSync(reader);
+    assertEquals(code(() => writeSync(late, page)), "EPIPE");
+    closeSync(late);
+    assertEquals(code(() => openSync(path, O_WRONLY | O_NONBLOCK)), "ENXIO");
+  }));
