@@ -28,7 +28,8 @@ export interface Config {
    * The access mode of the pipes, `0o644` by default. Taken when the recorder
    * starts.
    *
-   * @throws {RangeError} On setting anything but 0 to 0o777.
+   * @throws {RangeError} On setting anything but 0o600 to 0o777, or a mode by
+   * which its owner may not read and write.
    */
   pipeMode: number;
   /**
@@ -171,7 +172,12 @@ class CheckedConfig implements Config {
     return this.#pipeMode;
   }
   set pipeMode(value: number) {
-    checkInteger("pipeMode", value, 0, 0o777);
+    check(
+      Number.isInteger(value) && value <= 0o777 && (value & 0o600) === 0o600,
+      "pipeMode",
+      "a mode from 0o600 to 0o777 by which its owner may read and write",
+      typeof value === "number" ? `0o${value.toString(8)}` : value,
+    );
     this.#pipeMode = value;
   }
 
@@ -202,7 +208,9 @@ class CheckedConfig implements Config {
   }
   set percentiles(value: readonly Percentile[]) {
     checkPercentiles(value);
-    this.#percentiles = value.map(([percentile, label]) => [percentile, label]);
+    this.#percentiles = Object.freeze(
+      value.map(([percentile, label]) => Object.freeze([percentile, label])),
+    ) as readonly Percentile[];
   }
 
   get maxStats(): number {

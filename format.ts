@@ -112,9 +112,16 @@ export function show(value: unknown): string {
     return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
   }
   if (typeof value === "bigint") return `${value}n`;
-  if (Array.isArray(value)) return `[${value.map(show).join(", ")}]`;
+  if (Array.isArray(value)) return `[${showItems(value)}]`;
   if (typeof value === "object" && value !== null) return "an object";
   return typeof value === "function" ? "a function" : String(value);
+}
+
+function showItems(items: readonly unknown[]): string {
+  const shown = items.slice(0, 4).map((item) =>
+    Array.isArray(item) ? "an array" : show(item)
+  );
+  return [...shown, ...(items.length > 4 ? ["…"] : [])].join(", ");
 }
 
 /**
@@ -283,6 +290,9 @@ export function parseSnapshot(bytes: Uint8Array): Snapshot {
       throw fail(`every line must be "<name>: <number>", got ${show(line)}`);
     }
     const name = line.slice(0, colon);
+    if (name.length > MAX_NAME_LENGTH && !name.startsWith(WINDOW)) {
+      throw fail(`no name may be so long, got ${show(name)}`);
+    }
     if (name.startsWith(WINDOW)) {
       const window = parseWindow(name.slice(WINDOW.length), stat.value);
       if (window === undefined) {

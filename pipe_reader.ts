@@ -118,14 +118,14 @@ export async function readPipe(
           annotated ||= error.annotated;
           const isPart = error.torn || (annotated && !error.annotated);
           if (!isPart && ++doubts === DOUBTS) return "invalid";
-          failure = "invalid";
+          // Parts only, and no whole one in time.
+          failure = isPart ? "timeout" : "invalid";
         } else if (!isPassing(error)) return "invalid";
       }
     }
     // At random, so that readers which came at the same time do not again.
-    await sleep(
-      Math.min(Math.random() * pause, deadline - performance.now()),
-    );
+    const left = Math.max(0, deadline - performance.now());
+    await sleep(Math.min(Math.random() * pause, left));
     pause = Math.min(2 * pause, 100);
   } while (performance.now() < deadline);
   return runtime.identify(path) === undefined ? undefined : failure;

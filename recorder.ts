@@ -71,13 +71,22 @@ async function isServed(path: string): Promise<boolean> {
 
 /** Removes all files of this process. */
 function removeFiles(dir: string): void {
-  const path = pipePath(dir, runtime.pid);
+  const prefix = `${dir}/${privatePrefix(runtime.pid)}`;
   try {
-    const prefix = privatePrefix(runtime.pid);
+    // First nobody finds the pipe any more, then who has found it is let go: a
+    // reader that opens a pipe without a writer waits for ever.
+    runtime.rename(pipePath(dir, runtime.pid), `${prefix}ended`);
+  } catch {
+    // There is none.
+  }
+  try {
     for (const name of runtime.list(dir)) {
-      if (name.startsWith(prefix)) runtime.remove(`${dir}/${name}`);
+      const path = `${dir}/${name}`;
+      if (!path.startsWith(prefix)) continue;
+      const fd = runtime.openWriter(path);
+      if (fd !== undefined) runtime.close(fd);
+      runtime.remove(path);
     }
-    runtime.remove(path);
   } catch {
     // The directory has gone, or may no longer be written: nothing to be done.
   }

@@ -13,6 +13,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readFileSync,
   readSync,
   renameSync,
   rmSync,
@@ -49,12 +50,23 @@ function unless<T>(codes: readonly string[], action: () => T): T | undefined {
   }
 }
 
-/** Whether a process is in `/proc`, or `undefined` if that cannot be looked at. */
-function isInProc(pid: number): boolean | undefined {
-  const exists = (path: string) =>
-    unless(["ENOENT"], () => lstatSync(path)) !== undefined;
+/** The state of a process by `/proc`, such as `S`; `undefined` if it is not there. */
+function stateOf(pid: number | "self"): string | undefined {
+  const stat = unless(
+    ["ENOENT", "ESRCH"],
+    () => readFileSync(`/proc/${pid}/stat`, "latin1"),
+  );
+  // The name in parentheses may contain anything.
+  return stat?.charAt(stat.lastIndexOf(")") + 2);
+}
+
+/** Whether a process lives, by `/proc`, or `undefined` if that cannot be looked at. */
+function livesInProc(pid: number): boolean | undefined {
   try {
-    return exists(`/proc/${pid}`) || (exists("/proc/self") ? false : undefined);
+    const state = stateOf(pid);
+    if (state === undefined) return stateOf("self") ? false : undefined;
+    // A zombie is dead, although nobody has asked for its exit code.
+    return state !== "Z" && state !== "X";
   } catch {
     // Deno permits this with --allow-all only.
     return undefined;
@@ -76,7 +88,7 @@ const O_PATH = 0o10000000;
 
 /** The part of a {@linkcode Runtime} that is the same for all. */
 export const posix = {
-  processExists: (pid) => isInProc(pid) ?? takesSignals(pid),
+  processExists: (pid) => livesInProc(pid) ?? takesSignals(pid),
   makeDir: (path) => void mkdirSync(path, { recursive: true }),
   list: (dir) => readdirSync(dir),
   identify: (path) => {

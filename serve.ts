@@ -8,7 +8,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { resolve } from "@std/path";
-import { DEFAULT_PIPE_DIR } from "./config.ts";
+import { config, DEFAULT_PIPE_DIR } from "./config.ts";
 import { VERSION } from "./version.ts";
 import type { Handler, HandlerOptions } from "./web.ts";
 
@@ -56,6 +56,18 @@ Examples:
   ${command} --port 8080 --path /
   curl 'http://127.0.0.1:7828/stats?format=prettyjson'`;
 
+/**
+ * The path of a URL as requests name it: percent-encoded, without `.` and `..`.
+ *
+ * @returns `undefined` if the path does not begin with a slash, or has a query
+ * or a fragment.
+ */
+export function normalizePath(path: string): string | undefined {
+  return /^\/[^?#]*$/.test(path)
+    ? new URL(`http://localhost${path}`).pathname
+    : undefined;
+}
+
 /** Thrown for flags that make no sense. */
 class UsageError extends Error {}
 
@@ -93,15 +105,18 @@ function parseFlags(args: string[]): Flags {
       `--port must be a number from 0 to 65535, got ${flags.port}`,
     );
   }
-  if (!flags.path.startsWith("/")) {
-    throw new UsageError(`--path must begin with /, got ${flags.path}`);
+  const path = normalizePath(flags.path);
+  if (path === undefined) {
+    throw new UsageError(
+      `--path must begin with / and have no ? or #, got ${flags.path}`,
+    );
   }
   const dir = flags["pipe-dir"];
   return {
     port,
     ip: flags.ip,
-    path: flags.path,
-    pipeDir: dir === undefined ? undefined : resolve(dir),
+    path,
+    pipeDir: dir === undefined ? config.pipeDir : resolve(dir),
     help: flags.help,
     version: flags.version,
   };
@@ -116,8 +131,7 @@ export async function serve(
   try {
     flags = parseFlags(host.args);
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    host.printError(`statvent: ${error.message}; see --help`);
+    host.printError(`statvent: ${(error as Error).message}; see --help`);
     return host.exit(2);
   }
   if (flags.help) return host.print(help(host.command));

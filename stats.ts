@@ -414,6 +414,13 @@ export function series(name: string, formatFunc?: FormatFunc): Series {
   const known = windows.get(name);
   if (known !== undefined) return known;
   checkName(name);
+  if (formatFunc !== undefined && typeof formatFunc !== "function") {
+    throw new TypeError(
+      `Cannot record "${name}": the format must be a function, got ${
+        show(formatFunc)
+      }`,
+    );
+  }
   if (formatFunc === undefined && !name.includes("{0}")) {
     throw new TypeError(
       `Cannot record "${name}": the name must contain {0}, where the label goes, as in "${name}.{0}"`,
@@ -458,7 +465,8 @@ let process: ProcessStats | undefined;
  * assertEquals(getAll()["jobs.done"], 4);
  * ```
  *
- * @returns A new object, in the order in which the stats were created.
+ * @returns A new object: first counters and gauges, then recorded stats, each
+ * in the order in which they were created.
  */
 export function getAll(): Record<string, number> {
   process ??= new ProcessStats();

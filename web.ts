@@ -10,7 +10,7 @@
 import { ifNoneMatch } from "@std/http/etag";
 import { Collector, type CollectorOptions, type HostStats } from "./collect.ts";
 import { formatNumber, show } from "./format.ts";
-import { serve } from "./serve.ts";
+import { normalizePath, serve } from "./serve.ts";
 import { startAsProgram } from "./serve_deno.ts";
 
 /** What to serve, and where. */
@@ -47,14 +47,16 @@ const FORMATS = ["json", "prettyjson"];
  *
  * @param options What to serve.
  * @returns The handler. It answers errors too, and never throws.
- * @throws {TypeError} If the path does not begin with a slash.
+ * @throws {TypeError} If the path does not begin with a slash, or has a query.
  * @throws {RangeError} If the deadline is not a positive number.
  */
 export function createHandler(options: HandlerOptions = {}): Handler {
-  const { path = "/stats" } = options;
-  if (!path.startsWith("/")) {
+  const path = normalizePath(options.path ?? "/stats");
+  if (path === undefined) {
     throw new TypeError(
-      `Cannot serve: the path must begin with "/", got ${show(path)}`,
+      `Cannot serve: the path must begin with "/" and have no query, got ${
+        show(options.path)
+      }`,
     );
   }
   const collector = new Collector(options);

@@ -72,7 +72,10 @@ def start(directory=None):
 def _serve(path, spare):
     while True:
         # Waits here until a reader comes. Other threads go on meanwhile.
-        fd = os.open(path, os.O_WRONLY)
+        try:
+            fd = os.open(path, os.O_WRONLY)
+        except FileNotFoundError:
+            return  # The program ends, or somebody has removed the pipe.
         try:
             # The next reader gets a pipe of its own.
             _renew(path, spare)

@@ -150,6 +150,23 @@ Deno.test("collect() counts a killed process as dead once, and removes what it l
     await programs[1][Symbol.asyncDispose]();
   }));
 
+Deno.test("collect() counts a zombie as dead", () =>
+  withDir(async (dir) => {
+    // The shell becomes a program that never asks how its child has ended.
+    const shell = startShell(
+      'sleep 0.01 & mkfifo "$0/$!.stats"; exec sleep 60',
+      dir,
+    );
+    const collector = new Collector({ pipeDir: dir });
+    await until("the pipe", () => namesIn(dir).length === 1);
+    await until("a dead one", async () => {
+      const { processes } = await collector.collect();
+      return processes.dead === 1;
+    });
+    assertEquals(namesIn(dir), []);
+    await killShell(shell);
+  }));
+
 Deno.test("collect() keeps the pipe of a stopped process, and reads it when it goes on", () =>
   withDir(async (dir) => {
     const [program] = await startAll(dir, [`incr("n")`]);

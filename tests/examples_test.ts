@@ -256,7 +256,9 @@ signal.pause()`,
       await until(path, () =>
         namesIn(dir).includes(`${child.pid}.stats`));
       assertEquals(await cat(path), whole);
+      const { ino } = Deno.lstatSync(path);
       const stalled = await Deno.open(path);
+      await until("the next pipe", () => Deno.lstatSync(path).ino !== ino);
       const start = performance.now();
       assertEquals(await cat(path), whole);
       const seconds = (performance.now() - start) / 1000;

@@ -155,6 +155,28 @@ for (const [how, text, expected] of ends) {
     }));
 }
 
+Deno.test("a reader that comes as the recorder ends does not wait for ever", () =>
+  withDir(async (dir) => {
+    for (let i = 0; i < 8; i++) {
+      await using program = await startProgram(
+        `incr("a"); const r = await startRecorder(); console.log("live");
+         await new Promise((resolve) => setTimeout(resolve, 60));
+         ${i % 2 ? "await r.stop();" : "Deno.exit();"}`,
+        { dir },
+      );
+      await program.printed("live");
+      let over = false;
+      program.ended().then(() => over = true);
+      await Promise.all([1, 2, 3].map(async () => {
+        while (!over) {
+          const { code } = await output("timeout", "3", "cat", program.path);
+          assert(code !== 124, "cat waits");
+        }
+      }));
+      assertEquals(namesIn(dir), []);
+    }
+  }));
+
 Deno.test("startRecorder() delays the end of a program by less than it takes to start", () =>
   withDir(async (dir) => {
     await using program = await startProgram(

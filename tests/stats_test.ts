@@ -196,6 +196,11 @@ Deno.test("record() refuses names without a place for the label, and taken ones"
     TypeError,
     'Cannot record "plain": the name must contain {0}, where the label goes, as in "plain.{0}"',
   );
+  refuses(
+    () => record("format.{0}", 1, "x" as unknown as () => string),
+    TypeError,
+    'Cannot record "format.{0}": the format must be a function, got "x"',
+  );
   incr("taken.95th");
   refuses(
     () => record("taken.{0}", 1),

@@ -191,7 +191,7 @@ Deno.test("a directory that cannot be read is an error 500 that says why", () =>
 Deno.test("createHandler() refuses a path without a slash", () => {
   assertEquals(
     assertThrows(() => createHandler({ path: "stats" }), TypeError).message,
-    'Cannot serve: the path must begin with "/", got "stats"',
+    'Cannot serve: the path must begin with "/" and have no query, got "stats"',
   );
 });
 
@@ -306,7 +306,7 @@ Deno.test("wrong flags exit with 2 and one line", async () => {
     [["--port", "http"], "--port must be a number from 0 to 65535, got http"],
     [["-p", "65536"], "--port must be a number from 0 to 65535, got 65536"],
     [["-p", "1.5"], "--port must be a number from 0 to 65535, got 1.5"],
-    [["-l", "stats"], "--path must begin with /, got stats"],
+    [["-l", "stats"], "--path must begin with / and have no ? or #, got stats"],
   ];
   for (const [args, why] of table) {
     assertEquals(await run(...args), {
