@@ -135,15 +135,17 @@ function pidsIn(dir: string): number[] {
     .sort((a, b) => a - b);
 }
 
-/** Removes what a dead process has left behind. */
+/** Removes what a dead process has left behind, as far as that may be removed. */
 function removePipes(dir: string, pid: number): void {
   const prefix = privatePrefix(pid);
-  try {
-    for (const name of runtime.list(dir)) {
-      if (name.startsWith(prefix)) runtime.remove(`${dir}/${name}`);
+  const names = runtime.list(dir).filter((name) => name.startsWith(prefix));
+  for (
+    const path of [...names.map((name) => `${dir}/${name}`), pipePath(dir, pid)]
+  ) {
+    try {
+      runtime.remove(path);
+    } catch {
+      // Not ours.
     }
-    runtime.remove(pipePath(dir, pid));
-  } catch {
-    // Not ours to remove.
   }
 }

@@ -26,6 +26,12 @@ export interface Recorder extends AsyncDisposable {
 /** How long a pipe of this process is listened to, to learn whether a thread serves it. */
 const LISTEN_MS = 100;
 
+/** How long the thread may take to close its files, in milliseconds. */
+const STOP_MS = 500;
+
+/** How long another thread may take to start the recorder, in milliseconds. */
+const START_MS = 2_000;
+
 /** What to do where a directory cannot be used. */
 const ELSEWHERE = "set config.pipeDir or STATVENT_PIPE_DIR";
 
@@ -69,27 +75,43 @@ async function isServed(path: string): Promise<boolean> {
   }
 }
 
-/** Removes all files of this process. */
-function removeFiles(dir: string): void {
-  const prefix = `${dir}/${privatePrefix(runtime.pid)}`;
+/** The private name that says which thread is starting the recorder. */
+const LOCK = "starting";
+
+/** Does something that may fail because a file has gone. */
+function attempt<T>(action: () => T): T | undefined {
   try {
-    // First nobody finds the pipe any more, then who has found it is let go: a
-    // reader that opens a pipe without a writer waits for ever.
-    runtime.rename(pipePath(dir, runtime.pid), `${prefix}ended`);
+    return action();
   } catch {
-    // There is none.
+    return undefined;
   }
-  try {
-    for (const name of runtime.list(dir)) {
-      const path = `${dir}/${name}`;
-      if (!path.startsWith(prefix)) continue;
-      const fd = runtime.openWriter(path);
-      if (fd !== undefined) runtime.close(fd);
-      runtime.remove(path);
-    }
-  } catch {
-    // The directory has gone, or may no longer be written: nothing to be done.
+}
+
+/**
+ * Removes all pipes of this process, so that nobody waits at one of them: who
+ * opens a pipe that has no other side waits for ever.
+ *
+ * @param hold What the recorder holds of the pipe whose reader it waits for.
+ * @returns Open files that keep all of them going, to be closed later.
+ */
+function removePipes(dir: string, hold: number): number[] {
+  const prefix = privatePrefix(runtime.pid);
+  const files: (number | undefined)[] = [];
+  // From here on nobody finds the pipe any more.
+  attempt(() =>
+    runtime.rename(pipePath(dir, runtime.pid), `${dir}/${prefix}ended`)
+  );
+  for (const name of attempt(() => runtime.list(dir)) ?? []) {
+    if (!name.startsWith(prefix) || name === prefix + LOCK) continue;
+    const path = `${dir}/${name}`;
+    files.push(attempt(() => runtime.openBoth(path)));
+    attempt(() => runtime.remove(path));
   }
+  // It may have lost its names before.
+  if (hold > 0) {
+    files.push(attempt(() => runtime.openBoth(`/proc/self/fd/${hold}`)));
+  }
+  return files.filter((fd) => fd !== undefined);
 }
 
 class PipeRecorder implements Recorder {
@@ -97,14 +119,23 @@ class PipeRecorder implements Recorder {
   readonly #dir: string;
   readonly #control: RecorderControl;
   readonly #thread: Thread;
+  /** Resolves when the thread has nothing open any more. */
+  readonly #done: Promise<void>;
   readonly #forgetExit: () => void;
+  #files: number[] = [];
   #stopped: Promise<void> | undefined;
 
-  constructor(dir: string, control: RecorderControl, thread: Thread) {
+  constructor(
+    dir: string,
+    control: RecorderControl,
+    thread: Thread,
+    done: Promise<void>,
+  ) {
     this.path = pipePath(dir, runtime.pid);
     this.#dir = dir;
     this.#control = control;
     this.#thread = thread;
+    this.#done = done;
     this.#forgetExit = runtime.onExit(
       () => this.#release(),
       () => {
@@ -115,14 +146,19 @@ class PipeRecorder implements Recorder {
     );
   }
 
+  /** Leaves no pipe behind. */
   #release(): void {
     this.#control.stop();
-    runtime.endWait(this.#control.hold, this.path);
-    removeFiles(this.#dir);
+    this.#files.push(...removePipes(this.#dir, this.#control.hold));
+  }
+
+  #closeFiles(): void {
+    for (const fd of this.#files.splice(0)) runtime.close(fd);
   }
 
   #resume(): void {
     if (this.#stopped !== undefined) return;
+    this.#closeFiles();
     this.#control.start();
     this.#thread.post("resume");
   }
@@ -135,7 +171,12 @@ class PipeRecorder implements Recorder {
     started.forget();
     this.#forgetExit();
     this.#release();
+    let timer;
+    const late = new Promise((resolve) => timer = setTimeout(resolve, STOP_MS));
+    await Promise.race([this.#done, late]);
+    clearTimeout(timer);
     await this.#thread.terminate();
+    this.#closeFiles();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -144,19 +185,48 @@ class PipeRecorder implements Recorder {
 }
 
 /** The recorder of another thread of this process, which only that can stop. */
-function foreignRecorder(path: string): Recorder {
-  const stop = () => Promise.resolve();
-  return { path, stop, [Symbol.asyncDispose]: stop };
+class ForeignRecorder implements Recorder {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
 }
 
 async function start(): Promise<Recorder> {
-  const { pipeDir: dir, pipeMode: mode, annotations } = config;
+  const { pipeDir: dir } = config;
   await prepare(dir);
   const path = pipePath(dir, runtime.pid);
-  if (await isServed(path)) return foreignRecorder(path);
-  // What is left is from an earlier process with the same id.
-  removeFiles(dir);
+  const lock = `${dir}/${privatePrefix(runtime.pid)}${LOCK}`;
+  // One thread at a time. A lock that stays is that of an earlier process with
+  // the same id, which has died in the meantime.
+  const deadline = performance.now() + START_MS;
+  while (!attempt(() => runtime.createNew(lock))) {
+    if (performance.now() > deadline) break;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  try {
+    return await isServed(path)
+      ? new ForeignRecorder(path)
+      : await startThread(dir);
+  } finally {
+    attempt(() => runtime.remove(lock));
+  }
+}
 
+async function startThread(dir: string): Promise<Recorder> {
+  const { pipeMode: mode, annotations } = config;
+  const closeAll = (files: number[]) => files.forEach(runtime.close);
+  // What is left is from an earlier process with the same id.
+  closeAll(removePipes(dir, 0));
   const control = new RecorderControl();
   control.start();
   ownSlab();
@@ -170,17 +240,18 @@ async function start(): Promise<Recorder> {
     slabs: [...threads().slabs.values()],
   };
   let thread!: Thread;
+  let done!: () => void;
+  const isDone = new Promise<void>((resolve) => done = resolve);
   const report = await new Promise<RecorderReport>((resolve) => {
-    thread = runtime.startThread(
-      source,
-      settings,
-      (message) => resolve(message as RecorderReport),
-      (error) => resolve({ state: "failed", why: error.message }),
-    );
+    thread = runtime.startThread(source, settings, (message) => {
+      const report = message as RecorderReport;
+      if (report.state === "done") done();
+      else resolve(report);
+    }, (error) => resolve({ state: "failed", why: error.message }));
   });
   if (report.state === "failed") {
     control.stop();
-    removeFiles(dir);
+    closeAll(removePipes(dir, control.hold));
     await thread.terminate();
     throw failure(
       report.code === "ENOENT"
@@ -189,7 +260,7 @@ async function start(): Promise<Recorder> {
     );
   }
   thread.unref();
-  return new PipeRecorder(dir, control, thread);
+  return new PipeRecorder(dir, control, thread, isDone);
 }
 
 /** The recorder of this thread, shared by all copies of statvent in it. */
@@ -197,7 +268,11 @@ const started = {
   key: Symbol.for("statvent.recorder"),
   home: globalThis as { [key: symbol]: Promise<Recorder> | undefined },
   get(): Promise<Recorder> {
-    return this.home[this.key] ??= start().catch((error) => {
+    return this.home[this.key] ??= start().then((recorder) => {
+      // The other thread may end before this one, which then starts its own.
+      if (recorder instanceof ForeignRecorder) this.forget();
+      return recorder;
+    }, (error) => {
       this.forget();
       throw error;
     });

@@ -31,9 +31,10 @@ export interface RecorderSettings {
   readonly slabs: readonly Slab[];
 }
 
-/** What the thread says: that a reader would be served, or why it never will be. */
+/** What the thread says: that a reader would be served, why it never will be, or that it has been stopped and has nothing open. */
 export type RecorderReport =
   | { state: "ready" }
+  | { state: "done" }
   | { state: "failed"; why: string; code?: string };
 
 // Here an error is mostly a system's way to say "not yet".
@@ -61,6 +62,7 @@ const server = new PipeServer({
 async function serve(): Promise<void> {
   try {
     await server.run(() => report({ state: "ready" }));
+    report({ state: "done" });
   } catch (error) {
     const { message, code } = error as { message: string; code?: string };
     report({ state: "failed", why: message, code });

@@ -76,6 +76,10 @@ export interface Runtime {
   openReader(path: string): number;
   /** Opens a pipe to write to, never waiting; `undefined` if it has no reader. */
   openWriter(path: string): number | undefined;
+  /** Opens a pipe as its reader and its writer, so that nobody waits for one. */
+  openBoth(path: string): number;
+  /** Creates an empty file. Returns whether there was none before. */
+  createNew(path: string): boolean;
   /** Reads what is there: 0 bytes if there is no writer, `undefined` if there is one that has not written. */
   read(fd: number, into: Uint8Array): number | undefined;
   /** Writes at most 4096 bytes, all or none. Returns whether there was room. */

@@ -110,6 +110,12 @@ export const posix = {
       ["ENXIO", "ENOENT"],
       () => openSync(path, constants.O_WRONLY | constants.O_NONBLOCK),
     ),
+  openBoth: (path) => openSync(path, constants.O_RDWR | constants.O_NONBLOCK),
+  createNew: (path) => {
+    const fd = unless(["EEXIST"], () => openSync(path, "wx"));
+    if (fd !== undefined) closeSync(fd);
+    return fd !== undefined;
+  },
   read: (fd, into) => unless(["EAGAIN"], () => readSync(fd, into)),
   // Pieces of at most PIPE_BUF bytes are written whole or not at all. Of a
   // larger one Deno does not say how much was written before `EAGAIN`.

@@ -11,6 +11,9 @@ import type { Host } from "./serve.ts";
 /** How long a client may take to send its request, in milliseconds. */
 const REQUEST_MS = 10_000;
 
+/** How long requests may go on when the program ends, in milliseconds. */
+const CLOSE_MS = 1_000;
+
 /** The request as web standards have it, without its body, which nothing needs. */
 function toRequest({ method, url, headers, rawHeaders }: IncomingMessage) {
   const pairs: [string, string][] = [];
@@ -56,6 +59,8 @@ export const nodeHost: Host = {
         for (const signal of signals) process.off(signal, stop);
         server.close(() => resolve());
         server.closeIdleConnections();
+        // Who has not sent a whole request by then will not get an answer.
+        setTimeout(() => server.closeAllConnections(), CLOSE_MS).unref();
       };
       const signals = ["SIGINT", "SIGTERM"] as const;
       for (const signal of signals) process.on(signal, stop);

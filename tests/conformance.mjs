@@ -376,6 +376,49 @@ test("a thread that started the recorder can be terminated", async (place) => {
   ]);
 });
 
+test("threads that start the recorder at the same time share one", async (place) => {
+  const thread = place.write(`
+    import { parentPort } from "node:worker_threads";
+    incr("thread"); await startRecorder(); parentPort.postMessage("ready"); setInterval(() => {}, 1e6);`);
+  const program = await place.startUntil(
+    "live",
+    `import { Worker } from "node:worker_threads";
+     import { pathToFileURL } from "node:url";
+     incr("main");
+     const workers = [1, 2, 3].map(() => new Worker(pathToFileURL("${thread}")));
+     await Promise.all([startRecorder(), ...workers.map((worker) => new Promise((resolve) => worker.once("message", resolve)))]);
+     console.log("live");
+     process.on("SIGTERM", async () => {
+       for (const worker of workers) await worker.terminate();
+       // Whichever it was that served, now it is this one.
+       await startRecorder();
+       console.log("alone");
+     });
+     process.on("SIGINT", () => process.exit(0));
+     setInterval(() => {}, 1e6);`,
+  );
+  await until("all", async () => (await read(program.path)).thread === "3");
+  equal(place.names().filter((name) => name.endsWith(".stats")).length, 1);
+  process.kill(program.pid, "SIGTERM");
+  await until("alone", () => program.stdout.includes("alone"));
+  equal(await read(program.path), { main: "1", thread: "3" });
+  process.kill(program.pid, "SIGINT");
+  equal(await program.ended, { code: 0, signal: null }, program.stderr);
+  equal(place.names(), []);
+});
+
+test("starting and stopping again and again leaves no file open", async (place) => {
+  const program = place.start(`
+    import { readdirSync } from "node:fs";
+    const files = () => readdirSync("/proc/self/fd").length;
+    await (await startRecorder()).stop();
+    const before = files();
+    for (let i = 0; i < 10; i++) await (await startRecorder()).stop();
+    console.log(files() - before);`);
+  equal((await program.ended).code, 0, program.stderr);
+  ok(Number(program.stdout) < 5, program.stdout);
+});
+
 test("the recorder holds none of the threads that do the program's I/O", async (place) => {
   // With one thread in the pool, this hangs if that is held.
   const program = place.start(
@@ -489,7 +532,7 @@ test("the web service answers over a socket for all, hung ones included, within 
 
 test("the web service bears slow clients, huge headers and aborted requests", async (place) => {
   const { connect } = await import("node:net");
-  const program = await place.startUntil(
+  await place.startUntil(
     "live",
     `incr("n"); await startRecorder(); ${LIVE}`,
   );
@@ -533,11 +576,10 @@ test("the web service bears slow clients, huge headers and aborted requests", as
   odd.write("GET /stats HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n");
   match(await oddAnswer, /^(HTTP\/1\.1 400|$)/);
   await answers();
-  slow.destroy();
   process.kill(service.child.pid, "SIGTERM");
   equal(await service.ended, { code: 0, signal: null });
   equal(service.stderr, "");
-  program.child.kill();
+  slow.destroy();
 });
 
 test("the web service exits with 2 and one line for wrong flags", () => {
