@@ -209,17 +209,29 @@ async function start(): Promise<Recorder> {
   // One thread at a time. A lock that stays is that of an earlier process with
   // the same id, which has died in the meantime.
   const deadline = performance.now() + START_MS;
-  while (!attempt(() => runtime.createNew(lock))) {
-    if (performance.now() > deadline) break;
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  try {
+    while (!runtime.createNew(lock) && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  } catch (error) {
+    throw notCreatable(dir, (error as Error).message);
   }
+  const unlock = () => attempt(() => runtime.remove(lock));
+  const forgetExit = runtime.onExit(unlock, () => {});
   try {
     return await isServed(path)
       ? new ForeignRecorder(path)
       : await startThread(dir);
   } finally {
-    attempt(() => runtime.remove(lock));
+    forgetExit();
+    unlock();
   }
+}
+
+function notCreatable(dir: string, why: string): Error {
+  return failure(
+    `pipes must be creatable in ${dir} (${why}); change its mode or ${ELSEWHERE}`,
+  );
 }
 
 async function startThread(dir: string): Promise<Recorder> {
@@ -239,6 +251,11 @@ async function startThread(dir: string): Promise<Recorder> {
     control: control.shared,
     slabs: [...threads().slabs.values()],
   };
+  const giveUp = () => {
+    control.stop();
+    closeAll(removePipes(dir, control.hold));
+  };
+  const forgetExit = runtime.onExit(giveUp, () => {});
   let thread!: Thread;
   let done!: () => void;
   const isDone = new Promise<void>((resolve) => done = resolve);
@@ -249,15 +266,13 @@ async function startThread(dir: string): Promise<Recorder> {
       else resolve(report);
     }, (error) => resolve({ state: "failed", why: error.message }));
   });
+  forgetExit();
   if (report.state === "failed") {
-    control.stop();
-    closeAll(removePipes(dir, control.hold));
+    giveUp();
     await thread.terminate();
-    throw failure(
-      report.code === "ENOENT"
-        ? "there must be a program mkfifo; install it, with coreutils"
-        : `pipes must be creatable in ${dir} (${report.why}); change its mode or ${ELSEWHERE}`,
-    );
+    throw report.code === "ENOENT"
+      ? failure("there must be a program mkfifo; install it, with coreutils")
+      : notCreatable(dir, report.why);
   }
   thread.unref();
   return new PipeRecorder(dir, control, thread, isDone);

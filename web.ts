@@ -13,6 +13,8 @@ import { formatNumber, show } from "./format.ts";
 import { normalizePath, serve } from "./serve.ts";
 import { startAsProgram } from "./serve_deno.ts";
 
+export type { CollectorOptions };
+
 /** What to serve, and where. */
 export interface HandlerOptions extends CollectorOptions {
   /** The path of the stats, `/stats` by default. */

@@ -129,6 +129,11 @@ const ends: [string, string, number][] = [
     1,
   ],
   [
+    "Deno.exit() while another start is under way",
+    `await recorder.stop(); startRecorder(); await new Promise((r) => setTimeout(r, 40)); Deno.exit(6);`,
+    6,
+  ],
+  [
     "stop()",
     `const r = await startRecorder(); await r.stop(); await r.stop();`,
     0,
@@ -426,7 +431,7 @@ Deno.test("startRecorder() in a directory that cannot be written or created reje
   // `/proc` refuses even the administrator.
   assertMatch(
     (await whyNot("/proc", ["--allow-all"])).lines[0],
-    /^Error: Cannot start the recorder: pipes must be creatable in \/proc \(.*mkfifo: .*\); change its mode or set config\.pipeDir or STATVENT_PIPE_DIR$/,
+    /^Error: Cannot start the recorder: pipes must be creatable in \/proc \(.*\); change its mode or set config\.pipeDir or STATVENT_PIPE_DIR$/,
   );
   assertMatch(
     (await whyNot("/proc/pipes", ["--allow-all"])).lines[0],
