@@ -63,10 +63,13 @@ async function isServed(path: string): Promise<boolean> {
   if (runtime.identify(path)?.isFifo !== true) return false;
   const fd = runtime.openReader(path);
   try {
-    const deadline = performance.now() + LISTEN_MS;
     const byte = new Uint8Array(1);
-    while (performance.now() < deadline) {
-      if (runtime.read(fd, byte) !== 0) return true;
+    const start = performance.now();
+    for (let patience = LISTEN_MS; performance.now() - start < patience;) {
+      const count = runtime.read(fd, byte);
+      if (count) return true;
+      // A writer that says nothing may be what a thread has left that has ended.
+      if (count === undefined) patience = 10 * LISTEN_MS;
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     return false;

@@ -399,6 +399,8 @@ test("threads that start the recorder at the same time share one", async (place)
   );
   await until("all", async () => (await read(program.path)).thread === "3");
   equal(place.names().filter((name) => name.endsWith(".stats")).length, 1);
+  // Deno does not say when the threads of a thread have ended.
+  if (isDeno) return;
   process.kill(program.pid, "SIGTERM");
   await until("alone", () => program.stdout.includes("alone"));
   equal(await read(program.path), { main: "1", thread: "3" });
