@@ -2,39 +2,32 @@
  * Reads the pipes of all processes of this host at once.
  *
  * Touches the pipe directory: removes the pipes of processes that are dead.
+ * Writes its state, if it has a file for it.
  *
  * @module
  */
 
+import { type Accounted, Accounts } from "./accounts.ts";
 import { config } from "./config.ts";
 import { pipePath, privatePrefix } from "./fifo_pool.ts";
-import type { Snapshot, Stat } from "./format.ts";
-import { merge } from "./merge.ts";
-import { type Failure, readPipe } from "./pipe_reader.ts";
+import { type HostStats, toMap } from "./host_stats.ts";
+import { LedgerReader } from "./ledger.ts";
+import { merge, type MergeInput } from "./merge.ts";
+import { readPipe } from "./pipe_reader.ts";
 import { runtime } from "./runtime.ts";
+import { NameTable, type Snapshot, SnapshotParser } from "./snapshot.ts";
+import { loadState, saveState } from "./state.ts";
 
-export { merge };
-export type { Snapshot, Stat };
-
-/** How many processes gave an answer, and why the others did not. */
-export interface ProcessCounts {
-  /** Those that gave a whole snapshot. */
-  ok: number;
-  /** Those that no longer exist. Their pipes were removed. */
-  dead: number;
-  /** Those that gave nothing before the deadline. */
-  timeout: number;
-  /** Those that gave something that is no snapshot. */
-  invalid: number;
-}
-
-/** The stats of a host. */
-export interface HostStats {
-  /** The stats by name, merged over all processes that gave an answer. */
-  stats: Map<string, Stat>;
-  /** How complete that is. */
-  processes: ProcessCounts;
-}
+export { merge, toMap };
+export type { HostStats, MergeInput, Snapshot };
+export type {
+  Description,
+  GaugeMerge,
+  Kind,
+  ProcessState,
+  ProcessStatus,
+  Recorded,
+} from "./host_stats.ts";
 
 /** What to read, and how long to wait for it. */
 export interface CollectorOptions {
@@ -42,38 +35,66 @@ export interface CollectorOptions {
   pipeDir?: string;
   /** How long the slowest process may take, in milliseconds, 250 by default. */
   deadline?: number;
+  /**
+   * A file that keeps the totals of processes that were killed, so that they
+   * do not fall when the collector ends and another one begins. Each collector
+   * needs its own.
+   */
+  state?: string;
+  /** Called with an error that keeps the state from being written, once until it is written again. */
+  onError?: (error: Error) => void;
+}
+
+/** What was read at one time: all that can be merged. */
+export interface Collected extends MergeInput {
+  /** The last snapshot of each process that lives, by its id. */
+  readonly byPid: ReadonlyMap<number, Snapshot>;
 }
 
 const PUBLIC_NAME = /^([1-9]\d{0,9})\.stats$/;
+
+/** How many names of stats that are no more are kept, at least. */
+const SPARE_NAMES = 10_000;
 
 /**
  * Reads the pipes of a host, as often as it is asked to.
  *
  * @example What all programs on this host count
  * ```ts
- * import { Collector } from "@statvent/statvent/collect";
+ * import { Collector, toMap } from "@statvent/statvent/collect";
  * import { assertEquals } from "@std/assert";
  *
  * const pipeDir = await Deno.makeTempDir();
- * const { stats, processes } = await new Collector({ pipeDir }).collect();
- * assertEquals(stats.size, 0);
- * assertEquals(processes, { ok: 0, dead: 0, timeout: 0, invalid: 0 });
+ * const host = await new Collector({ pipeDir }).collect();
+ * assertEquals(toMap(host).size, 0);
+ * assertEquals(host.processes, []);
  * await Deno.remove(pipeDir);
  * ```
  */
 export class Collector {
   readonly #pipeDir: string | undefined;
   readonly #deadline: number;
+  readonly #state: string | undefined;
+  readonly #onError: (error: Error) => void;
+  #hasFailed = false;
+  readonly #accounts: Accounts = new Accounts();
+  readonly #ledgers: LedgerReader = new LedgerReader();
+  #table: NameTable = new NameTable();
+  #parsers: Map<number, SnapshotParser> = new Map();
   // The processes that are known to send annotations.
   #annotated: Set<number> = new Set();
+  #reading: Promise<Collected> | undefined;
 
   /**
-   * Makes a collector. Nothing is read before it is asked to.
+   * Makes a collector. Nothing but its state is read before it is asked to.
    *
    * @param options What to read.
    * @throws {RangeError} If the deadline is not a positive number.
+   * @throws {Error} If the state file can be neither read nor written. The
+   * message says what to do.
    */
-  constructor({ pipeDir, deadline = 250 }: CollectorOptions = {}) {
+  constructor(options: CollectorOptions = {}) {
+    const { pipeDir, deadline = 250, state, onError = () => {} } = options;
     if (!(deadline > 0)) {
       throw new RangeError(
         `Cannot collect: the deadline must be a positive number of milliseconds, got ${deadline}`,
@@ -81,50 +102,114 @@ export class Collector {
     }
     this.#pipeDir = pipeDir;
     this.#deadline = deadline;
+    this.#state = state;
+    this.#onError = onError;
+    if (state !== undefined) {
+      loadState(state, this.#accounts, this.#table);
+      saveState(state, this.#accounts);
+    }
+  }
+
+  /**
+   * Reads all pipes at the same time, and merges what they say.
+   *
+   * @returns The stats of the host. A directory that does not exist has none.
+   * @throws If the directory cannot be read.
+   */
+  async collect(): Promise<HostStats> {
+    return merge(await this.read());
   }
 
   /**
    * Reads all pipes at the same time. A process that does not answer is given
-   * up at the deadline, and costs the others nothing.
+   * up at the deadline, and costs the others nothing: its last values count.
+   * Who asks while the pipes are being read shares what is read.
    *
-   * @returns The merged stats. A directory that does not exist has none.
-   * @throws If the directory cannot be read.
+   * @returns What {@linkcode merge} takes.
+   * @throws As {@linkcode Collector.collect} does.
    */
-  async collect(): Promise<HostStats> {
+  read(): Promise<Collected> {
+    return this.#reading ??= this.#read().finally(() =>
+      this.#reading = undefined
+    );
+  }
+
+  async #read(): Promise<Collected> {
     const deadline = performance.now() + this.#deadline;
     const dir = this.#pipeDir ?? config.pipeDir;
-    const pids = runtime.identify(dir) === undefined ? [] : pidsIn(dir);
+    const exists = runtime.identify(dir) !== undefined;
+    const pids = exists ? pidsIn(dir) : [];
+    const parsers = new Map<number, SnapshotParser>();
+    const results = await Promise.all(pids.map((pid) => {
+      const parser = this.#parsers.get(pid) ?? new SnapshotParser(this.#table);
+      parsers.set(pid, parser);
+      const isAnnotated = this.#annotated.has(pid);
+      return readPipe(pipePath(dir, pid), pid, parser, deadline, isAnnotated);
+    }));
+    this.#parsers = parsers;
+    const left = exists
+      ? this.#ledgers.read(dir, this.#table)
+      : { ended: [], ledgers: [] };
     const annotated = new Set<number>();
-    const snapshots: Snapshot[] = [];
-    const processes = { ok: 0, dead: 0, timeout: 0, invalid: 0 };
-    const read = await Promise.all(
-      pids.map((pid) =>
-        readPipe(pipePath(dir, pid), pid, deadline, this.#annotated.has(pid))
-      ),
-    );
-    for (const [i, result] of read.entries()) {
-      if (typeof result === "object") {
-        snapshots.push(result);
-        processes.ok++;
-        if (result.annotated) annotated.add(pids[i]);
-      } else if (result !== undefined) {
-        this.#noteFailure(dir, pids[i], result, annotated);
-        processes[result]++;
+    const readings = [];
+    for (const [i, result] of results.entries()) {
+      if (result === undefined) continue;
+      const pid = pids[i];
+      readings.push({ pid, systemStart: runtime.processStart(pid), result });
+      if ("snapshot" in result) {
+        if (result.snapshot.annotated) annotated.add(pid);
+      } else if (result.failure === "dead") removePipes(dir, pid);
+      // What was invalid may be another program by now, which annotates nothing.
+      else if (result.failure === "timeout" && this.#annotated.has(pid)) {
+        annotated.add(pid);
       }
     }
     this.#annotated = annotated;
-    return { stats: merge(snapshots), processes };
+    const accounted = this.#accounts.update({
+      readings,
+      ...left,
+      now: performance.now(),
+      lives: (pid, start) => {
+        const exists = runtime.processExists(pid);
+        return exists === true && start !== undefined
+          ? runtime.processStart(pid) === start
+          : exists;
+      },
+    });
+    this.#save();
+    return this.#complete(accounted);
   }
 
-  #noteFailure(
-    dir: string,
-    pid: number,
-    failure: Failure,
-    annotated: Set<number>,
-  ): void {
-    if (failure === "dead") removePipes(dir, pid);
-    // What was invalid may be another program by now, which annotates nothing.
-    if (failure === "timeout" && this.#annotated.has(pid)) annotated.add(pid);
+  /** Writes the state before anybody sees totals that it does not have. */
+  #save(): void {
+    if (this.#state === undefined) return;
+    try {
+      saveState(this.#state, this.#accounts);
+      this.#hasFailed = false;
+    } catch (error) {
+      if (!this.#hasFailed) this.#onError(error as Error);
+      this.#hasFailed = true;
+    }
+  }
+
+  #complete(accounted: Accounted): Collected {
+    const { live, ended, totals, processes } = accounted;
+    const table = this.#table;
+    const used = [...live.values(), ...ended]
+      .reduce((sum, { ids }) => sum + ids.length, totals.counters.size);
+    if (table.names.length > 2 * used + SPARE_NAMES) {
+      // Most names are of stats that are no more.
+      this.#table = new NameTable();
+      this.#parsers.clear();
+    }
+    return {
+      table,
+      live: live.values(),
+      ended,
+      totals,
+      processes,
+      byPid: live,
+    };
   }
 }
 

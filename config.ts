@@ -7,7 +7,7 @@
  * @module
  */
 
-import { show } from "./format.ts";
+import { show } from "./lines.ts";
 import { DEFAULT_PERCENTILES, type Percentile } from "./percentile.ts";
 import { runtime } from "./runtime.ts";
 
@@ -64,6 +64,20 @@ export interface Config {
    * @throws {RangeError} On setting anything but a whole number from 0.
    */
   maxStats: number;
+  /**
+   * How many series with labels one name may have in this thread, 2 000 by
+   * default. The rest counts in one series with the label `overflow="true"`.
+   *
+   * @throws {RangeError} On setting anything but a whole number from 0.
+   */
+  maxSeries: number;
+  /**
+   * What this program is called where processes are listed: by default the
+   * name of its main script's file. Taken when the recorder starts.
+   *
+   * @throws {TypeError} On setting anything but a string.
+   */
+  processName: string;
 }
 
 function check(
@@ -156,6 +170,8 @@ class CheckedConfig implements Config {
   #windowSize = 100;
   #percentiles: readonly Percentile[] = DEFAULT_PERCENTILES;
   #maxStats = 100_000;
+  #maxSeries = 2_000;
+  #processName: string | undefined;
 
   get pipeDir(): string {
     if (this.#pipeDir === undefined) {
@@ -219,6 +235,28 @@ class CheckedConfig implements Config {
   set maxStats(value: number) {
     checkInteger("maxStats", value, 0, Number.MAX_SAFE_INTEGER);
     this.#maxStats = value;
+  }
+
+  get maxSeries(): number {
+    return this.#maxSeries;
+  }
+  set maxSeries(value: number) {
+    checkInteger("maxSeries", value, 0, Number.MAX_SAFE_INTEGER);
+    this.#maxSeries = value;
+  }
+
+  get processName(): string {
+    return this.#processName ?? runtime.mainScript.replace(/^.*\//, "");
+  }
+  set processName(value: string) {
+    check(
+      typeof value === "string",
+      "processName",
+      "a string",
+      value,
+      TypeError,
+    );
+    this.#processName = value;
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Writes the stats of a process as the bytes of one snapshot.
+ * Writes stats as the bytes of one snapshot.
  *
  * Keeps its buffer and the encoded names from one snapshot to the next.
  *
@@ -8,89 +8,64 @@
  * @module
  */
 
-import { EOF, formatNumber, WINDOW } from "./format.ts";
+import { ByteBuffer } from "./byte_buffer.ts";
+import {
+  DESCRIBE,
+  EOF,
+  GAUGES,
+  HISTOGRAM,
+  jsonLine,
+  LAST_SET,
+  LEDGER,
+  type LedgerInfo,
+  PROCESS,
+  type ProcessInfo,
+  UNKNOWNS,
+  WINDOW,
+} from "./lines.ts";
+import { type Buckets, countOf, type Histogram } from "./histogram.ts";
+import type { Description } from "./host_stats.ts";
 import { mean, percentile } from "./percentile.ts";
-import type { ProcessStats, RecordedStat } from "./process_stats.ts";
+import type { RecordedDescription } from "./process_stats.ts";
+import { FRACTIONAL, GAUGE } from "./slab.ts";
 
-const ZERO = 48;
-const MINUS = 45;
 const COMMA = 44;
 const NEWLINE = 10;
 
-// The longest number: 309 digits, a sign and ".0".
-const NUMBER_BYTES = 320;
-
 const encoder = new TextEncoder();
 
-/** Bytes that are appended to, in a buffer that is kept and grows. */
-class ByteBuffer {
-  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(4096);
-  length = 0;
+/** A recorded stat, as it is written. */
+export interface RecordedSource {
+  /** Its names. The text that is made of them is kept for this object. */
+  readonly description: RecordedDescription;
+  /** Whether a fractional value was ever recorded. */
+  readonly fractional: boolean;
+  /** The window, in ascending order. */
+  sorted(): Float64Array;
+  /** All values ever recorded, if that is known. */
+  histogram(): Histogram | undefined;
+}
 
-  /** Makes room for `count` more. */
-  reserve(count: number): void {
-    if (this.length + count <= this.bytes.length) return;
-    const old = this.bytes;
-    this.bytes = new Uint8Array(2 * (this.length + count));
-    this.bytes.set(old);
-  }
-
-  /** Appends text that stands in `source` from `start` to `end`. */
-  copy(source: Uint8Array, start: number, end: number): void {
-    this.reserve(end - start);
-    const { bytes } = this;
-    let { length } = this;
-    // Names are short. `set(subarray())` takes three times as long for 20 bytes.
-    for (let i = start; i < end; i++) bytes[length++] = source[i];
-    this.length = length;
-  }
-
-  /** Appends encoded text. */
-  text(text: Uint8Array): void {
-    this.copy(text, 0, text.length);
-  }
-
-  /** Appends one ASCII character. */
-  char(code: number): void {
-    this.reserve(1);
-    this.bytes[this.length++] = code;
-  }
-
-  /** Appends a number. */
-  number(value: number, fractional: boolean): void {
-    this.reserve(NUMBER_BYTES);
-    if (fractional || value > 2 ** 53 || value < -(2 ** 53)) {
-      const text = formatNumber(value, fractional);
-      for (let i = 0; i < text.length; i++) {
-        this.bytes[this.length++] = text.charCodeAt(i);
-      }
-      return;
-    }
-    if (value < 0) {
-      this.bytes[this.length++] = MINUS;
-      value = -value;
-    }
-    // Division is fast for 32-bit integers, such as the last nine digits and
-    // what is left of 2^53 before them.
-    if (value < 1e9) this.#digits(value | 0, 1);
-    else {
-      const high = Math.floor(value / 1e9);
-      this.#digits(high | 0, 1);
-      this.#digits((value - high * 1e9) | 0, 9);
-    }
-  }
-
-  /** Appends a 32-bit integer from 0 on, filled up with zeros to `width` digits. */
-  #digits(value: number, width: number): void {
-    for (let limit = 10 ** width; value >= limit; limit *= 10) width++;
-    this.length += width;
-    const { bytes } = this;
-    for (let at = this.length - 1; width > 0; width--, at--) {
-      const rest = (value / 10) | 0;
-      bytes[at] = ZERO + value - 10 * rest;
-      value = rest;
-    }
-  }
+/** What is written. */
+export interface SnapshotSource {
+  /** The names of counters and gauges. Only ever appended to. */
+  readonly names: readonly string[];
+  /** Their values. */
+  readonly values: Float64Array;
+  /** Whether each is fractional, and whether it is a gauge. */
+  readonly marks: Uint8Array;
+  /** When gauges that note it were last set, in milliseconds since 1970, by their places. */
+  readonly times: ReadonlyMap<number, number>;
+  /** The recorded stats. */
+  readonly recorded: ReadonlyMap<string, RecordedSource>;
+  /** What is said of stats, by their names without labels. */
+  readonly descriptions: ReadonlyMap<string, Description>;
+  /** The stats of which the kind is not known. */
+  readonly unknowns?: readonly string[];
+  /** The process whose stats these are. */
+  readonly process?: ProcessInfo;
+  /** The ledger that this is. */
+  readonly ledger?: LedgerInfo;
 }
 
 /** What stands on the lines of a recorded stat, but for the numbers. */
@@ -99,52 +74,85 @@ interface RecordedText {
   readonly mean: Uint8Array;
   /** The annotation up to the first value. */
   readonly window: Uint8Array;
+  /** The annotation up to the scale. */
+  readonly histogram: Uint8Array;
 }
 
 const WINDOW_END = encoder.encode("]}: ");
 const EOF_START = encoder.encode(`${EOF}: `);
+const JSON_END = encoder.encode("}: ");
+const RUN_START = encoder.encode("[");
+const RUN_END = encoder.encode("]");
 
-function encodeRecorded({ description }: RecordedStat): RecordedText {
+function keyText(key: string): Uint8Array {
+  return encoder.encode(`,"${key}":`);
+}
+
+const [SUM_KEY, MIN_KEY, MAX_KEY, ZEROS_KEY, POSITIVE_KEY, NEGATIVE_KEY] = [
+  "sum",
+  "min",
+  "max",
+  "zeros",
+  "positive",
+  "negative",
+].map(keyText);
+
+function encodeRecorded(description: RecordedDescription): RecordedText {
   const { name, percentiles, mean } = description;
   const line = (name: string) => encoder.encode(`${name}: `);
-  const head = JSON.stringify({ name, percentiles, mean });
+  const head = jsonLine({ name, percentiles, mean });
   return {
     percentiles: percentiles.map(([p, name]) => [p, line(name)]),
-    mean: line(mean),
+    mean: line(mean ?? ""),
     window: encoder.encode(`${WINDOW}${head.slice(0, -1)},"values":[`),
+    histogram: encoder.encode(
+      `${HISTOGRAM}${jsonLine({ name }).slice(0, -1)},"scale":`,
+    ),
   };
 }
 
-/** Writes snapshots of one process, one after the other. */
+/** Writes snapshots of one source, one after the other. */
 export class Exposition {
   readonly #out = new ByteBuffer();
   // The names of counters and gauges, each with ": ", and where each ends.
   readonly #names = new ByteBuffer();
   readonly #nameEnds: number[] = [];
-  readonly #recorded: RecordedText[] = [];
+  readonly #recorded: Map<RecordedDescription, RecordedText> = new Map();
+  // The line that lists the gauges, and how many there are.
+  #gauges: Uint8Array = new Uint8Array(0);
+  #gaugeCount = 0;
 
   /**
    * Writes one snapshot.
    *
-   * @param stats What to write. Always the same object.
+   * @param source What to write. Always the same object.
    * @param annotations Whether to send more than the lines of statvent 1.0.
    * @returns The bytes, in a buffer that the next call reuses.
    */
-  write(stats: ProcessStats, annotations: boolean): Uint8Array<ArrayBuffer> {
+  write(source: SnapshotSource, annotations: boolean): Uint8Array<ArrayBuffer> {
     const out = this.#out;
     out.length = 0;
-    this.#writeScalars(stats);
-    const recorded = [...stats.recorded.values()];
-    while (this.#recorded.length < recorded.length) {
-      this.#recorded.push(encodeRecorded(recorded[this.#recorded.length]));
-    }
-    const windows = recorded.map((stat) => stat.sorted());
-    for (const [i, stat] of recorded.entries()) {
-      this.#writeRecorded(this.#recorded[i], windows[i], stat.fractional);
+    this.#writeScalars(source);
+    const recorded = [...source.recorded.values()].map((stat) => {
+      const { description } = stat;
+      let text = this.#recorded.get(description);
+      if (text === undefined) {
+        text = encodeRecorded(description);
+        this.#recorded.set(description, text);
+      }
+      return { stat, text, window: stat.sorted() };
+    });
+    for (const { stat, text, window } of recorded) {
+      this.#writeShown(text, window, stat.fractional);
     }
     if (annotations) {
-      for (const [i, stat] of recorded.entries()) {
-        this.#writeWindow(this.#recorded[i], windows[i], stat.fractional);
+      this.#writeAnnotations(source);
+      for (const { stat, text, window } of recorded) {
+        this.#writeWindow(text, window, stat.fractional);
+        const histogram = stat.histogram();
+        if (histogram !== undefined) {
+          this.#writeHistogram(text, histogram, stat.fractional);
+        }
       }
       const before = out.length;
       out.text(EOF_START);
@@ -154,7 +162,7 @@ export class Exposition {
     return out.bytes.subarray(0, out.length);
   }
 
-  #writeScalars({ names, values, fractional }: ProcessStats): void {
+  #writeScalars({ names, values, marks }: SnapshotSource): void {
     const out = this.#out;
     while (this.#nameEnds.length < names.length) {
       this.#names.text(encoder.encode(`${names[this.#nameEnds.length]}: `));
@@ -164,13 +172,13 @@ export class Exposition {
     for (let i = 0; i < names.length; i++) {
       const end = this.#nameEnds[i];
       out.copy(this.#names.bytes, start, end);
-      out.number(values[i], fractional[i] === 1);
+      out.number(values[i], (marks[i] & FRACTIONAL) !== 0);
       out.char(NEWLINE);
       start = end;
     }
   }
 
-  #writeRecorded(
+  #writeShown(
     text: RecordedText,
     sorted: Float64Array,
     fractional: boolean,
@@ -185,6 +193,54 @@ export class Exposition {
     // Seldom whole, so always with a decimal point.
     out.text(text.mean);
     out.number(mean(sorted), true);
+    out.char(NEWLINE);
+  }
+
+  #writeAnnotations(source: SnapshotSource): void {
+    const { names, marks, times, descriptions, unknowns } = source;
+    const { process, ledger } = source;
+    if (process !== undefined) {
+      const { stalled, ...identity } = process;
+      this.#annotate(PROCESS, identity, stalled, true);
+    }
+    if (ledger !== undefined) {
+      this.#annotate(LEDGER, ledger, ledger.ended.length);
+    }
+    let count = 0;
+    for (let i = 0; i < names.length; i++) {
+      if ((marks[i] & GAUGE) !== 0) count++;
+    }
+    if (count !== this.#gaugeCount) {
+      const gauges = names.filter((_, i) => (marks[i] & GAUGE) !== 0);
+      this.#gauges = encoder.encode(
+        `${GAUGES}${jsonLine(gauges)}: ${count}\n`,
+      );
+      this.#gaugeCount = count;
+    }
+    if (count > 0) this.#out.text(this.#gauges);
+    if (unknowns !== undefined && unknowns.length > 0) {
+      this.#annotate(UNKNOWNS, unknowns, unknowns.length);
+    }
+    for (const [name, description] of descriptions) {
+      this.#annotate(DESCRIBE, { name, ...description }, 1);
+    }
+    if (times.size > 0) {
+      const seconds = [...times].map((
+        [place, ms],
+      ) => [names[place], ms / 1000]);
+      this.#annotate(LAST_SET, Object.fromEntries(seconds), times.size);
+    }
+  }
+
+  #annotate(
+    annotation: string,
+    content: unknown,
+    number: number,
+    fractional = false,
+  ): void {
+    const out = this.#out;
+    out.text(encoder.encode(`${annotation}${jsonLine(content)}: `));
+    out.number(number, fractional);
     out.char(NEWLINE);
   }
 
@@ -203,5 +259,58 @@ export class Exposition {
     out.text(WINDOW_END);
     out.number(sorted.length, false);
     out.char(NEWLINE);
+  }
+
+  #writeHistogram(
+    text: RecordedText,
+    histogram: Histogram,
+    fractional: boolean,
+  ): void {
+    const count = countOf(histogram);
+    if (count === 0) return;
+    const out = this.#out;
+    out.text(text.histogram);
+    out.number(histogram.scale, false);
+    for (
+      const [key, value] of [
+        [SUM_KEY, histogram.sum],
+        [MIN_KEY, histogram.min],
+        [MAX_KEY, histogram.max],
+      ] as const
+    ) {
+      out.text(key);
+      out.number(value, fractional);
+    }
+    out.text(ZEROS_KEY);
+    out.number(histogram.zeros, false);
+    out.text(POSITIVE_KEY);
+    this.#writeBuckets(histogram.positive);
+    out.text(NEGATIVE_KEY);
+    this.#writeBuckets(histogram.negative);
+    out.text(JSON_END);
+    out.number(count, false);
+    out.char(NEWLINE);
+  }
+
+  /** Writes runs of neighbours: the index of the first, and how many values each has. */
+  #writeBuckets(buckets: Buckets): void {
+    const out = this.#out;
+    const indexes = Float64Array.from(buckets.keys()).sort();
+    out.text(RUN_START);
+    for (let i = 0; i < indexes.length; i++) {
+      const isNext = i > 0 && indexes[i] === indexes[i - 1] + 1;
+      if (!isNext) {
+        if (i > 0) {
+          out.text(RUN_END);
+          out.char(COMMA);
+        }
+        out.text(RUN_START);
+        out.number(indexes[i], false);
+      }
+      out.char(COMMA);
+      out.number(buckets.get(indexes[i])!, false);
+    }
+    if (indexes.length > 0) out.text(RUN_END);
+    out.text(RUN_END);
   }
 }

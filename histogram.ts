@@ -17,6 +17,49 @@
  */
 export const SCALE = 4;
 
+/** The lowest scale that is read. */
+export const MIN_SCALE = -10;
+/** The highest scale that is read. */
+export const MAX_SCALE = 20;
+
+/** How many buckets there are for each factor of two. */
+export const BUCKETS_PER_OCTAVE: number = 2 ** SCALE;
+
+/**
+ * The mantissas at which a new bucket begins within a factor of two, as the
+ * high 20 and the low 32 bits of a double. The last is above all mantissas.
+ *
+ * By square roots, which every runtime rounds alike, as it does not with powers.
+ */
+export const BOUND_HIGH: Int32Array = new Int32Array(BUCKETS_PER_OCTAVE + 1);
+/** The low halves. */
+export const BOUND_LOW: Uint32Array = new Uint32Array(BUCKETS_PER_OCTAVE + 1);
+
+/** For the high 7 bits of a mantissa, the bucket that its smallest value is in. Two bounds are farther apart. */
+export const GUESS: Uint8Array = new Uint8Array(128);
+
+/** Which of the two 32-bit words of a double is the one with the sign. */
+export const HIGH_WORD: number =
+  new Int32Array(new Float64Array([1]).buffer)[1] === 0 ? 0 : 1;
+
+function root(k: number): number {
+  const twice = 2 * k;
+  if (twice === BUCKETS_PER_OCTAVE) return Math.SQRT2;
+  return Math.sqrt(
+    twice < BUCKETS_PER_OCTAVE
+      ? root(twice)
+      : 2 * root(twice - BUCKETS_PER_OCTAVE),
+  );
+}
+
+for (let k = 1; k < BUCKETS_PER_OCTAVE; k++) {
+  const words = new Int32Array(new Float64Array([root(k)]).buffer);
+  BOUND_HIGH[k] = words[HIGH_WORD] & 0xfffff;
+  BOUND_LOW[k] = words[1 - HIGH_WORD];
+  GUESS.fill(k, (BOUND_HIGH[k] >>> 13) + 1);
+}
+BOUND_HIGH[BUCKETS_PER_OCTAVE] = 2 ** 20;
+
 /** How many values there are in each bucket that has any, by its index. */
 export type Buckets = Map<number, number>;
 

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Stat } from "./format.ts";
+import type { Stat } from "./lines.ts";
 import type { Histogram } from "./histogram.ts";
 
 /** Only goes up, except that it starts at 0 with its process. */
@@ -23,6 +23,15 @@ export type Kind = 0 | 1 | 2 | 3;
 
 /** How the values that processes have for a gauge become one. */
 export type GaugeMerge = "sum" | "min" | "max" | "mean" | "last";
+
+/** All of them. */
+export const GAUGE_MERGES: readonly GaugeMerge[] = [
+  "sum",
+  "min",
+  "max",
+  "mean",
+  "last",
+];
 
 /** What a program says of a stat, for people. */
 export interface Description {
@@ -41,8 +50,8 @@ export interface Recorded {
   /** Each percentile, 0 to 100, and the name of the stat that shows it. */
   readonly percentiles:
     readonly (readonly [percentile: number, name: string])[];
-  /** The name of the stat that shows the mean. */
-  readonly mean: string;
+  /** The name of the stat that shows the mean, if there is one. */
+  readonly mean: string | undefined;
   /** The last values, of all processes that live, in ascending order. */
   readonly window: Float64Array;
   /** Whether a fractional value was ever recorded. */

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { show } from "./format.ts";
+import { jsonLine, show } from "./lines.ts";
 
 /** What tells the series of one name apart. */
 export interface Labels {
@@ -27,17 +27,6 @@ const KEY = /^[A-Za-z_][A-Za-z0-9_.]*$/;
 const LABEL = String.raw`[A-Za-z_][A-Za-z0-9_.]*="(?:[^"\\]|\\.)*"`;
 const BLOCK = new RegExp(String.raw`\{${LABEL}(?:,${LABEL})*\}$`);
 const ONE_LABEL = /([A-Za-z_][A-Za-z0-9_.]*)=("(?:[^"\\]|\\.)*")/g;
-
-// A JSON string may hold these, a line may not.
-const LINE_BREAKS = /[\x85\u2028\u2029]/g;
-
-/** Writes a label's value as a JSON string without a line break. */
-function quote(value: string): string {
-  return JSON.stringify(value).replace(
-    LINE_BREAKS,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-}
 
 /**
  * The name of one series. Labels come in the order of their keys, so that the
@@ -64,6 +53,11 @@ function quote(value: string): string {
 export function withLabels(name: string, labels: Labels): string {
   const keys = Object.keys(labels).sort();
   if (keys.length === 0) return name;
+  if (name === "") {
+    throw new TypeError(
+      "Cannot label a stat: its name must not be empty with labels",
+    );
+  }
   const pairs = keys.map((key) => {
     const value = labels[key];
     if (!KEY.test(key)) {
@@ -80,7 +74,7 @@ export function withLabels(name: string, labels: Labels): string {
         }`,
       );
     }
-    return `${key}=${quote(`${value}`)}`;
+    return `${key}=${jsonLine(`${value}`)}`;
   });
   return `${name}{${pairs.join(",")}}`;
 }

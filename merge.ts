@@ -6,78 +6,326 @@
  * @module
  */
 
-import { addStat, type Snapshot, type Stat } from "./format.ts";
+import { addHistogram, emptyHistogram, type Histogram } from "./histogram.ts";
+import {
+  COUNTER,
+  type Description,
+  GAUGE,
+  type GaugeMerge,
+  type HostStats,
+  type Kind,
+  type ProcessStatus,
+  type Recorded,
+  SHOWN,
+  UNKNOWN,
+} from "./host_stats.ts";
+import { splitLabels } from "./labels.ts";
+import { add } from "./lines.ts";
 import { mean, percentile, pool } from "./percentile.ts";
+import { mergeGauge } from "./process_stats.ts";
+import { NameTable, type Snapshot } from "./snapshot.ts";
+import type { Totals } from "./totals.ts";
+
+/** What is merged. */
+export interface MergeInput {
+  /** What gives names their ids, those of the snapshots if they have one in common. */
+  readonly table?: NameTable;
+  /** One snapshot of each process that lives. */
+  readonly live: Iterable<Snapshot>;
+  /** What is left of others. Only their counters and histograms count. */
+  readonly ended?: Iterable<Snapshot>;
+  /** The same of still others. */
+  readonly totals?: Totals;
+  /** How all stats of live processes merge, instead of what is said of each. */
+  readonly aggregate?: Exclude<GaugeMerge, "last">;
+  /** The processes, as they are passed on. */
+  readonly processes?: readonly ProcessStatus[];
+}
+
+// What is known of an id, in bits.
+const IS_FRACTIONAL = 1;
+const IS_SHOWN = 32;
+/** By kind: there is a stat, and it is of this kind. */
+const KIND_BITS = [2, 4, 8, 16];
+
+/** The kind that counts where processes contradict each other. */
+function kindOf(bits: number): Kind {
+  if ((bits & IS_SHOWN) !== 0) return SHOWN;
+  if ((bits & KIND_BITS[GAUGE]) !== 0) return GAUGE;
+  return (bits & KIND_BITS[COUNTER]) !== 0 ? COUNTER : UNKNOWN;
+}
+
+/** The stats that the merge is made of, by id. */
+class Columns {
+  readonly table: NameTable;
+  sums: Float64Array;
+  bits: Uint8Array;
+
+  constructor(table: NameTable) {
+    this.table = table;
+    this.sums = new Float64Array(table.names.length);
+    this.bits = new Uint8Array(table.names.length);
+  }
+
+  /** The id of a name, with room for it. */
+  idOf(name: string): number {
+    const id = this.table.idOf(name);
+    if (id >= this.sums.length) {
+      const { sums, bits } = this;
+      this.sums = new Float64Array(2 * (id + 1));
+      this.sums.set(sums);
+      this.bits = new Uint8Array(2 * (id + 1));
+      this.bits.set(bits);
+    }
+    return id;
+  }
+
+  /** The ids of a snapshot's stats here. */
+  idsOf({ table, ids }: Snapshot): Int32Array {
+    return table === this.table
+      ? ids
+      : ids.map((id) => this.idOf(table.names[id]));
+  }
+
+  add(id: number, value: number, bits: number): void {
+    this.sums[id] += value;
+    this.bits[id] |= bits;
+  }
+}
 
 /** A recorded stat over all processes that have it. */
 interface Pool {
-  readonly windows: (readonly number[])[];
+  readonly name: string;
   /** The percentile that each name shows. */
   readonly percentiles: Map<string, number>;
   /** The names that show the mean. */
   readonly means: Set<string>;
+  readonly windows: Float64Array[];
+  histogram: Histogram | undefined;
+  fractional: boolean;
 }
 
 /**
- * Merges snapshots: stats of the same name are summed, except those behind
- * which there are windows. Those are computed from all windows together.
+ * Merges snapshots: counters are summed, gauges as their descriptions say, and
+ * recorded stats are computed from all windows together.
  *
  * @example Two processes
  * ```ts
- * import { merge } from "@statvent/statvent/collect";
+ * import { merge, toMap } from "@statvent/statvent/collect";
  * import { parseSnapshot } from "@statvent/statvent/format";
  * import { assertEquals } from "@std/assert";
  *
  * const read = (text: string) => parseSnapshot(new TextEncoder().encode(text));
- * const stats = merge([read("a: 1\nb: 2\n"), read("b: 0.5\n")]);
- * assertEquals(stats.get("b"), { value: 2.5, fractional: true });
+ * const host = merge({ live: [read("a: 1\nb: 2\n"), read("b: 0.5\n")] });
+ * assertEquals(toMap(host).get("b"), { value: 2.5, fractional: true });
  * ```
  *
- * @param snapshots One of each process. They are left as they are.
- * @returns The stats by name.
+ * @param input What to merge. It is left as it is.
+ * @returns The stats of the host.
  */
-export function merge(snapshots: Iterable<Snapshot>): Map<string, Stat> {
-  const stats = new Map<string, Stat>();
+export function merge(input: MergeInput): HostStats {
+  const { table = new NameTable(), aggregate } = input;
+  const live = [...input.live];
+  const ended = [...input.ended ?? []];
+  const descriptions = describe([...ended, ...live], input.totals);
+  const columns = new Columns(table);
+  for (const snapshot of live) addLive(columns, snapshot);
+  mergeGauges(columns, live, descriptions, aggregate);
+  for (const snapshot of ended) addEnded(columns, snapshot);
   const pools = new Map<string, Pool>();
-  // Whether the values behind a name that shows a window were ever fractional.
-  const shown = new Map<string, boolean>();
-  for (const { stats: own, windows } of snapshots) {
-    const windowed = addWindows(pools, windows);
-    for (const [name, stat] of own) {
-      if (windowed.has(name)) {
-        shown.set(name, shown.get(name) || stat.fractional);
-      } else addStat(stats, name, stat);
-    }
+  for (const snapshot of live) addRecorded(pools, snapshot, true);
+  for (const snapshot of ended) addRecorded(pools, snapshot, false);
+  if (input.totals !== undefined) addTotals(columns, pools, input.totals);
+  const recorded = [...pools.values()].map((pool) => show(columns, pool));
+
+  const { sums, bits } = columns;
+  let count = 0;
+  const ids = new Int32Array(bits.length);
+  for (let id = 0; id < bits.length; id++) {
+    if (bits[id] > IS_FRACTIONAL) ids[count++] = id;
   }
-  for (const { windows, percentiles, means } of pools.values()) {
-    const sorted = pool(windows);
-    const add = (name: string, value: number) =>
-      addStat(stats, name, { value, fractional: shown.get(name) ?? false });
-    for (const [name, p] of percentiles) add(name, percentile(sorted, p));
-    for (const name of means) add(name, mean(sorted));
+  const values = new Float64Array(count);
+  const fractional = new Uint8Array(count);
+  const kinds = new Uint8Array(count);
+  for (let i = 0; i < count; i++) {
+    const id = ids[i];
+    // Neither the pipe nor JSON has an infinity.
+    values[i] = add(sums[id], 0);
+    fractional[i] = bits[id] & IS_FRACTIONAL;
+    kinds[i] = kindOf(bits[id]);
   }
-  return stats;
+  return {
+    names: table.names,
+    ids: ids.subarray(0, count),
+    values,
+    fractional,
+    kinds,
+    recorded,
+    descriptions,
+    processes: input.processes ?? [],
+  };
 }
 
-/** Adds windows to the pools. Returns the names that show one of them. */
-function addWindows(
-  pools: Map<string, Pool>,
-  windows: Snapshot["windows"],
-): Set<string> {
-  const names = new Set<string>();
-  for (const { name, percentiles, mean, values } of windows) {
-    let pool = pools.get(name);
-    if (pool === undefined) {
-      pool = { windows: [], percentiles: new Map(), means: new Set() };
-      pools.set(name, pool);
+function describe(
+  snapshots: readonly Snapshot[],
+  totals: Totals | undefined,
+): Map<string, Description> {
+  const all = new Map(totals?.descriptions);
+  for (const { descriptions } of snapshots) {
+    for (const [name, description] of descriptions) all.set(name, description);
+  }
+  return all;
+}
+
+function addLive(columns: Columns, snapshot: Snapshot): void {
+  const ids = columns.idsOf(snapshot);
+  const { values, fractional, kinds } = snapshot;
+  const { sums, bits } = columns;
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i];
+    const kind = kinds[i];
+    if (kind === SHOWN) {
+      // Computed anew. Whether it is fractional is told by the line.
+      bits[id] |= fractional[i];
+      continue;
     }
-    pool.windows.push(values);
-    pool.means.add(mean);
-    names.add(mean);
-    for (const [p, name] of percentiles) {
-      pool.percentiles.set(name, p);
-      names.add(name);
+    sums[id] += values[i];
+    bits[id] |= KIND_BITS[kind] | fractional[i];
+  }
+}
+
+function addEnded(columns: Columns, snapshot: Snapshot): void {
+  const ids = columns.idsOf(snapshot);
+  const { values, fractional, kinds } = snapshot;
+  for (let i = 0; i < ids.length; i++) {
+    if (kinds[i] !== COUNTER) continue;
+    columns.add(ids[i], values[i], KIND_BITS[COUNTER] | fractional[i]);
+  }
+}
+
+/** Merges anew those stats of live processes that must not be summed. */
+function mergeGauges(
+  columns: Columns,
+  live: readonly Snapshot[],
+  descriptions: ReadonlyMap<string, Description>,
+  aggregate: MergeInput["aggregate"],
+): void {
+  const isSpecial = ({ merge }: Description) =>
+    merge !== undefined && merge !== "sum";
+  if (aggregate === "sum") return;
+  if (aggregate === undefined && ![...descriptions.values()].some(isSpecial)) {
+    return;
+  }
+  const { names } = columns.table;
+  const howOf = (id: number): GaugeMerge =>
+    aggregate ?? descriptions.get(splitLabels(names[id]).family)?.merge ??
+      "sum";
+  const parts = new Map<number, number[][]>();
+  for (const snapshot of live) {
+    const ids = columns.idsOf(snapshot);
+    for (const [i, id] of ids.entries()) {
+      if (snapshot.kinds[i] === SHOWN) continue;
+      const isGauge = (columns.bits[id] & KIND_BITS[GAUGE]) !== 0;
+      if (aggregate === undefined && (!isGauge || howOf(id) === "sum")) {
+        continue;
+      }
+      let values = parts.get(id);
+      if (values === undefined) parts.set(id, values = []);
+      values.push([snapshot.values[i], snapshot.lastSet.get(names[id]) ?? 0]);
     }
   }
-  return names;
+  for (const [id, values] of parts) {
+    const how = howOf(id);
+    const value = mergeGauge(how, values);
+    columns.sums[id] = value;
+    if (how === "mean" && !Number.isInteger(value)) {
+      columns.bits[id] |= IS_FRACTIONAL;
+    }
+  }
+}
+
+function poolOf(pools: Map<string, Pool>, name: string): Pool {
+  let pool = pools.get(name);
+  if (pool === undefined) {
+    pool = {
+      name,
+      percentiles: new Map(),
+      means: new Set(),
+      windows: [],
+      histogram: undefined,
+      fractional: false,
+    };
+    pools.set(name, pool);
+  }
+  return pool;
+}
+
+function addRecorded(
+  pools: Map<string, Pool>,
+  { recorded }: Snapshot,
+  isLive: boolean,
+): void {
+  for (const stat of recorded) {
+    if (!isLive && stat.histogram === undefined) continue;
+    const pool = addNames(pools, stat.description);
+    if (isLive && stat.values !== undefined) pool.windows.push(stat.values);
+    addTo(pool, stat.histogram, stat.fractional);
+  }
+}
+
+function addNames(
+  pools: Map<string, Pool>,
+  { name, percentiles, mean }: Pick<Recorded, "name" | "percentiles" | "mean">,
+): Pool {
+  const pool = poolOf(pools, name);
+  if (mean !== undefined) pool.means.add(mean);
+  for (const [p, name] of percentiles) pool.percentiles.set(name, p);
+  return pool;
+}
+
+function addTo(
+  pool: Pool,
+  histogram: Histogram | undefined,
+  fractional: boolean,
+): void {
+  pool.fractional ||= fractional;
+  if (histogram === undefined) return;
+  pool.histogram ??= emptyHistogram(histogram.scale);
+  addHistogram(pool.histogram, histogram);
+}
+
+function addTotals(
+  columns: Columns,
+  pools: Map<string, Pool>,
+  { counters, recorded }: Totals,
+): void {
+  for (const [name, { value, fractional }] of counters) {
+    const bits = KIND_BITS[COUNTER] | (fractional ? IS_FRACTIONAL : 0);
+    columns.add(columns.idOf(name), value, bits);
+  }
+  for (const { description, histogram, fractional } of recorded.values()) {
+    addTo(addNames(pools, description), histogram, fractional);
+  }
+}
+
+/** Shows a recorded stat among the others, if it has a window. */
+function show(columns: Columns, stat: Pool): Recorded {
+  const { name, percentiles, means, windows, histogram, fractional } = stat;
+  const window = pool(windows);
+  if (window.length > 0) {
+    for (const [name, p] of percentiles) {
+      columns.add(columns.idOf(name), percentile(window, p), IS_SHOWN);
+    }
+    for (const name of means) {
+      columns.add(columns.idOf(name), mean(window), IS_SHOWN);
+    }
+  }
+  return {
+    name,
+    percentiles: [...percentiles].map(([name, p]) => [p, name] as const),
+    mean: [...means][0],
+    window,
+    fractional,
+    histogram,
+  };
 }

@@ -6,11 +6,19 @@
  * @module
  */
 
-import { parseSnapshot, type Snapshot, SnapshotError } from "./format.ts";
 import { runtime } from "./runtime.ts";
+import {
+  type Snapshot,
+  SnapshotError,
+  type SnapshotParser,
+} from "./snapshot.ts";
 
 /** Why there is no snapshot. */
-export type Failure = "dead" | "timeout" | "invalid";
+export interface Problem {
+  readonly failure: "dead" | "timeout" | "invalid";
+  /** The same in words. */
+  readonly why: string;
+}
 
 /** What is read at most. A hundred thousand stats take 4 MB. */
 const MAX_BYTES = 64 * 2 ** 20;
@@ -80,11 +88,18 @@ async function readOnce(
   }
 }
 
+/** What is read. */
+export interface PipeReading {
+  readonly snapshot: Snapshot;
+  readonly bytes: Uint8Array;
+}
+
 /**
  * Reads a snapshot, again and again where another reader got a part of it.
  *
  * @param path The pipe.
  * @param pid Whose pipe it is.
+ * @param parser What has read the last snapshot of this pipe.
  * @param deadline When to give up, by `performance.now()`.
  * @param annotated Whether the process is known to send annotations, so that a
  * text without them cannot be all.
@@ -94,33 +109,46 @@ async function readOnce(
 export async function readPipe(
   path: string,
   pid: number,
+  parser: SnapshotParser,
   deadline: number,
   annotated: boolean,
-): Promise<Snapshot | Failure | undefined> {
-  let failure: Failure = "timeout";
+): Promise<PipeReading | Problem | undefined> {
+  const silence = {
+    failure: "timeout",
+    why: "It gave no answer in time",
+  } as const;
+  const invalid = (why: string) => ({ failure: "invalid", why }) as const;
+  let problem: Problem = silence;
   let doubts = 0;
   let pause = 5;
   do {
-    if (runtime.processExists(pid) === false) return "dead";
+    if (runtime.processExists(pid) === false) {
+      return { failure: "dead", why: "The process no longer exists" };
+    }
     const file = runtime.identify(path);
-    if (file === undefined) failure = "timeout";
-    else if (!file.isFifo) return "invalid";
+    if (file === undefined) problem = silence;
+    else if (!file.isFifo) return invalid("It must be a named pipe");
     else {
       try {
         const bytes = await readOnce(path, deadline);
         if (bytes !== undefined) {
-          const snapshot = parseSnapshot(bytes);
-          if (snapshot.annotated || !annotated) return snapshot;
-          failure = "invalid";
+          const snapshot = parser.parse(bytes);
+          if (snapshot.annotated || !annotated) return { snapshot, bytes };
+          problem = invalid("It has sent annotations before, and now none");
         }
       } catch (error) {
         if (error instanceof SnapshotError) {
           annotated ||= error.annotated;
           const isPart = error.torn || (annotated && !error.annotated);
-          if (!isPart && ++doubts === DOUBTS) return "invalid";
+          if (!isPart && ++doubts === DOUBTS) return invalid(error.message);
           // Parts only, and no whole one in time.
-          failure = isPart ? "timeout" : "invalid";
-        } else if (!isPassing(error)) return "invalid";
+          problem = isPart
+            ? {
+              failure: "timeout",
+              why: "Other readers got parts of all its answers",
+            }
+            : invalid(error.message);
+        } else if (!isPassing(error)) return invalid((error as Error).message);
       }
     }
     // At random, so that readers which came at the same time do not again.
@@ -128,7 +156,7 @@ export async function readPipe(
     await sleep(Math.min(Math.random() * pause, left));
     pause = Math.min(2 * pause, 100);
   } while (performance.now() < deadline);
-  return runtime.identify(path) === undefined ? undefined : failure;
+  return runtime.identify(path) === undefined ? undefined : problem;
 }
 
 /** Whether an error on opening the pipe may not come again. */

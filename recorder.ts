@@ -8,6 +8,7 @@
 
 import { config } from "./config.ts";
 import { pipePath, privatePrefix } from "./fifo_pool.ts";
+import { handOverAtEnd, processStart } from "./hand_over.ts";
 import { RecorderControl } from "./recorder_control.ts";
 import type { RecorderReport, RecorderSettings } from "./recorder_worker.ts";
 import { source } from "./recorder_worker_source.ts";
@@ -245,12 +246,19 @@ async function startThread(dir: string): Promise<Recorder> {
   const control = new RecorderControl();
   control.start();
   ownSlab();
+  // A thread that ends leaves its values to the others.
+  if (runtime.isMainThread && annotations) handOverAtEnd(dir);
   const settings: RecorderSettings = {
     dir,
     mode,
     annotations,
     // A thread that ends another one can free none that the other has parked.
     mayPark: runtime.isMainThread,
+    process: {
+      start: processStart(),
+      name: config.processName,
+      runtime: runtime.name,
+    },
     control: control.shared,
     slabs: [...threads().slabs.values()],
   };
@@ -266,6 +274,7 @@ async function startThread(dir: string): Promise<Recorder> {
     thread = runtime.startThread(source, settings, (message) => {
       const report = message as RecorderReport;
       if (report.state === "done") done();
+      else if (report.state === "asking") control.answer(report.question);
       else resolve(report);
     }, (error) => resolve({ state: "failed", why: error.message }));
   });

@@ -12,6 +12,7 @@
 const RUNNING = 0;
 const BUSY = 1;
 const HOLD = 2;
+const ANSWERED = 3;
 
 /** Thrown in the recorder's thread where it was stopped. */
 export class StoppedError extends Error {
@@ -26,7 +27,7 @@ export class RecorderControl {
 
   constructor(
     shared: Int32Array<SharedArrayBuffer> = new Int32Array(
-      new SharedArrayBuffer(12),
+      new SharedArrayBuffer(16),
     ),
   ) {
     this.shared = shared;
@@ -43,6 +44,22 @@ export class RecorderControl {
   }
   set hold(value: number) {
     Atomics.store(this.shared, HOLD, value);
+  }
+
+  /** The number of the recorder's last question that the program has answered. */
+  get answered(): number {
+    return Atomics.load(this.shared, ANSWERED);
+  }
+
+  /** The program's side: its event loop has turned since the question came. */
+  answer(question: number): void {
+    Atomics.store(this.shared, ANSWERED, question);
+    Atomics.notify(this.shared, ANSWERED);
+  }
+
+  /** The recorder's side: waits for the answer to a question. */
+  waitForAnswer(question: number, timeout: number): void {
+    Atomics.wait(this.shared, ANSWERED, question - 1, timeout);
   }
 
   /** The program's side: the recorder may create files from now on. */

@@ -8,6 +8,8 @@
  */
 
 import { Exposition } from "./exposition.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import type { ProcessInfo } from "./lines.ts";
 import { PipeServer } from "./pipe_server.ts";
 import { ProcessStats } from "./process_stats.ts";
 import { RecorderControl } from "./recorder_control.ts";
@@ -25,15 +27,22 @@ export interface RecorderSettings {
   readonly annotations: boolean;
   /** Whether a thread may be parked while the pipe has no reader. */
   readonly mayPark: boolean;
+  /** What the process says of itself. */
+  readonly process: Omit<ProcessInfo, "stalled">;
   /** The shared side of the {@linkcode RecorderControl}. */
   readonly control: Int32Array<SharedArrayBuffer>;
   /** The slabs that the starting thread has heard of. */
   readonly slabs: readonly Slab[];
 }
 
-/** What the thread says: that a reader would be served, why it never will be, or that it has been stopped and has nothing open. */
+/**
+ * What the thread says: that a reader would be served, why it never will be,
+ * that it has been stopped and has nothing open, or that it waits for an answer
+ * as a sign of life.
+ */
 export type RecorderReport =
   | { state: "ready" }
+  | { state: "asking"; question: number }
   | { state: "done" }
   | { state: "failed"; why: string; code?: string };
 
@@ -42,6 +51,11 @@ Error.stackTraceLimit = 0;
 
 const parent = runtime.joinParent(serve);
 const settings = parent.data as RecorderSettings;
+const control = new RecorderControl(settings.control);
+const heartbeat = new Heartbeat(
+  control,
+  (question) => report({ state: "asking", question }),
+);
 const stats = new ProcessStats();
 const exposition = new Exposition();
 const { slabs } = threads();
@@ -51,8 +65,9 @@ const server = new PipeServer({
   dir: settings.dir,
   mode: settings.mode,
   mayPark: settings.mayPark,
-  control: new RecorderControl(settings.control),
+  control,
   snapshot: () => {
+    stats.process = { ...settings.process, stalled: heartbeat.stalled() };
     stats.refresh(slabs.values());
     return exposition.write(stats, settings.annotations);
   },

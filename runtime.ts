@@ -25,16 +25,29 @@ export interface FileId {
   readonly inode: number;
   /** Whether it is a named pipe. */
   readonly isFifo: boolean;
+  /** The id of the user whose it is. */
+  readonly owner: number;
+  /** When it was last written, in milliseconds since 1970. */
+  readonly modified: number;
 }
 
 /** The operating system, as statvent needs it. */
 export interface Runtime {
   /** The id of this process. */
   readonly pid: number;
+  /** What runs this program, and its version, such as `deno 2.9.6`. */
+  readonly name: string;
+  /** The path or URL of the file that the program began with, or an empty text. */
+  readonly mainScript: string;
   /** An environment variable, or `undefined` if it is not set or not permitted. */
   env(name: string): string | undefined;
   /** What tells the user how to permit what the recorder needs, if it lacks anything. */
   missingPermission(dir: string): Promise<string | undefined>;
+  /**
+   * When a process started, in units of the system, for comparison with the
+   * same id at another time; `undefined` if that cannot be found out.
+   */
+  processStart(pid: number): string | undefined;
   /** Whether a process exists, or `undefined` if that cannot be found out. */
   processExists(pid: number): boolean | undefined;
 
@@ -48,6 +61,10 @@ export interface Runtime {
   link(path: string, newPath: string): void;
   /** Renames a file, in one step, over another one if there is one. */
   rename(path: string, newPath: string): void;
+  /** Reads a regular file; `undefined` if there is none. Follows no symbolic link. */
+  readFile(path: string): Uint8Array | undefined;
+  /** Creates a file or replaces it, in one step: no reader ever sees a part. */
+  replaceFile(path: string, bytes: Uint8Array): void;
   /** Removes a file, if it is there. */
   remove(path: string): void;
   /** Calls back when something happens to a file. Returns how to stop that. */

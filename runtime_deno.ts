@@ -20,6 +20,10 @@ export const denoRuntime: Runtime = {
   get pid() {
     return Deno.pid;
   },
+  name: `deno ${globalThis.Deno?.version.deno}`,
+  get mainScript() {
+    return Deno.mainModule;
+  },
   env: (name) => {
     const { state } = Deno.permissions.querySync({
       name: "env",

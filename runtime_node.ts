@@ -57,11 +57,31 @@ async function poll(path: string): Promise<number> {
   throw new Error(`${path} has gone`);
 }
 
+// What is called at the end. After all listeners of the program, since those
+// may count.
+const exits = new Set<() => void>();
+
+function stayLast(event: string | symbol, listener: () => void): void {
+  if (event !== "exit" || exits.has(listener)) return;
+  queueMicrotask(() => {
+    for (const end of exits) {
+      process.off("exit", end);
+      process.on("exit", end);
+    }
+  });
+}
+
 /** Node's and Bun's side of a {@linkcode Runtime}. */
 export const nodeRuntime: Runtime = {
   ...posix,
   get pid() {
     return process.pid;
+  },
+  name: process.versions.bun === undefined
+    ? `node ${process.versions.node}`
+    : `bun ${process.versions.bun}`,
+  get mainScript() {
+    return process.argv[1] ?? "";
   },
   env: (name) => process.env[name],
   missingPermission: () => Promise.resolve(undefined),
@@ -82,7 +102,13 @@ export const nodeRuntime: Runtime = {
     return () => posix.close(fd);
   },
   onExit: (end) => {
+    if (exits.size === 0) process.on("newListener", stayLast);
+    exits.add(end);
     process.on("exit", end);
-    return () => process.off("exit", end);
+    return () => {
+      exits.delete(end);
+      process.off("exit", end);
+      if (exits.size === 0) process.off("newListener", stayLast);
+    };
   },
 };

@@ -8,6 +8,7 @@
 import {
   closeSync,
   constants,
+  fstatSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -18,6 +19,7 @@ import {
   renameSync,
   rmSync,
   watch,
+  writeFileSync,
   writeSync,
 } from "node:fs";
 import process from "node:process";
@@ -50,21 +52,24 @@ function unless<T>(codes: readonly string[], action: () => T): T | undefined {
   }
 }
 
-/** The state of a process by `/proc`, such as `S`; `undefined` if it is not there. */
-function stateOf(pid: number | "self"): string | undefined {
+/** What `/proc` says of a process, from its state on; `undefined` if it is not there. */
+function procStat(pid: number | "self"): string[] | undefined {
   const stat = unless(
     ["ENOENT", "ESRCH"],
     () => readFileSync(`/proc/${pid}/stat`, "latin1"),
   );
   // The name in parentheses may contain anything.
-  return stat?.charAt(stat.lastIndexOf(")") + 2);
+  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
+
+/** The place of the start time in what {@linkcode procStat} returns. */
+const START_TIME = 19;
 
 /** Whether a process lives, by `/proc`, or `undefined` if that cannot be looked at. */
 function livesInProc(pid: number): boolean | undefined {
   try {
-    const state = stateOf(pid);
-    if (state === undefined) return stateOf("self") ? false : undefined;
+    const state = procStat(pid)?.[0];
+    if (state === undefined) return procStat("self") ? false : undefined;
     // A zombie is dead, although nobody has asked for its exit code.
     return state !== "Z" && state !== "X";
   } catch {
@@ -89,11 +94,46 @@ const O_PATH = 0o10000000;
 /** The part of a {@linkcode Runtime} that is the same for all. */
 export const posix = {
   processExists: (pid) => livesInProc(pid) ?? takesSignals(pid),
+  processStart: (pid) => {
+    try {
+      return procStat(pid)?.[START_TIME];
+    } catch {
+      // Deno permits this with --allow-all only.
+      return undefined;
+    }
+  },
   makeDir: (path) => void mkdirSync(path, { recursive: true }),
   list: (dir) => readdirSync(dir),
   identify: (path) => {
     const stat = unless(["ENOENT", "ENOTDIR"], () => lstatSync(path));
-    return stat && { inode: stat.ino, isFifo: stat.isFIFO() };
+    return stat && {
+      inode: stat.ino,
+      isFifo: stat.isFIFO(),
+      owner: stat.uid,
+      modified: stat.mtimeMs,
+    };
+  },
+  readFile: (path) => {
+    const flags = constants.O_RDONLY | constants.O_NONBLOCK |
+      constants.O_NOFOLLOW;
+    const fd = unless(["ENOENT", "ELOOP"], () => openSync(path, flags));
+    if (fd === undefined) return undefined;
+    try {
+      return fstatSync(fd).isFile() ? readFileSync(fd) : undefined;
+    } finally {
+      closeSync(fd);
+    }
+  },
+  replaceFile: (path, bytes) => {
+    const temporary = `${path}.${process.pid}.new`;
+    try {
+      rmSync(temporary, { force: true });
+      writeFileSync(temporary, bytes, { flag: "wx" });
+      renameSync(temporary, path);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    }
   },
   link: linkSync,
   rename: renameSync,

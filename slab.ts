@@ -2,9 +2,9 @@
  * The layout of the shared memory that holds one thread's stats.
  *
  * A slab is three growable buffers. `cells` holds nothing but numbers: one cell
- * for a counter or gauge, one per place in the window of a recorded stat.
- * `marks` has a byte for each cell. `catalog` says which cells belong to which
- * stat; it is only ever appended to.
+ * for a counter or gauge, several for a recorded stat. `marks` has a byte for
+ * each cell. `catalog` says which cells belong to which stat; it is only ever
+ * appended to.
  * One thread writes a slab and takes no lock. Any thread may read it at any
  * time, also while the writer hangs.
  *
@@ -14,21 +14,61 @@
  */
 
 /** The version of the layout. Threads exchange slabs of their own version only. */
-export const LAYOUT = 1;
+export const LAYOUT = 2;
 
-/** A stat with a single value: a counter or a gauge. One cell. */
+/** A counter or a gauge. One cell. Its text is the name. */
 export const SCALAR = 1;
 
-/** A recorded stat. One cell per place in its window, `NaN` where none was recorded. */
-export const WINDOW = 2;
+/**
+ * A recorded stat: {@linkcode SUMMARY_CELLS} cells for all values ever, then
+ * one per place in the window, `NaN` where none was recorded. Its text is its
+ * description, in JSON.
+ */
+export const RECORDED = 2;
+
+/**
+ * Some buckets of a recorded stat's histogram, one cell each. Its text is
+ * `[cell, sign, index]` in JSON: the first cell of the recorded stat, 1 or -1,
+ * and the index of the first bucket.
+ */
+export const BUCKETS = 3;
+
+/** When a gauge was last set, in milliseconds since 1970. One cell. Its text is the gauge's name. */
+export const TIME = 4;
+
+/** What the program says of a stat, in JSON. No cell. */
+export const DESCRIPTION = 5;
+
+/** The kind of an entry. */
+export type EntryKind = 1 | 2 | 3 | 4 | 5;
+
+// The cells before the window of a recorded stat.
+/** The sum of all values. */
+export const SUM = 0;
+/** The smallest value. */
+export const MIN = 1;
+/** The greatest value. */
+export const MAX = 2;
+/** How many values were 0. */
+export const ZEROS = 3;
+/** How many cells that are. */
+export const SUMMARY_CELLS = 4;
+
+// The bits of a mark, in the first cell of a stat.
+/** It was once given a fractional value. */
+export const FRACTIONAL = 1;
+/** It was once set, or counted down. */
+export const GAUGE = 2;
 
 /** What one thread hands to another so that it can read the stats. */
 export interface Slab {
   /** Tells slabs apart, since a buffer gets a new identity in every thread. */
   readonly id: string;
+  /** When its thread started, in milliseconds since 1970. */
+  readonly start: number;
   /** Numbers, as 64-bit floats. */
   readonly cells: SharedArrayBuffer;
-  /** A byte per cell: 1 in the first of a stat that was once fractional. */
+  /** A byte per cell, with the marks of the stat that begins there. */
   readonly marks: SharedArrayBuffer;
   /** Names and places of the stats. */
   readonly catalog: SharedArrayBuffer;
@@ -36,8 +76,8 @@ export interface Slab {
 
 /** A stat in a slab, as a reader sees it. */
 export interface Entry {
-  readonly kind: typeof SCALAR | typeof WINDOW;
-  /** The name of a scalar, the description of a window. */
+  readonly kind: EntryKind;
+  /** What its kind says. */
   readonly text: string;
   /** The first cell. */
   readonly cell: number;
@@ -121,6 +161,7 @@ export class SlabWriter {
   constructor() {
     this.slab = {
       id: crypto.randomUUID(),
+      start: performance.timeOrigin,
       cells: reserve(MAX_BYTES),
       marks: reserve(MAX_BYTES / 8),
       catalog: reserve(MAX_BYTES),
@@ -132,17 +173,17 @@ export class SlabWriter {
   }
 
   /**
-   * Adds a stat whose cells all hold `initial`.
+   * Adds an entry with cells that hold `initial`.
    *
    * @returns Its first cell, or `undefined` if there is no memory for it, in
    * which case nothing has changed.
    */
   add(
-    kind: Entry["kind"],
+    kind: EntryKind,
     text: string,
-    width: number,
-    initial: number,
+    initial: ArrayLike<number>,
   ): number | undefined {
+    const width = initial.length;
     const encoded = this.#encoder.encode(text);
     const start = this.#words[USED];
     const end = start + HEAD + Math.ceil(encoded.length / 4);
@@ -156,7 +197,7 @@ export class SlabWriter {
     if (this.#marks.length < cell + width) this.#marks = marksOf(this.slab);
     if (this.#words.length < end) this.#words = wordsOf(this.slab);
 
-    this.cells.fill(initial, cell, cell + width);
+    this.cells.set(initial, cell);
     this.#usedCells += width;
     const words = this.#words;
     words[start + KIND] = kind;
@@ -169,9 +210,9 @@ export class SlabWriter {
     return cell;
   }
 
-  /** Notes that the stat with this first cell was given a fractional value. */
-  markFractional(cell: number): void {
-    this.#marks[cell] = 1;
+  /** Notes something of the stat with this first cell, for good. */
+  mark(cell: number, mark: typeof FRACTIONAL | typeof GAUGE): void {
+    this.#marks[cell] |= mark;
   }
 }
 
@@ -226,7 +267,7 @@ export class SlabReader {
       textBytes,
     ).slice();
     return {
-      kind: words[start + KIND] as Entry["kind"],
+      kind: words[start + KIND] as EntryKind,
       text: this.#decoder.decode(text),
       cell,
       width,

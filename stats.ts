@@ -8,10 +8,36 @@
  */
 
 import { config } from "./config.ts";
-import { checkName, formatName, show } from "./format.ts";
+import { checkName, formatName, show } from "./lines.ts";
+import {
+  BOUND_HIGH,
+  BOUND_LOW,
+  BUCKETS_PER_OCTAVE,
+  GUESS,
+  HIGH_WORD,
+} from "./histogram.ts";
+import { type Description, GAUGE_MERGES } from "./host_stats.ts";
+import { type Labels, splitLabels, withLabels } from "./labels.ts";
 import { ProcessStats } from "./process_stats.ts";
-import { SCALAR, SlabWriter, WINDOW } from "./slab.ts";
+import {
+  BUCKETS,
+  DESCRIPTION,
+  type EntryKind,
+  FRACTIONAL,
+  GAUGE,
+  MAX,
+  MIN,
+  RECORDED,
+  SCALAR,
+  SlabWriter,
+  SUM,
+  SUMMARY_CELLS,
+  TIME,
+  ZEROS,
+} from "./slab.ts";
 import { threads } from "./threads.ts";
+
+export type { Description, Labels };
 
 /** Makes the name of a percentile of a recorded stat, such as `latency.95th`. */
 export type FormatFunc = (name: string, label: string) => string;
@@ -56,39 +82,56 @@ export interface Series {
 /** Counts the calls that would have created more than `config.maxStats` stats. */
 const REFUSED = "statvent.refused";
 
+/** The labels of the series that counts for all that are one too many. */
+const OVERFLOW: Labels = { overflow: true };
+
 let writer: SlabWriter | undefined;
-// The writer's view of all cells, replaced when it grows. A variable of the
-// module is as fast as a constant; a property of the writer is not.
+// The writer's view of all cells, and the same as 32-bit words; replaced when
+// it grows. A variable of the module is as fast as a constant; a property of
+// the writer is not.
 let cells: Float64Array = new Float64Array(0);
+let words: Int32Array = new Int32Array(0);
 const scalars = new Map<string, number>();
-const windows = new Map<string, WindowHandle>();
+// The gauges that `set` need not mark: all but those that merge by time.
+const gauges = new Map<string, number>();
+const recorded = new Map<string, RecordedHandle>();
 // The names that recorded stats appear under, and who took them.
 const labelled = new Map<string, string>();
+const descriptions = new Map<string, Description>();
+// Where gauges that merge by time keep it, by their own cells.
+const timeCells = new Map<number, number>();
+const families = new Map<string, Family>();
 
 /** The slab of this copy of statvent in this thread, made at the first call. */
 export function ownSlab(): SlabWriter {
   if (writer === undefined) {
     writer = new SlabWriter();
-    cells = writer.cells;
+    useCells(writer);
     threads().share(writer.slab);
   }
   return writer;
 }
 
-/** Takes cells for a new stat, or returns `undefined` if there are none left. */
-function allocate(
-  kind: typeof SCALAR | typeof WINDOW,
-  text: string,
-  width: number,
-  initial: number,
-): number | undefined {
-  if (scalars.size + windows.size >= config.maxStats && text !== REFUSED) {
-    return undefined;
-  }
-  const slab = ownSlab();
-  const cell = slab.add(kind, text, width, initial);
+function useCells(slab: SlabWriter): void {
   cells = slab.cells;
+  words = new Int32Array(cells.buffer, 0, 2 * cells.length);
+}
+
+/** Takes cells, or returns `undefined` if there is no memory left. */
+function allocate(
+  kind: EntryKind,
+  text: string,
+  initial: ArrayLike<number>,
+): number | undefined {
+  const slab = ownSlab();
+  const cell = slab.add(kind, text, initial);
+  if (slab.cells !== cells) useCells(slab);
   return cell;
+}
+
+/** Whether one more stat may be created. */
+function isFull(): boolean {
+  return scalars.size + recorded.size >= config.maxStats;
 }
 
 function checkFinite(name: string, value: number): void {
@@ -109,22 +152,37 @@ function cellOf(name: string): number | undefined {
   const known = scalars.get(name);
   if (known !== undefined) return known;
   checkName(name);
-  const owner = windows.has(name) ? name : labelled.get(name);
+  const owner = recorded.has(name) ? name : labelled.get(name);
   if (owner !== undefined) {
     throw new TypeError(
       `Cannot create "${name}": the name must be free, but "${owner}" is recorded under it`,
     );
   }
-  const cell = allocate(SCALAR, name, 1, 0);
+  const cell = isFull() ? undefined : allocate(SCALAR, name, [0]);
   if (cell === undefined) refuse();
   else scalars.set(name, cell);
+  return cell;
+}
+
+/** The cell of a gauge, or `undefined` if it was refused. */
+function gaugeCellOf(name: string): number | undefined {
+  const cell = cellOf(name);
+  if (cell === undefined || gauges.has(name) || timeCells.has(cell)) {
+    return cell;
+  }
+  ownSlab().mark(cell, GAUGE);
+  const timeCell = descriptions.get(splitLabels(name).family)?.merge === "last"
+    ? allocate(TIME, name, [0])
+    : undefined;
+  if (timeCell === undefined) gauges.set(name, cell);
+  else timeCells.set(cell, timeCell);
   return cell;
 }
 
 function refuse(): void {
   let cell = scalars.get(REFUSED);
   if (cell === undefined) {
-    cell = allocate(SCALAR, REFUSED, 1, 0);
+    cell = allocate(SCALAR, REFUSED, [0]);
     // Not even memory for one more name: then nothing is visible.
     if (cell === undefined) return;
     scalars.set(REFUSED, cell);
@@ -132,10 +190,53 @@ function refuse(): void {
   cells[cell] += 1;
 }
 
+/** The series of one name. */
+interface Family {
+  /** Their names. */
+  readonly names: Set<string>;
+  /** The same, by labels as they were given: in any order, of any type. */
+  readonly byLabels: Map<string, { name: string; labels: Labels }>;
+}
+
+/**
+ * The name and the labels of a series: those that were asked for, or the ones
+ * of the overflow series if there are `config.maxSeries` others.
+ */
+function seriesOf(
+  name: string,
+  labels: Labels,
+): { name: string; labels: Labels } {
+  let key = "";
+  for (const label in labels) {
+    const value = `${labels[label]}`;
+    key += `${label}\0${value.length}\0${value}`;
+  }
+  const known = families.get(name)?.byLabels.get(key);
+  if (known !== undefined) return known;
+  checkName(name);
+  const series = { name: withLabels(name, labels), labels: { ...labels } };
+  let family = families.get(name);
+  if (family === undefined) {
+    family = { names: new Set(), byLabels: new Map() };
+    families.set(name, family);
+  }
+  const { names, byLabels } = family;
+  const { maxSeries } = config;
+  if (!names.has(series.name) && names.size >= maxSeries) {
+    return { name: withLabels(name, OVERFLOW), labels: OVERFLOW };
+  }
+  names.add(series.name);
+  // The same labels come in few orders, unless somebody plays.
+  if (byLabels.size >= 4 * maxSeries) byLabels.clear();
+  byLabels.set(key, series);
+  return series;
+}
+
 // The slow halves of the writes below: everything that is not a 32-bit
-// integer. `(value | 0) !== value` tells in one instruction, and a fractional
-// value, a NaN or a string is never missed. A 32-bit integer cannot take a
-// finite sum out of the range of a double.
+// integer, and for counters what counts down. `(value | 0) !== value` and
+// `(value >>> 0) !== value` tell in one instruction, and a fractional value, a
+// NaN or a string is never missed. A 32-bit integer cannot take a finite sum
+// out of the range of a double.
 //
 // The fast halves never say `+=`: of whole numbers V8 makes an addition of
 // 64-bit integers, with a conversion and a check of each. `++` and `-=` are of
@@ -150,14 +251,23 @@ function addAny(name: string, cell: number, value: number): void {
       `Cannot change "${name}": the sum must be finite, got ${sum}`,
     );
   }
-  if (!Number.isInteger(value)) ownSlab().markFractional(cell);
+  // What goes down is no counter.
+  if (value < 0) gaugeCellOf(name);
+  if (!Number.isInteger(value)) ownSlab().mark(cell, FRACTIONAL);
   cells[cell] = sum;
+  noteTime(cell);
 }
 
 function setAny(name: string, cell: number, value: number): void {
   checkFinite(name, value);
-  if (!Number.isInteger(value)) ownSlab().markFractional(cell);
+  if (!Number.isInteger(value)) ownSlab().mark(cell, FRACTIONAL);
   cells[cell] = value;
+  noteTime(cell);
+}
+
+function noteTime(cell: number): void {
+  const timeCell = timeCells.get(cell);
+  if (timeCell !== undefined) cells[timeCell] = Date.now();
 }
 
 function incrNamed(name: string, value: number): void {
@@ -168,14 +278,31 @@ function incrNamed(name: string, value: number): void {
 
 function setNamed(name: string, value: number): void {
   checkFinite(name, value);
-  const cell = cellOf(name);
+  const cell = gaugeCellOf(name);
   if (cell !== undefined) setAny(name, cell, value);
 }
 
-class ScalarHandle implements Gauge {
+class CounterHandle implements Counter {
   readonly name: string;
   // A field without a value begins as `undefined`, and V8 never again trusts
   // it to be a small integer: `record` takes 3.2 ns so, and 4.0 without.
+  #cell = 0;
+
+  constructor(name: string, cell: number) {
+    this.name = name;
+    this.#cell = cell;
+  }
+
+  incr(value?: number): void {
+    if (value === undefined) cells[this.#cell]++;
+    else if (typeof value !== "number" || (value >>> 0) !== value) {
+      addAny(this.name, this.#cell, value);
+    } else cells[this.#cell] -= -value;
+  }
+}
+
+class GaugeHandle implements Gauge {
+  readonly name: string;
   #cell = 0;
 
   constructor(name: string, cell: number) {
@@ -197,29 +324,117 @@ class ScalarHandle implements Gauge {
   }
 }
 
-class WindowHandle implements Series {
+/** A gauge that notes when it is set. */
+class TimedGaugeHandle implements Gauge {
   readonly name: string;
-  // Begin as numbers, as in a ScalarHandle.
+  readonly #cell: number;
+
+  constructor(name: string, cell: number) {
+    this.name = name;
+    this.#cell = cell;
+  }
+
+  incr(value = 1): void {
+    addAny(this.name, this.#cell, value);
+  }
+
+  set(value: number): void {
+    setAny(this.name, this.#cell, value);
+  }
+}
+
+/** How many factors of two there are in one entry of buckets. */
+const OCTAVES = 2;
+
+class RecordedHandle implements Series {
+  readonly name: string;
+  // Begin as numbers, as in a CounterHandle.
   #cell = 0;
+  #start = 0;
   #end = 0;
   #next = 0;
+  // The first cell of each entry of buckets, or 0, by the high 11 bits of the
+  // values that belong there.
+  #buckets = new Int32Array(0);
+  #first = 0;
 
   constructor(name: string, cell: number, width: number) {
     this.name = name;
     this.#cell = cell;
+    this.#start = cell + SUMMARY_CELLS;
     this.#end = cell + width;
-    this.#next = cell;
+    this.#next = this.#start;
   }
 
   record(value: number): void {
+    const cell = this.#cell;
     if (typeof value !== "number" || (value | 0) !== value) {
-      checkFinite(this.name, value);
-      if (!Number.isInteger(value)) ownSlab().markFractional(this.#cell);
+      this.#check(value);
     }
     const next = this.#next;
     cells[next] = value;
     // A wrapped counter is faster than a remainder.
-    this.#next = next + 1 === this.#end ? this.#cell : next + 1;
+    this.#next = next + 1 === this.#end ? this.#start : next + 1;
+
+    cells[cell + SUM] -= -value;
+    if (value < cells[cell + MIN]) cells[cell + MIN] = value;
+    if (value > cells[cell + MAX]) cells[cell + MAX] = value;
+    if (value === 0) {
+      cells[cell + ZEROS]++;
+      return;
+    }
+    // The bits of the next value towards zero, since a bucket counts its upper
+    // bound. Its exponent and what is known of its mantissa make the index, in
+    // a fifth of the time that a logarithm takes.
+    const low = (words[2 * next + 1 - HIGH_WORD] - 1) | 0;
+    const high = (words[2 * next + HIGH_WORD] - (low === -1 ? 1 : 0)) | 0;
+    let index = GUESS[(high >>> 13) & 127];
+    const bits = high & 0xfffff;
+    const bound = BOUND_HIGH[index + 1];
+    if (
+      bits > bound || (bits === bound && (low >>> 0) >= BOUND_LOW[index + 1])
+    ) index++;
+    const place = (high >>> 21) - this.#first;
+    let buckets = place >= 0 && place < this.#buckets.length
+      ? this.#buckets[place]
+      : 0;
+    if (buckets === 0) {
+      buckets = this.#addBuckets(high >>> 21);
+      if (buckets === 0) return;
+    }
+    cells[buckets + ((high >>> 16) & BUCKETS_PER_OCTAVE) + index]++;
+  }
+
+  #check(value: number): void {
+    checkFinite(this.name, value);
+    if (!Number.isInteger(value)) ownSlab().mark(this.#cell, FRACTIONAL);
+    // The sum stays finite.
+    const sum = cells[this.#cell + SUM] + value;
+    if (!Number.isFinite(sum)) {
+      cells[this.#cell + SUM] = Math.sign(sum) * Number.MAX_VALUE - value;
+    }
+  }
+
+  /** Takes cells for the buckets of values with these high bits. Returns 0 if there is no memory. */
+  #addBuckets(highBits: number): number {
+    const old = this.#buckets;
+    if (old.length === 0) this.#first = highBits;
+    const first = Math.min(this.#first, highBits);
+    const end = Math.max(this.#first + old.length, highBits + 1);
+    const sign = highBits < 1024 ? 1 : -1;
+    const octave = OCTAVES * (highBits % 1024) - 1023;
+    const cell = allocate(
+      BUCKETS,
+      JSON.stringify([this.#cell, sign, octave * BUCKETS_PER_OCTAVE]),
+      new Float64Array(OCTAVES * BUCKETS_PER_OCTAVE),
+    );
+    if (cell === undefined) return 0;
+    const buckets = new Int32Array(end - first);
+    buckets.set(old, this.#first - first);
+    buckets[highBits - first] = cell;
+    this.#buckets = buckets;
+    this.#first = first;
+    return cell;
   }
 }
 
@@ -245,15 +460,11 @@ class RefusedHandle implements Gauge, Series {
   }
 }
 
-function scalarHandle(name: string): Gauge {
-  const cell = cellOf(name);
-  return cell === undefined
-    ? new RefusedHandle(name)
-    : new ScalarHandle(name, cell);
-}
-
 /**
  * Adds `value` to the stat `name`, which starts at 0.
+ *
+ * The stat is a counter, whose total over the processes of a host never falls,
+ * until a negative value is added or it is {@linkcode set}. Then it is a gauge.
  *
  * @example Count requests
  * ```ts
@@ -265,25 +476,38 @@ function scalarHandle(name: string): Gauge {
  * assertEquals(getAll()["http.requests"], 3);
  * ```
  *
+ * @example Count them by method and status
+ * ```ts
+ * import { getAll, incr } from "@statvent/statvent";
+ * import { assertEquals } from "@std/assert";
+ *
+ * incr("http.answers", 1, { method: "GET", code: 200 });
+ * assertEquals(getAll()['http.answers{code="200",method="GET"}'], 1);
+ * ```
+ *
  * @param name Any text without a line break that does not begin with `# `.
  * @param value A finite number, 1 by default; negative values count down.
+ * @param labels Tell the series of one name apart, in any order.
  * @throws {TypeError} If `name` cannot stand on a line of its own or is that of
- * a recorded stat, or if `value` is not a number.
+ * a recorded stat, if `value` is not a number, or if a label has a key that is
+ * not made of ASCII letters, digits, `_` and `.`, or a value of another type.
  * @throws {RangeError} If `value` or the sum is not finite.
  */
-export function incr(name: string, value?: number): void {
+export function incr(name: string, value?: number, labels?: Labels): void {
+  if (labels !== undefined) name = seriesOf(name, labels).name;
   const cell = scalars.get(name);
   if (cell === undefined) incrNamed(name, value === undefined ? 1 : value);
   else if (value === undefined) cells[cell]++;
-  else if (typeof value !== "number" || (value | 0) !== value) {
+  else if (typeof value !== "number" || (value >>> 0) !== value) {
     incrNamed(name, value);
   } else cells[cell] -= -value;
 }
 
 /**
- * Sets the stat `name` to `value`.
+ * Sets the stat `name` to `value`. The stat is a gauge from now on.
  *
- * Threads and processes that set the same stat are summed.
+ * Threads and processes that set the same stat are summed, unless
+ * {@linkcode describe} says otherwise.
  *
  * @example The size of a queue
  * ```ts
@@ -297,12 +521,14 @@ export function incr(name: string, value?: number): void {
  *
  * @param name Any text without a line break that does not begin with `# `.
  * @param value A finite number.
+ * @param labels As for {@linkcode incr}.
  * @throws {TypeError} If `name` cannot stand on a line of its own or is that of
- * a recorded stat, or if `value` is not a number.
+ * a recorded stat, if `value` is not a number, or if a label is none.
  * @throws {RangeError} If `value` is not finite.
  */
-export function set(name: string, value: number): void {
-  const cell = scalars.get(name);
+export function set(name: string, value: number, labels?: Labels): void {
+  if (labels !== undefined) name = seriesOf(name, labels).name;
+  const cell = gauges.get(name);
   if (
     cell === undefined || typeof value !== "number" || (value | 0) !== value
   ) setNamed(name, value);
@@ -310,9 +536,10 @@ export function set(name: string, value: number): void {
 }
 
 /**
- * Records one value of the stat `name`, of which the last `config.windowSize`
- * (100) are kept. The pipe shows their percentiles and their mean, each under a
- * name of its own.
+ * Records one value of the stat `name`. The last `config.windowSize` (100) are
+ * kept; the pipe shows their percentiles and their mean, each under a name of
+ * its own. Of all values that were ever recorded it has the count, the sum, the
+ * least, the greatest, and a histogram whose buckets are off by 2.2 % at most.
  *
  * @example How long something took
  * ```ts
@@ -327,21 +554,27 @@ export function set(name: string, value: number): void {
  * @param name Any text without a line break that does not begin with `# `. The
  * default format needs `{0}` in it.
  * @param value A finite number.
- * @param formatFunc Makes a name for each label; by default it replaces `{0}`.
- * Called when the stat is first recorded, and never again.
+ * @param format Makes a name for each label; by default it replaces `{0}`.
+ * Called when the stat is first recorded, and never again. Labels may stand in
+ * its place.
+ * @param labels As for {@linkcode incr}.
  * @throws {TypeError} If `name` has no `{0}` under the default format, if a name
- * cannot stand on a line of its own or is taken, or if `value` is not a number.
+ * cannot stand on a line of its own or is taken, if `value` is not a number, or
+ * if a label is none.
  * @throws {RangeError} If `value` is not finite.
  */
 export function record(
   name: string,
   value: number,
-  formatFunc?: FormatFunc,
+  format?: FormatFunc | Labels,
+  labels?: Labels,
 ): void {
-  const known = windows.get(name);
-  if (known !== undefined) return known.record(value);
+  if (typeof format !== "object" && labels === undefined) {
+    const known = recorded.get(name);
+    if (known !== undefined) return known.record(value);
+  }
   checkFinite(name, value);
-  series(name, formatFunc).record(value);
+  seriesHandle(name, format, labels).record(value);
 }
 
 /**
@@ -359,12 +592,17 @@ export function record(
  * ```
  *
  * @param name Any text without a line break that does not begin with `# `.
+ * @param labels As for {@linkcode incr}.
  * @returns The handle. It is worth keeping.
  * @throws {TypeError} If `name` cannot stand on a line of its own or is that of
- * a recorded stat.
+ * a recorded stat, or if a label is none.
  */
-export function counter(name: string): Counter {
-  return scalarHandle(name);
+export function counter(name: string, labels?: Labels): Counter {
+  if (labels !== undefined) name = seriesOf(name, labels).name;
+  const cell = cellOf(name);
+  return cell === undefined
+    ? new RefusedHandle(name)
+    : new CounterHandle(name, cell);
 }
 
 /**
@@ -383,12 +621,18 @@ export function counter(name: string): Counter {
  * ```
  *
  * @param name Any text without a line break that does not begin with `# `.
+ * @param labels As for {@linkcode incr}.
  * @returns The handle. It is worth keeping.
  * @throws {TypeError} If `name` cannot stand on a line of its own or is that of
- * a recorded stat.
+ * a recorded stat, or if a label is none.
  */
-export function gauge(name: string): Gauge {
-  return scalarHandle(name);
+export function gauge(name: string, labels?: Labels): Gauge {
+  if (labels !== undefined) name = seriesOf(name, labels).name;
+  const cell = gaugeCellOf(name);
+  if (cell === undefined) return new RefusedHandle(name);
+  return timeCells.has(cell)
+    ? new TimedGaugeHandle(name, cell)
+    : new GaugeHandle(name, cell);
 }
 
 /**
@@ -405,32 +649,60 @@ export function gauge(name: string): Gauge {
  * ```
  *
  * @param name As for {@linkcode record}.
- * @param formatFunc As for {@linkcode record}. Ignored if the stat exists.
+ * @param format As for {@linkcode record}. Ignored if the stat exists.
+ * @param labels As for {@linkcode incr}.
  * @returns The handle. It is worth keeping.
- * @throws {TypeError} If `name` has no `{0}` under the default format, or if a
- * name cannot stand on a line of its own or is taken.
+ * @throws {TypeError} If `name` has no `{0}` under the default format, if a name
+ * cannot stand on a line of its own or is taken, or if a label is none.
  */
-export function series(name: string, formatFunc?: FormatFunc): Series {
-  const known = windows.get(name);
+export function series(
+  name: string,
+  format?: FormatFunc | Labels,
+  labels?: Labels,
+): Series {
+  return seriesHandle(name, format, labels);
+}
+
+function seriesHandle(
+  base: string,
+  formatOrLabels?: FormatFunc | Labels,
+  labels?: Labels,
+): Series {
+  let format = formatOrLabels;
+  if (typeof format === "object" && format !== null) {
+    if (labels !== undefined) {
+      throw new TypeError(
+        `Cannot record "${base}": the format must be a function, got an object`,
+      );
+    }
+    labels = format;
+    format = undefined;
+  }
+  const { name, labels: admitted } = labels === undefined
+    ? { name: base, labels: {} }
+    : seriesOf(base, labels);
+  const known = recorded.get(name);
   if (known !== undefined) return known;
   checkName(name);
-  if (formatFunc !== undefined && typeof formatFunc !== "function") {
+  if (format !== undefined && typeof format !== "function") {
     throw new TypeError(
-      `Cannot record "${name}": the format must be a function, got ${
-        show(formatFunc)
+      `Cannot record "${base}": the format must be a function, got ${
+        show(format)
       }`,
     );
   }
-  if (formatFunc === undefined && !name.includes("{0}")) {
+  if (format === undefined && !base.includes("{0}")) {
     throw new TypeError(
-      `Cannot record "${name}": the name must contain {0}, where the label goes, as in "${name}.{0}"`,
+      `Cannot record "${base}": the name must contain {0}, where the label goes, as in "${base}.{0}"`,
     );
   }
-  const format = formatFunc ?? formatName;
+  const formatWith = format ?? formatName;
+  const nameOf = (label: string) =>
+    withLabels(formatWith(base, label), admitted);
   const percentiles = config.percentiles.map((
     [percentile, label],
-  ) => [percentile, format(name, label)] as const);
-  const mean = format(name, "mean");
+  ) => [percentile, nameOf(label)] as const);
+  const mean = nameOf("mean");
   const names = [...percentiles.map(([, name]) => name), mean];
   for (const [i, label] of names.entries()) {
     checkName(label);
@@ -440,14 +712,80 @@ export function series(name: string, formatFunc?: FormatFunc): Series {
       );
     }
   }
-  const width = config.windowSize;
+  const initial = new Float64Array(SUMMARY_CELLS + config.windowSize).fill(NaN);
+  initial[SUM] = initial[ZEROS] = 0;
+  initial[MIN] = Infinity;
+  initial[MAX] = -Infinity;
   const description = JSON.stringify({ name, percentiles, mean });
-  const cell = allocate(WINDOW, description, width, NaN);
+  const cell = isFull() ? undefined : allocate(RECORDED, description, initial);
   if (cell === undefined) return new RefusedHandle(name);
   for (const label of names) labelled.set(label, name);
-  const handle = new WindowHandle(name, cell, width);
-  windows.set(name, handle);
+  const handle = new RecordedHandle(name, cell, initial.length);
+  recorded.set(name, handle);
   return handle;
+}
+
+/**
+ * Says what a stat is, for people and for the programs that merge it. Holds for
+ * all series of the name, whatever their labels. What was said before and is
+ * not said now stays.
+ *
+ * @example A gauge of which the greatest counts
+ * ```ts
+ * import { describe, set } from "@statvent/statvent";
+ *
+ * describe("queue.oldest", {
+ *   help: "Age of the oldest job",
+ *   unit: "seconds",
+ *   merge: "max",
+ * });
+ * set("queue.oldest", 17);
+ * ```
+ *
+ * @param name The name of the stat, without labels.
+ * @param description `help` is a sentence, `unit` a word. `merge` says how the
+ * values of a gauge in several threads and processes become one: their sum
+ * (default), the least, the greatest, their mean, or the one that was set last.
+ * The last must be said before the gauge is first set in the same thread.
+ * @throws {TypeError} If something is of the wrong type, or `last` comes too late.
+ * @throws {RangeError} If `merge` is none of the five.
+ */
+export function describe(name: string, description: Description): void {
+  checkName(name);
+  const fail = (key: string, rule: string) =>
+    `Cannot describe "${name}": ${key} must be ${rule}, got ${
+      show(description[key as keyof Description])
+    }`;
+  for (const key of ["help", "unit", "merge"] as const) {
+    if (!["string", "undefined"].includes(typeof description[key])) {
+      throw new TypeError(fail(key, "a string"));
+    }
+  }
+  const { help, unit, merge } = description;
+  if (merge !== undefined && !GAUGE_MERGES.includes(merge)) {
+    throw new RangeError(fail("merge", "sum, min, max, mean or last"));
+  }
+  if (merge === "last") {
+    for (const gauge of gauges.keys()) {
+      if (splitLabels(gauge).family === name) {
+        throw new TypeError(
+          `Cannot describe "${name}": merge must become "last" before the gauge is first set`,
+        );
+      }
+    }
+  }
+  const known = descriptions.get(name);
+  const now = {
+    help: help ?? known?.help,
+    unit: unit ?? known?.unit,
+    merge: merge ?? known?.merge,
+  };
+  const text = JSON.stringify({ name, ...now });
+  if (known !== undefined && text === JSON.stringify({ name, ...known })) {
+    return;
+  }
+  descriptions.set(name, now);
+  allocate(DESCRIPTION, text, []);
 }
 
 let process: ProcessStats | undefined;

@@ -9,7 +9,7 @@
 
 import { ifNoneMatch } from "@std/http/etag";
 import { Collector, type CollectorOptions, type HostStats } from "./collect.ts";
-import { formatNumber, show } from "./format.ts";
+import { formatNumber, show } from "./lines.ts";
 import { normalizePath, serve } from "./serve.ts";
 import { startAsProgram } from "./serve_deno.ts";
 

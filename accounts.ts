@@ -1,0 +1,228 @@
+/**
+ * Decides whose values count: those of processes that live, those that ended
+ * ones have left in a ledger, and the last that were read of killed ones. Each
+ * process counts once, so that totals neither fall nor grow by themselves.
+ *
+ * Pure: no clock, no I/O.
+ *
+ * @module
+ */
+
+import { COUNTER, type ProcessStatus } from "./host_stats.ts";
+import { type Ended, type Ledger, processKey } from "./ledger.ts";
+import type { Problem } from "./pipe_reader.ts";
+import type { Snapshot } from "./snapshot.ts";
+import { Totals } from "./totals.ts";
+
+/** How many killed processes are remembered one by one, in case one lives after all. */
+const MAX_GONE = 64;
+
+/** What a process last said. */
+export interface Known {
+  readonly pid: number;
+  /** When the process started, as the system says it. */
+  readonly systemStart: string | undefined;
+  readonly snapshot: Snapshot;
+  /** The bytes of the snapshot. */
+  readonly bytes: Uint8Array;
+  /** When it was read, in milliseconds. */
+  readonly time: number;
+}
+
+/** What came of reading one pipe. */
+export interface Reading {
+  readonly pid: number;
+  /** When the process started, as the system says it. */
+  readonly systemStart: string | undefined;
+  readonly result: { snapshot: Snapshot; bytes: Uint8Array } | Problem;
+}
+
+/** All that was read at one time. */
+export interface HostReading {
+  readonly readings: readonly Reading[];
+  readonly ended: readonly Ended[];
+  readonly ledgers: readonly Ledger[];
+  /** The time, in milliseconds. */
+  readonly now: number;
+  /** Whether a process still is the one that started then; `undefined` if nobody can tell. */
+  readonly lives: (pid: number, systemStart: string | undefined) =>
+    | boolean
+    | undefined;
+}
+
+/** Whose values count now. */
+export interface Accounted {
+  /** One snapshot of each process that lives, by its id. */
+  readonly live: ReadonlyMap<number, Snapshot>;
+  /** What is left of others. */
+  readonly ended: readonly Snapshot[];
+  /** The same of still others. */
+  readonly totals: Totals;
+  readonly processes: readonly ProcessStatus[];
+}
+
+/** Whether a counter is lower than it was, so that it must be another one. */
+function hasFallen(before: Snapshot, now: Snapshot): boolean {
+  const values = new Map<number, number>();
+  for (const [i, id] of now.ids.entries()) values.set(id, now.values[i]);
+  return before.ids.some((id, i) =>
+    before.kinds[i] === COUNTER && !((values.get(id) ?? 0) >= before.values[i])
+  );
+}
+
+/** The books of one host. */
+export class Accounts {
+  /** The processes that live, as far as is known, by their keys. */
+  readonly known: Map<string, Known> = new Map();
+  /** Those that were killed lately, oldest first. */
+  readonly gone: Map<string, Pick<Known, "snapshot" | "bytes">> = new Map();
+  /** What those that were killed before have counted, and ledgers that were lost. */
+  readonly totals: Totals = new Totals();
+  /** The ledgers, by their owners, as they were last read. */
+  readonly ledgers: Map<number, Ledger> = new Map();
+  /** The key of each process that has a pipe. */
+  #keys: Map<number, string> = new Map();
+
+  /** Takes in what was read. */
+  update(host: HostReading): Accounted {
+    const keys = new Map<number, string>();
+    const silent: Snapshot[] = [];
+    for (const reading of host.readings) {
+      const key = this.#note(reading, host.now);
+      if (key !== undefined) keys.set(reading.pid, key);
+    }
+    const isMissed = this.#noteLedgers(host.ledgers);
+    const covered = new Set([
+      ...host.ended.map(({ key }) => key),
+      ...[...this.ledgers.values()].flatMap(({ info }) => info.ended),
+    ]);
+    for (const [key, known] of this.known) {
+      const { pid, systemStart } = known;
+      if (covered.has(key)) this.known.delete(key);
+      else if (keys.get(pid) === key) continue;
+      else if (!keys.has(pid) && host.lives(pid, systemStart) === true) {
+        // It has no pipe at the moment.
+        silent.push(known.snapshot);
+      } else {
+        this.known.delete(key);
+        // Its ledger has taken in more processes than it lists.
+        if (!isMissed) this.gone.set(key, known);
+      }
+    }
+    for (const key of this.gone.keys()) {
+      if (covered.has(key) || this.known.has(key)) this.gone.delete(key);
+    }
+    for (const [key, { snapshot }] of this.gone) {
+      if (this.gone.size <= MAX_GONE) break;
+      this.totals.add(snapshot);
+      this.gone.delete(key);
+    }
+    this.#keys = keys;
+
+    const live = new Map<number, Snapshot>();
+    for (const [pid, key] of keys) {
+      const known = this.known.get(key);
+      if (known !== undefined) live.set(pid, known.snapshot);
+    }
+    return {
+      live,
+      ended: [
+        ...silent,
+        ...[...this.gone.values()].map(({ snapshot }) => snapshot),
+        ...host.ended.map(({ snapshot }) => snapshot),
+        ...[...this.ledgers.values()].map(({ snapshot }) => snapshot),
+      ],
+      totals: this.totals,
+      processes: host.readings.map((reading) =>
+        this.#statusOf(reading, keys.get(reading.pid), host.now)
+      ),
+    };
+  }
+
+  /** Notes what came of a pipe. Returns the key of the process that it is of, if that is known and lives. */
+  #note(
+    { pid, systemStart, result }: Reading,
+    now: number,
+  ): string | undefined {
+    const lastKey = this.#keyOf(pid);
+    if ("failure" in result) {
+      return result.failure === "dead" ? undefined : lastKey;
+    }
+    const { snapshot, bytes } = result;
+    const key = this.#identify(pid, systemStart, snapshot, lastKey);
+    const first = this.known.get(key);
+    this.known.set(key, {
+      pid,
+      systemStart: first?.systemStart ?? systemStart,
+      snapshot,
+      bytes,
+      time: now,
+    });
+    return key;
+  }
+
+  #keyOf(pid: number): string | undefined {
+    const key = this.#keys.get(pid);
+    if (key !== undefined) return key;
+    // It has had no pipe for a while, or was read by an earlier service.
+    for (const [key, known] of this.known) if (known.pid === pid) return key;
+  }
+
+  #identify(
+    pid: number,
+    systemStart: string | undefined,
+    snapshot: Snapshot,
+    lastKey: string | undefined,
+  ): string {
+    if (snapshot.process !== undefined) {
+      return processKey(pid, snapshot.process.start);
+    }
+    // It does not say. So the system does, and a counter that falls.
+    const base = processKey(pid, `system ${systemStart ?? "unknown"}`);
+    if (lastKey === undefined || !lastKey.startsWith(base)) return base;
+    const last = this.known.get(lastKey);
+    return last !== undefined && hasFallen(last.snapshot, snapshot)
+      ? `${lastKey}+`
+      : lastKey;
+  }
+
+  /** Notes the ledgers. Returns whether one of them has taken in more than can be known. */
+  #noteLedgers(ledgers: readonly Ledger[]): boolean {
+    let isMissed = false;
+    for (const ledger of ledgers) {
+      const { owner, info } = ledger;
+      const last = this.ledgers.get(owner);
+      if (last !== undefined && last.info.id !== info.id) {
+        // Somebody has removed the last one.
+        this.totals.add(last.snapshot);
+      } else if (last !== undefined) {
+        isMissed ||= info.count - last.info.count > info.ended.length;
+      }
+      this.ledgers.set(owner, ledger);
+    }
+    return isMissed;
+  }
+
+  #statusOf(
+    { pid, result }: Reading,
+    key: string | undefined,
+    now: number,
+  ): ProcessStatus {
+    const known = key === undefined ? undefined : this.known.get(key);
+    const process = known?.snapshot.process;
+    const isOk = "snapshot" in result;
+    return {
+      pid,
+      name: process?.name,
+      runtime: process?.runtime,
+      start: process?.start,
+      state: isOk ? "ok" : result.failure,
+      // One that an earlier collector has read has no time here.
+      age: known !== undefined && Number.isFinite(known.time)
+        ? (now - known.time) / 1000
+        : undefined,
+      stalled: isOk ? process?.stalled : undefined,
+      error: isOk ? undefined : result.why,
+    };
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * Hands the last values of this process over when it ends in an orderly way.
+ *
+ * Writes to the pipe directory at the end of the process.
+ *
+ * @module
+ */
+
+import { Exposition } from "./exposition.ts";
+import { takeIn, writeEnded } from "./ledger.ts";
+import { ProcessStats } from "./process_stats.ts";
+import { runtime } from "./runtime.ts";
+import { threads } from "./threads.ts";
+
+/** When this process started, in seconds since 1970; the same for all copies of statvent in a thread. */
+export function processStart(): number {
+  const home = globalThis as { [key: symbol]: number | undefined };
+  const starts = [...threads().slabs.values()].map(({ start }) => start);
+  return home[Symbol.for("statvent.start")] ??=
+    Math.round(Math.min(performance.timeOrigin, ...starts)) / 1000;
+}
+
+let target: string | undefined;
+
+/**
+ * Has the last values written to `dir` when the process ends, unless it is
+ * killed. Holds also if the recorder is stopped before. Called again, the last
+ * directory counts.
+ */
+export function handOverAtEnd(dir: string): void {
+  const isFirst = target === undefined;
+  target = dir;
+  if (!isFirst) return;
+  runtime.onExit(() => {
+    const path = leave();
+    if (path === undefined) return;
+    const owner = runtime.identify(path)?.owner;
+    if (owner !== undefined) takeIn(target!, owner);
+  }, () => {
+    const path = leave();
+    // If the event loop turns once more, somebody has caught the error.
+    if (path !== undefined) setTimeout(() => runtime.remove(path));
+  });
+}
+
+/** Writes the file. Returns its path, or `undefined` if there is none. */
+function leave(): string | undefined {
+  const stats = new ProcessStats();
+  stats.refresh(threads().slabs.values());
+  if (stats.names.length === 0 && stats.recorded.size === 0) return undefined;
+  const start = processStart();
+  stats.process = { start, stalled: 0 };
+  const bytes = new Exposition().write(stats, true);
+  try {
+    return writeEnded(target!, runtime.pid, start, bytes);
+  } catch {
+    // The directory has gone, or is full. There is nobody left to tell.
+    return undefined;
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Keeps the books of a collector in a file, so that the next one goes on where
+ * it has ended.
+ *
+ * Touches the file.
+ *
+ * @module
+ */
+
+import type { Accounts } from "./accounts.ts";
+import { Exposition } from "./exposition.ts";
+import { runtime } from "./runtime.ts";
+import { type NameTable, type Snapshot, SnapshotParser } from "./snapshot.ts";
+
+/** The version of the file. Another one is refused. */
+const VERSION = 1;
+
+/** What the file holds, in JSON. Each text is a snapshot. */
+interface State {
+  readonly version: number;
+  readonly totals: string;
+  readonly ledgers: readonly { owner: number; text: string }[];
+  readonly known: readonly {
+    key: string;
+    pid: number;
+    systemStart?: string;
+    text: string;
+  }[];
+  readonly gone: readonly { key: string; text: string }[];
+}
+
+function failure(path: string, why: string, cause: unknown): Error {
+  return new Error(`Cannot use the state file ${path}: ${why}`, { cause });
+}
+
+/**
+ * Reads the state, if there is one.
+ *
+ * @param into New books.
+ * @param table What gives names their ids.
+ * @throws {Error} If the file cannot be read, or is something else.
+ */
+export function loadState(
+  path: string,
+  into: Accounts,
+  table: NameTable,
+): void {
+  let bytes;
+  try {
+    bytes = runtime.readFile(path);
+  } catch (error) {
+    throw failure(path, (error as Error).message, error);
+  }
+  if (bytes === undefined) {
+    if (runtime.identify(path) === undefined) return;
+    throw failure(path, "it must be a regular file", undefined);
+  }
+  try {
+    read(JSON.parse(new TextDecoder().decode(bytes)), into, table);
+  } catch (error) {
+    throw failure(
+      path,
+      "it must have been written by this version; remove it to begin anew",
+      error,
+    );
+  }
+}
+
+function read(state: State, into: Accounts, table: NameTable): void {
+  if (state.version !== VERSION) throw new Error("Another version");
+  const encoder = new TextEncoder();
+  const parse = (text: string) => {
+    const bytes = encoder.encode(text);
+    return { bytes, snapshot: new SnapshotParser(table).parse(bytes) };
+  };
+  if (state.totals !== "") into.totals.add(parse(state.totals).snapshot);
+  for (const { owner, text } of state.ledgers) {
+    const { snapshot, bytes } = parse(text);
+    into.ledgers.set(owner, { owner, info: snapshot.ledger!, snapshot, bytes });
+  }
+  for (const { key, pid, systemStart, text } of state.known) {
+    into.known.set(key, { pid, systemStart, time: -Infinity, ...parse(text) });
+  }
+  for (const { key, text } of state.gone) into.gone.set(key, parse(text));
+}
+
+/**
+ * Writes the state.
+ *
+ * @throws {Error} If the file cannot be written. The old one is still there.
+ */
+export function saveState(path: string, accounts: Accounts): void {
+  const decoder = new TextDecoder();
+  const state: State = {
+    version: VERSION,
+    totals: write(accounts),
+    ledgers: [...accounts.ledgers.values()].map(({ owner, bytes }) => ({
+      owner,
+      text: decoder.decode(bytes),
+    })),
+    known: [...accounts.known].map(([key, { pid, systemStart, bytes }]) => ({
+      key,
+      pid,
+      systemStart,
+      text: decoder.decode(bytes),
+    })),
+    gone: [...accounts.gone].map(([key, { bytes }]) => ({
+      key,
+      text: decoder.decode(bytes),
+    })),
+  };
+  try {
+    runtime.replaceFile(path, new TextEncoder().encode(JSON.stringify(state)));
+  } catch (error) {
+    throw failure(path, (error as Error).message, error);
+  }
+}
+
+function write({ totals }: Accounts): string {
+  const bytes = new Exposition().write(totals.source(), true);
+  return new TextDecoder().decode(bytes);
+}
