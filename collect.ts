@@ -10,7 +10,7 @@
 import { type Accounted, Accounts } from "./accounts.ts";
 import { config } from "./config.ts";
 import { pipePath, privatePrefix } from "./fifo_pool.ts";
-import { type HostStats, toMap } from "./host_stats.ts";
+import { countStates, type HostStats, toMap } from "./host_stats.ts";
 import { LedgerReader } from "./ledger.ts";
 import { merge, type MergeInput } from "./merge.ts";
 import { readPipe } from "./pipe_reader.ts";
@@ -18,7 +18,7 @@ import { runtime } from "./runtime.ts";
 import { NameTable, type Snapshot, SnapshotParser } from "./snapshot.ts";
 import { loadState, saveState } from "./state.ts";
 
-export { merge, toMap };
+export { countStates, merge, toMap };
 export type { HostStats, MergeInput, Snapshot };
 export type {
   Description,
@@ -204,7 +204,7 @@ export class Collector {
     }
     return {
       table,
-      live: live.values(),
+      live: [...live.values()],
       ended,
       totals,
       processes,

@@ -1,7 +1,7 @@
 /**
  * What is known of a host at one moment: its stats, merged, and its processes.
  *
- * Types and constants only.
+ * Pure: no clock, no I/O.
  *
  * @module
  */
@@ -115,4 +115,13 @@ export function toMap(host: HostStats): Map<string, Stat> {
     });
   }
   return stats;
+}
+
+/** How many processes there are in each state. */
+export function countStates(
+  processes: readonly ProcessStatus[],
+): { ok: number; dead: number; timeout: number; invalid: number } {
+  const counts = { ok: 0, dead: 0, timeout: 0, invalid: 0 };
+  for (const { state } of processes) counts[state]++;
+  return counts;
 }

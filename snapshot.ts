@@ -10,36 +10,39 @@
  * @module
  */
 
-import { type Histogram, MAX_SCALE, MIN_SCALE } from "./histogram.ts";
+import {
+  Annotations,
+  type KnownAnnotation,
+  parseAnnotation,
+  type ParsedRecorded,
+} from "./annotations.ts";
+import {
+  isSame,
+  numberEnd,
+  numberFractional,
+  readAnyNumber,
+  readNumber,
+} from "./byte_reader.ts";
 import {
   COUNTER,
   type Description,
   GAUGE,
-  GAUGE_MERGES,
   SHOWN,
   UNKNOWN,
 } from "./host_stats.ts";
 import {
   add,
   ANNOTATION,
-  DESCRIBE,
   EOF,
-  GAUGES,
-  HISTOGRAM,
-  LAST_SET,
-  LEDGER,
   type LedgerInfo,
   MAX_NAME_LENGTH,
   parseNumber,
-  PROCESS,
   type ProcessInfo,
   show,
   type Stat,
-  UNKNOWNS,
-  whyNoName,
-  WINDOW,
 } from "./lines.ts";
-import type { RecordedDescription } from "./process_stats.ts";
+
+export type { ParsedRecorded };
 
 /** Gives names numbers, so that what belongs to them can stand in arrays. */
 export class NameTable {
@@ -61,18 +64,6 @@ export class NameTable {
     }
     return id;
   }
-}
-
-/** A recorded stat of one process. */
-export interface ParsedRecorded {
-  /** Its names. The same object as in the last snapshot, if they are the same. */
-  description: RecordedDescription;
-  /** Whether a fractional value was ever recorded. */
-  fractional: boolean;
-  /** The window, in any order; `undefined` if none was sent. */
-  values: Float64Array | undefined;
-  /** All values ever recorded; `undefined` if that was not sent. */
-  histogram: Histogram | undefined;
 }
 
 /** All that one process says of itself in one read. */
@@ -189,66 +180,10 @@ const PAGE_BYTES = 4096;
 const HASH = 35;
 const SPACE = 32;
 const COLON = 58;
-const COMMA = 44;
-const DOT = 46;
-const MINUS = 45;
-const ZERO = 48;
 const NEWLINE = 10;
-const CLOSING_BRACKET = 93;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const latin1 = new TextDecoder("latin1");
-
-/** What the annotations of one snapshot say. */
-class Annotations {
-  readonly recorded: ParsedRecorded[] = [];
-  readonly descriptions: Map<string, Description> = new Map();
-  lastSet: Map<string, number> = new Map();
-  process: ProcessInfo | undefined;
-  ledger: LedgerInfo | undefined;
-  /** All that kinds depend on: lists of names, and the names of recorded stats. */
-  readonly structure: unknown[] = [];
-  readonly gauges: (readonly string[])[] = [];
-  readonly unknowns: (readonly string[])[] = [];
-  readonly #byName: Map<string, ParsedRecorded> = new Map();
-
-  recordedOf(
-    description: RecordedDescription,
-    fractional: boolean,
-  ): ParsedRecorded {
-    let stat = this.#byName.get(description.name);
-    if (stat === undefined) {
-      stat = {
-        description,
-        fractional,
-        values: undefined,
-        histogram: undefined,
-      };
-      this.#byName.set(description.name, stat);
-      this.recorded.push(stat);
-    }
-    if (description.mean !== undefined) {
-      stat.description = description;
-      this.structure.push(description);
-    }
-    stat.fractional ||= fractional;
-    return stat;
-  }
-}
-
-/** An annotation that was read before, and what it says. */
-interface Known {
-  /** The whole line. */
-  readonly bytes: Uint8Array;
-  /** Adds what it says. */
-  readonly apply: (to: Annotations) => void;
-  /** For the line of a recorded stat, what stays the same from one snapshot to the next. */
-  readonly head?: {
-    /** How many bytes of the line that is. */
-    readonly length: number;
-    readonly description: RecordedDescription;
-  };
-}
 
 /** The plain lines of a text, which the next text may have too. */
 interface Layout {
@@ -263,73 +198,6 @@ interface Layout {
   structure: readonly unknown[] | undefined;
 }
 
-const POWERS_OF_TEN = Float64Array.from({ length: 23 }, (_, i) => 10 ** i);
-
-// What `readNumber` has found besides the value.
-let numberEnd = 0;
-let numberFractional = false;
-
-/**
- * Reads the number at `start` if it is of the plain form that writers use, with
- * so few digits that one operation rounds it right. Else `numberEnd` is -1.
- */
-function readNumber(bytes: Uint8Array, start: number): number {
-  let at = start;
-  const negative = bytes[at] === MINUS;
-  if (negative) at++;
-  const first = at;
-  let value = 0;
-  let digit = bytes[at] - ZERO;
-  while (digit >= 0 && digit <= 9) {
-    value = 10 * value + digit;
-    digit = bytes[++at] - ZERO;
-  }
-  let digits = at - first;
-  numberEnd = -1;
-  if (digits === 0) return 0;
-  numberFractional = bytes[at] === DOT;
-  if (numberFractional) {
-    const point = at;
-    digit = bytes[++at] - ZERO;
-    while (digit >= 0 && digit <= 9) {
-      value = 10 * value + digit;
-      digit = bytes[++at] - ZERO;
-    }
-    const decimals = at - point - 1;
-    digits += decimals;
-    if (digits > 15 || decimals === 0) return 0;
-    value /= POWERS_OF_TEN[decimals];
-  }
-  if (digits > 15) return 0;
-  numberEnd = at;
-  return negative ? 0 - value : value;
-}
-
-/** Reads the number between `start` and the end of the line; `NaN` if there is none. */
-function readAnyNumber(bytes: Uint8Array, start: number): number {
-  const end = bytes.indexOf(NEWLINE, start);
-  const text = latin1.decode(bytes.subarray(start, end));
-  const stat = parseNumber(text.trim());
-  if (end === -1 || stat === undefined) return NaN;
-  numberEnd = end;
-  numberFractional = stat.fractional;
-  return stat.value;
-}
-
-/** Whether `bytes` have at `at` what `other` has from `start` to `end`. */
-function isSame(
-  bytes: Uint8Array,
-  at: number,
-  other: Uint8Array,
-  start: number,
-  end: number,
-): boolean {
-  for (let i = start; i < end; i++, at++) {
-    if (bytes[at] !== other[i]) return false;
-  }
-  return true;
-}
-
 /** The bytes that stand before a correct last line, or -1 if there is none. */
 function endOf(bytes: Uint8Array): number {
   const start = bytes.lastIndexOf(NEWLINE, bytes.length - 2) + 1;
@@ -340,159 +208,11 @@ function endOf(bytes: Uint8Array): number {
   return match !== null && Number(match[1]) === start ? start : -1;
 }
 
-const isName = (name: unknown): name is string => whyNoName(name) === undefined;
-
-const isNames = (names: unknown): names is string[] =>
-  Array.isArray(names) && names.every(isName);
-
-function isText(text: unknown): text is string | undefined {
-  return text === undefined || typeof text === "string";
-}
-
-function isRecordedDescription(value: unknown): value is RecordedDescription {
-  const { name, percentiles, mean } = value as Partial<RecordedDescription>;
-  return isName(name) && isName(mean) && Array.isArray(percentiles) &&
-    percentiles.every((pair: unknown) =>
-      Array.isArray(pair) && pair.length === 2 && Number.isFinite(pair[0]) &&
-      pair[0] >= 0 && pair[0] <= 100 && isName(pair[1])
-    );
-}
-
-/** Reads runs of neighbouring buckets; `undefined` if they are something else. */
-function parseBuckets(runs: unknown): Map<number, number> | undefined {
-  const buckets = new Map<number, number>();
-  if (!Array.isArray(runs)) return undefined;
-  for (const run of runs) {
-    if (!Array.isArray(run) || !Number.isSafeInteger(run[0])) return undefined;
-    for (let i = 1; i < run.length; i++) {
-      const index = run[0] + i - 1;
-      if (!Number.isInteger(run[i]) || run[i] < 0 || buckets.has(index)) {
-        return undefined;
-      }
-      if (run[i] > 0) buckets.set(index, run[i]);
-    }
-  }
-  return buckets;
-}
-
-function parseHistogram(
-  content: { [key: string]: unknown },
-  count: number,
-): Histogram | undefined {
-  const { scale, sum, min, max, zeros } = content as { [key: string]: number };
-  const positive = parseBuckets(content.positive);
-  const negative = parseBuckets(content.negative);
-  if (
-    positive === undefined || negative === undefined ||
-    !Number.isInteger(scale) || scale < MIN_SCALE || scale > MAX_SCALE ||
-    ![sum, min, max].every(Number.isFinite) || !Number.isInteger(zeros) ||
-    zeros < 0
-  ) return undefined;
-  let sumOfCounts = zeros;
-  for (const n of positive.values()) sumOfCounts += n;
-  for (const n of negative.values()) sumOfCounts += n;
-  return sumOfCounts === count
-    ? { scale, sum, min, max, zeros, positive, negative }
-    : undefined;
-}
-
-/** Whether the first number that stands behind a key has a decimal point. */
-function hasPoint(json: string, key: string): boolean {
-  const start = json.lastIndexOf(`"${key}":`) + key.length + 3;
-  return /^\[?-?\d+\./.test(json.slice(start, start + 400));
-}
-
-/** What each annotation says, by the word it begins with; `undefined` if it is malformed. */
-const ANNOTATIONS: {
-  [word: string]: (
-    content: never,
-    number: number,
-    text: string,
-  ) => ((to: Annotations) => void) | undefined;
-} = {
-  [PROCESS]: (content: Partial<ProcessInfo> | null, stalled) => {
-    const { start, name, runtime } = content ?? {};
-    if (!Number.isFinite(start) || !isText(name) || !isText(runtime)) return;
-    const info = { start: start!, name, runtime, stalled };
-    return (to) => to.process = info;
-  },
-  [LEDGER]: (content: Partial<LedgerInfo> | null, number) => {
-    const { id, count, ended } = content ?? {};
-    if (
-      typeof id !== "string" || !Number.isSafeInteger(count) ||
-      !isNames(ended) || ended.length !== number
-    ) return;
-    const info = { id, count: count!, ended };
-    return (to) => to.ledger = info;
-  },
-  [GAUGES]: (names: unknown, number) => {
-    if (!isNames(names) || names.length !== number) return;
-    return (to) => {
-      to.gauges.push(names);
-      to.structure.push(names);
-    };
-  },
-  [UNKNOWNS]: (names: unknown, number) => {
-    if (!isNames(names) || names.length !== number) return;
-    return (to) => {
-      to.unknowns.push(names);
-      to.structure.push(names);
-    };
-  },
-  [DESCRIBE]: (content: (Description & { name?: string }) | null) => {
-    const { name, help, unit, merge } = content ?? {};
-    if (
-      !isName(name) || !isText(help) || !isText(unit) ||
-      (merge !== undefined && !GAUGE_MERGES.includes(merge))
-    ) return;
-    const description = { help, unit, merge };
-    return (to) => to.descriptions.set(name, description);
-  },
-  [LAST_SET]: (content: Record<string, number> | null, number) => {
-    if (typeof content !== "object" || content === null) return;
-    const times = new Map(Object.entries(content));
-    if (
-      times.size !== number || ![...times.keys()].every(isName) ||
-      ![...times.values()].every(Number.isFinite)
-    ) return;
-    return (to) => to.lastSet = times;
-  },
-  [WINDOW]: (
-    content: RecordedDescription & { values: number[] },
-    count,
-    text,
-  ) => {
-    if (content === null || !isRecordedDescription(content)) return;
-    const { name, percentiles, mean, values } = content;
-    if (
-      !Array.isArray(values) || values.length !== count ||
-      !values.every(Number.isFinite)
-    ) return;
-    const description = { name, percentiles, mean };
-    const fractional = hasPoint(text, "values");
-    const window = Float64Array.from(values);
-    return (to) => to.recordedOf(description, fractional).values = window;
-  },
-  [HISTOGRAM]: (content: { name: string } | null, count, text) => {
-    if (!isName(content?.name)) return;
-    const histogram = parseHistogram(content, count);
-    if (histogram === undefined) return;
-    const description = nameOnly(content.name);
-    const fractional = hasPoint(text, "min");
-    return (to) => to.recordedOf(description, fractional).histogram = histogram;
-  },
-};
-
-/** A recorded stat that is shown by nothing. */
-function nameOnly(name: string): RecordedDescription {
-  return { name, percentiles: [], mean: undefined };
-}
-
 /** Reads the snapshots of one process, one after the other. */
 export class SnapshotParser {
   readonly #table: NameTable;
   #layout: Layout | undefined;
-  #known: Known[] = [];
+  #known: KnownAnnotation[] = [];
 
   constructor(table: NameTable) {
     this.#table = table;
@@ -576,7 +296,7 @@ export class SnapshotParser {
     const fractional: number[] = [];
     let plainEnd = 0;
     const annotations = annotated ? new Annotations() : undefined;
-    const known: Known[] = [];
+    const known: KnownAnnotation[] = [];
     let lines = 0;
     for (let start = 0; start < textEnd;) {
       const lineEnd = bytes.indexOf(NEWLINE, start);
@@ -659,7 +379,7 @@ export class SnapshotParser {
     end: number,
     to: Annotations,
   ): boolean {
-    const all: Known[] = [];
+    const all: KnownAnnotation[] = [];
     while (start < end) {
       if (bytes[start] !== HASH || bytes[start + 1] !== SPACE) return false;
       const last = this.#known[all.length];
@@ -720,7 +440,8 @@ export class SnapshotParser {
     for (const names of annotations.unknowns) mark(names, UNKNOWN);
     for (const names of annotations.gauges) mark(names, GAUGE);
     for (const { description: { percentiles, mean } } of annotations.recorded) {
-      mark([...percentiles.map(([, name]) => name), mean], SHOWN);
+      mark(percentiles.map(([, name]) => name), SHOWN);
+      if (mean !== undefined) mark([mean], SHOWN);
     }
     return kinds;
   }
@@ -729,7 +450,7 @@ export class SnapshotParser {
 /** Whether the plain lines, which end at `plainEnd`, stand before all annotations. */
 function isBefore(
   plainEnd: number,
-  known: readonly Known[],
+  known: readonly KnownAnnotation[],
   textEnd: number,
 ): boolean {
   return plainEnd +
@@ -744,141 +465,6 @@ function isEof(line: Uint8Array): boolean {
 function hasAnnotation(bytes: Uint8Array): boolean {
   const text = latin1.decode(bytes);
   return text.startsWith(ANNOTATION) || text.includes(`\n${ANNOTATION}`);
-}
-
-/**
- * Reads an annotation.
- *
- * @param line The line, with its line break.
- * @param last What stood in its place in the last snapshot.
- * @returns What it says, or what is wrong with it.
- */
-function parseAnnotation(
-  line: Uint8Array,
-  last: Known | undefined,
-): Known | string {
-  const like = last?.head && parseRecordedLike(line, last.bytes, last.head);
-  if (like !== undefined) return like;
-  const text = decoder.decode(line.subarray(0, line.length - 1));
-  const colon = text.lastIndexOf(": ");
-  const number = parseNumber(text.slice(colon + 2).trim());
-  if (colon === -1 || number === undefined) {
-    return `every line must be "<name>: <number>", got ${show(text)}`;
-  }
-  const word = text.slice(0, text.indexOf(" ", ANNOTATION.length) + 1);
-  // What is not known is skipped.
-  if (!Object.hasOwn(ANNOTATIONS, word)) {
-    return { bytes: line.slice(), apply: () => {} };
-  }
-  let content;
-  try {
-    content = JSON.parse(text.slice(word.length, colon));
-  } catch {
-    // Nothing it could say.
-  }
-  const apply = content === undefined
-    ? undefined
-    : ANNOTATIONS[word](content as never, number.value, text);
-  if (apply === undefined) {
-    return word === WINDOW
-      ? `a window must hold its values, got ${show(text)}`
-      : `an annotation must be well-formed, got ${show(text)}`;
-  }
-  // A copy, so that no line keeps the rest of its snapshot.
-  return { bytes: line.slice(), apply, head: headOf(line, word, text, apply) };
-}
-
-/** What the next snapshot will have in the line of a recorded stat, too. */
-function headOf(
-  line: Uint8Array,
-  word: string,
-  text: string,
-  apply: Known["apply"],
-): Known["head"] {
-  const last = { [WINDOW]: `"values":[`, [HISTOGRAM]: `"scale":` }[word];
-  if (last === undefined) return undefined;
-  // The names come first, and may hold anything but a bare quotation mark.
-  const end = text.lastIndexOf(last);
-  if (end === -1) return undefined;
-  const to = new Annotations();
-  apply(to);
-  const length = new TextEncoder().encode(text.slice(0, end + last.length))
-    .length;
-  return length < line.length
-    ? { length, description: to.recorded[0].description }
-    : undefined;
-}
-
-/** Reads the line of a recorded stat that begins as the last one did. */
-function parseRecordedLike(
-  line: Uint8Array,
-  last: Uint8Array,
-  head: NonNullable<Known["head"]>,
-): Known | undefined {
-  const { length, description } = head;
-  if (!isSame(line, 0, last, 0, length)) return undefined;
-  const isWindow = line[2] === WINDOW.charCodeAt(2);
-  return isWindow
-    ? parseWindowLike(line, head)
-    : parseHistogramLike(line, head, description);
-}
-
-function parseWindowLike(
-  line: Uint8Array,
-  head: NonNullable<Known["head"]>,
-): Known | undefined {
-  let at = head.length;
-  let values = new Float64Array(128);
-  let count = 0;
-  let fractional = false;
-  for (;;) {
-    const value = readNumber(line, at);
-    if (numberEnd === -1) return undefined;
-    if (count === values.length) {
-      const more = new Float64Array(2 * count);
-      more.set(values);
-      values = more;
-    }
-    values[count++] = value;
-    fractional ||= numberFractional;
-    at = numberEnd + 1;
-    if (line[numberEnd] === CLOSING_BRACKET) break;
-    if (line[numberEnd] !== COMMA) return undefined;
-  }
-  if (latin1.decode(line.subarray(at)) !== `}: ${count}\n`) return undefined;
-  values = values.subarray(0, count);
-  const { description } = head;
-  return {
-    bytes: line.slice(),
-    head,
-    apply: (to) => to.recordedOf(description, fractional).values = values,
-  };
-}
-
-function parseHistogramLike(
-  line: Uint8Array,
-  head: NonNullable<Known["head"]>,
-  description: RecordedDescription,
-): Known | undefined {
-  const match = /^(.*)}: (\d+)\n$/.exec(
-    latin1.decode(line.subarray(head.length)),
-  );
-  if (match === null) return undefined;
-  let content;
-  try {
-    content = JSON.parse(`{"scale":${match[1]}}`);
-  } catch {
-    return undefined;
-  }
-  // Names in another order than ours would be new ones.
-  if (Object.keys(content).length !== 6) return undefined;
-  const histogram = parseHistogram(content, Number(match[2]));
-  const fractional = hasPoint(match[1], "min");
-  return histogram && {
-    bytes: line.slice(),
-    head,
-    apply: (to) => to.recordedOf(description, fractional).histogram = histogram,
-  };
 }
 
 /**

@@ -10,7 +10,7 @@
 import type { Accounts } from "./accounts.ts";
 import { Exposition } from "./exposition.ts";
 import { runtime } from "./runtime.ts";
-import { type NameTable, type Snapshot, SnapshotParser } from "./snapshot.ts";
+import { type NameTable, SnapshotParser } from "./snapshot.ts";
 
 /** The version of the file. Another one is refused. */
 const VERSION = 1;

@@ -1,5 +1,5 @@
 /**
- * The web service: all stats of a host, merged, as JSON.
+ * The web service: all stats of a host, merged.
  *
  * `deno run -A jsr:@statvent/statvent/web` serves it on port 7828; see `--help`.
  * `deno serve -A jsr:@statvent/statvent/web` works too.
@@ -8,23 +8,37 @@
  */
 
 import { ifNoneMatch } from "@std/http/etag";
-import { Collector, type CollectorOptions, type HostStats } from "./collect.ts";
-import { formatNumber, show } from "./lines.ts";
+import { type Collected, Collector, type CollectorOptions } from "./collect.ts";
+import type { HostStats } from "./host_stats.ts";
+import { show } from "./lines.ts";
+import { merge } from "./merge.ts";
+import {
+  checkKeys,
+  filter,
+  parseQuery,
+  type Query,
+  QueryError,
+} from "./query.ts";
 import { normalizePath, serve } from "./serve.ts";
 import { startAsProgram } from "./serve_deno.ts";
+import { endOfJson, StatsJson } from "./stats_json.ts";
+import { toText } from "./stats_text.ts";
 
 export type { CollectorOptions };
 
 /** What to serve, and where. */
 export interface HandlerOptions extends CollectorOptions {
-  /** The path of the stats, `/stats` by default. */
+  /**
+   * The path of the stats, `/stats` by default. `processes` and `metrics` are
+   * beside it, at `/processes` and `/metrics` by default.
+   */
   path?: string;
+  /** Reads the pipes, in the place of one that is made of these options. */
+  collector?: Collector;
 }
 
 /** Answers a request. */
 export type Handler = (request: Request) => Promise<Response>;
-
-const FORMATS = ["json", "prettyjson"];
 
 /**
  * Makes a request handler that serves the stats of this host. It needs nothing
@@ -32,8 +46,11 @@ const FORMATS = ["json", "prettyjson"];
  *
  * `GET` and `HEAD` of the path answer with
  * `{"stats": {…}, "processes": {"ok": …, "dead": …, "timeout": …, "invalid": …},
- * "timestamp": <seconds>}`, `?format=prettyjson` with the same in lines.
- * Requests that come while the pipes are being read share what is read.
+ * "timestamp": <seconds>}`. Parameters choose what of it, and how:
+ * `?format=json|prettyjson|text`, `?match=http.*`, `?query=requests > 100`,
+ * `?aggr=sum|min|max|mean`, `?by=process`, `?pid=1234`. Beside the path,
+ * `processes` lists the processes and `metrics` is for Prometheus. Requests that
+ * come while the pipes are being read share what is read.
  *
  * @example Beside other routes
  * ```ts
@@ -51,6 +68,7 @@ const FORMATS = ["json", "prettyjson"];
  * @returns The handler. It answers errors too, and never throws.
  * @throws {TypeError} If the path does not begin with a slash, or has a query.
  * @throws {RangeError} If the deadline is not a positive number.
+ * @throws {Error} If the state file cannot be used.
  */
 export function createHandler(options: HandlerOptions = {}): Handler {
   const path = normalizePath(options.path ?? "/stats");
@@ -61,10 +79,20 @@ export function createHandler(options: HandlerOptions = {}): Handler {
       }`,
     );
   }
-  const collector = new Collector(options);
-  let reading: Promise<HostStats> | undefined;
-  const collect = () =>
-    reading ??= collector.collect().finally(() => reading = undefined);
+  const collector = options.collector ?? new Collector(options);
+  const json = new StatsJson();
+  const routes: {
+    [path: string]: (request: Request, url: URL) => Promise<Response>;
+  } = {
+    [beside(path, "processes")]: async (request, { searchParams }) => {
+      checkKeys(searchParams, []);
+      return answerProcesses(request, await collector.read());
+    },
+    [path]: async (request, { searchParams }) => {
+      const query = parseQuery(searchParams);
+      return await answerStats(request, query, await collector.read(), json);
+    },
+  };
 
   return async (request) => {
     const head = request.method === "HEAD";
@@ -73,7 +101,7 @@ export function createHandler(options: HandlerOptions = {}): Handler {
       return answer(400, { message }, head);
     }
     const url = new URL(request.url);
-    if (url.pathname !== path) {
+    if (!Object.hasOwn(routes, url.pathname)) {
       const message = "The requested resource was not found";
       return answer(404, { message, path: url.pathname }, head);
     }
@@ -81,21 +109,21 @@ export function createHandler(options: HandlerOptions = {}): Handler {
       const message = `Cannot ${request.method} the stats: use GET or HEAD`;
       return answer(405, { message }, head, { allow: "GET, HEAD" });
     }
-    const format = url.searchParams.get("format") ?? "json";
-    if (!FORMATS.includes(format)) {
-      const message =
-        `Cannot serve this format: it must be json or prettyjson, got ${
-          show(format)
-        }`;
-      return answer(400, { message }, head);
-    }
     try {
-      return await answerStats(request, await collect(), format);
+      return await routes[url.pathname](request, url);
     } catch (error) {
-      return answer(500, { message: (error as Error).message }, head);
+      const { message } = error as Error;
+      return answer(error instanceof QueryError ? 400 : 500, { message }, head);
     }
   };
 }
+
+/** The path of something in the same folder. */
+function beside(path: string, name: string): string {
+  return path.replace(/[^/]*$/, name);
+}
+
+const encoder = new TextEncoder();
 
 function answer(
   status: number,
@@ -103,16 +131,16 @@ function answer(
   head: boolean,
   headers?: Record<string, string>,
 ): Response {
-  return respond(status, `${JSON.stringify(body)}\n`, head, headers);
+  const bytes = encoder.encode(`${JSON.stringify(body)}\n`);
+  return respond(status, bytes, head, headers);
 }
 
 function respond(
   status: number,
-  text: string,
+  bytes: Uint8Array<ArrayBuffer>,
   head: boolean,
   headers?: Record<string, string>,
 ): Response {
-  const bytes = new TextEncoder().encode(text);
   return new Response(head ? null : bytes, {
     status,
     headers: {
@@ -124,53 +152,84 @@ function respond(
   });
 }
 
+function answerProcesses(
+  request: Request,
+  { processes }: Collected,
+): Response {
+  const timestamp = Date.now() / 1000;
+  return answer(200, { processes, timestamp }, request.method === "HEAD");
+}
+
 async function answerStats(
   request: Request,
-  { stats, processes }: HostStats,
-  format: string,
+  query: Query,
+  collected: Collected,
+  json: StatsJson,
 ): Promise<Response> {
-  const pretty = format === "prettyjson";
-  const lines = [...stats].map(([name, { value, fractional }]) =>
-    `${JSON.stringify(name)}: ${formatNumber(value, fractional)}`
+  const { aggregate, keep, pid } = query;
+  const mergeAll = (input: Partial<Collected>): HostStats => {
+    const { table, processes } = collected;
+    const host = merge({ table, processes, live: [], aggregate, ...input });
+    return keep === undefined ? host : filter(host, keep);
+  };
+  const { byPid, processes } = collected;
+  const snapshot = pid === undefined ? undefined : byPid.get(pid);
+  if (pid !== undefined && snapshot === undefined) {
+    const message =
+      `Cannot find the process ${pid}: it must have a pipe, and have answered`;
+    return answer(404, { message }, request.method === "HEAD");
+  }
+  const chosen = snapshot === undefined ? byPid : new Map([[pid!, snapshot]]);
+  const host = query.byProcess
+    ? new Map(
+      [...chosen].map((
+        [pid, snapshot],
+      ) => [pid, mergeAll({ live: [snapshot] })]),
+    )
+    : mergeAll(snapshot === undefined ? collected : { live: [snapshot] });
+  if (query.format === "text") {
+    return await conditional(request, toText(host as HostStats), {
+      "content-type": "text/plain; charset=utf-8",
+    });
+  }
+  const pretty = query.format === "prettyjson";
+  const bytes = json.write(host, processes ?? [], pretty);
+  return await conditional(
+    request,
+    bytes.slice(),
+    {},
+    endOfJson(Date.now() / 1000, pretty),
   );
-  const content = [
-    `"stats": ${object(lines, pretty ? "  " : undefined)}`,
-    `"processes": ${
-      object(
-        Object.entries(processes).map(([state, n]) => `"${state}": ${n}`),
-      )
-    }`,
-  ];
-  const etag = await weakTag(content.join());
+}
+
+/** Answers with `bytes` and what comes `after` them, or with 304 if the client has `bytes` already. */
+async function conditional(
+  request: Request,
+  bytes: Uint8Array<ArrayBuffer>,
+  headers: Record<string, string>,
+  after: Uint8Array = new Uint8Array(0),
+): Promise<Response> {
+  const etag = await weakTag(bytes);
   if (!ifNoneMatch(request.headers.get("if-none-match"), etag)) {
     return new Response(null, {
       status: 304,
       headers: { etag, "cache-control": "no-cache" },
     });
   }
-  content.push(`"timestamp": ${Date.now() / 1000}`);
-  const text = object(content, pretty ? "" : undefined);
-  return respond(200, `${text}\n`, request.method === "HEAD", { etag });
+  const all = new Uint8Array(bytes.length + after.length);
+  all.set(bytes);
+  all.set(after, bytes.length);
+  return respond(200, all, request.method === "HEAD", { etag, ...headers });
 }
 
 /**
  * The tag of an answer. Weak, since its timestamp is left out: what counts is
  * whether the stats have changed. That of `@std/http` does not run on Node 20.
  */
-async function weakTag(content: string): Promise<string> {
-  const bytes = new TextEncoder().encode(content);
+async function weakTag(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   const hex = (byte: number) => byte.toString(16).padStart(2, "0");
   return `W/"${Array.from(digest.subarray(0, 16), hex).join("")}"`;
-}
-
-/** Writes a JSON object, on lines of its own if there is an indent. */
-function object(members: readonly string[], indent?: string): string {
-  if (indent === undefined || members.length === 0) {
-    return `{${members.join(", ")}}`;
-  }
-  const start = `\n${indent}  `;
-  return `{${start}${members.join(`,${start}`)}\n${indent}}`;
 }
 
 let handler: Handler | undefined;
