@@ -1,6 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
-import { Collector, merge } from "../collect.ts";
+import { Collector, countStates, merge, toMap } from "../collect.ts";
 import { formatNumber, parseSnapshot, type Stat } from "../format.ts";
 import { percentile } from "../percentile.ts";
 import {
@@ -56,11 +56,10 @@ async function startWriter(dir: string, command: string, name: string) {
 
 /** The merged stats of a directory, as they print. */
 async function collect(dir: string) {
-  const { stats, processes } = await new Collector({
-    pipeDir: dir,
-    deadline: 2000,
-  }).collect();
-  const lines = [...stats].map(([name, { value, fractional }]) =>
+  const collector = new Collector({ pipeDir: dir, deadline: 2000 });
+  const host = await collector.collect();
+  const processes = countStates(host.processes);
+  const lines = [...toMap(host)].map(([name, { value, fractional }]) =>
     `${name}: ${formatNumber(value, fractional)}`
   );
   return { lines, processes };
@@ -295,10 +294,10 @@ Deno.test("PIPE_FORMAT.md shows snapshots and what they are together", () => {
   const third = "http.requests: 5";
   assert(PAGE.includes(`\`${third}\``));
   const snapshots = [one, other, `${third}\n`].map(parse);
-  assertEquals(linesOf(merge(snapshots)), host);
+  assertEquals(linesOf(toMap(merge({ live: snapshots }))), host);
   // What is said of a window's names without a window is added.
-  const { value } = merge([...snapshots, parse("db.mean.ms: 2\n")])
-    .get("db.mean.ms")!;
+  const live = [...snapshots, parse("db.mean.ms: 2\n")];
+  const { value } = toMap(merge({ live })).get("db.mean.ms")!;
   assertEquals(value, 29.9);
 });
 
@@ -307,13 +306,26 @@ Deno.test("PIPE_FORMAT.md shows the bytes that statvent writes", () =>
     const one = blocks("text")[1];
     await using program = await startProgram(
       `config.percentiles = [[50, "median"], [95, "95th"]];
-       incr("http.requests", 3);
+       config.processName = "app.ts";
+       incr("http.requests", 3); set("queue.size", 7);
        for (const ms of [109.5, 12, 15]) record("db.{0}.ms", ms);
        await startRecorder(); ${LIVE}`,
       { dir },
     );
     await program.printed("live");
-    assertEquals(await cat(program.path), one);
+    const PROCESS = /^# process .*\n/m;
+    const [said] = PROCESS.exec(one)!;
+    const [says] = PROCESS.exec(await cat(program.path))!;
+    assertMatch(
+      says,
+      /^# process {"start":\d+\.?\d*,"name":"app\.ts","runtime":"deno \S+"}: 0\.0\n$/,
+    );
+    // Another time, in which zeros at the end are left out.
+    const text = one.replace(PROCESS, says).replace(
+      /# EOF: (\d+)/,
+      (_, bytes) => `# EOF: ${Number(bytes) + says.length - said.length}`,
+    );
+    assertEquals(await cat(program.path), text);
   }));
 
 Deno.test("PIPE_FORMAT.md says which numbers are integers, floats or refused", () => {
