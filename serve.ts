@@ -39,7 +39,8 @@ export interface Host {
 }
 
 const help = (command: string) =>
-  `Serves the stats of all programs on this host, merged, as JSON.
+  `Serves the stats of all programs on this host, merged: as JSON, as text, and
+for Prometheus.
 
 Usage: ${command} [flags]
 
@@ -48,13 +49,18 @@ Usage: ${command} [flags]
   -l, --path PATH      path of the stats (/stats)
   -d, --pipe-dir DIR   directory of the pipes (STATVENT_PIPE_DIR, or
                        ${DEFAULT_PIPE_DIR})
+  -s, --state FILE     keeps the totals of killed programs in FILE, over
+                       restarts of this service
   -h, --help           print this and exit
       --version        print the version and exit
 
 Examples:
   ${command}
   ${command} --port 8080 --path /
-  curl 'http://127.0.0.1:7828/stats?format=prettyjson'`;
+  ${command} --state /var/lib/statvent.json
+  curl 'http://127.0.0.1:7828/stats?format=prettyjson'
+  curl http://127.0.0.1:7828/processes
+  curl http://127.0.0.1:7828/metrics`;
 
 /**
  * The path of a URL as requests name it: percent-encoded, without `.` and `..`.
@@ -80,9 +86,16 @@ interface Flags extends HandlerOptions {
 
 function parseFlags(args: string[]): Flags {
   const flags = parseArgs(args, {
-    string: ["port", "ip", "path", "pipe-dir"],
+    string: ["port", "ip", "path", "pipe-dir", "state"],
     boolean: ["help", "version"],
-    alias: { p: "port", i: "ip", l: "path", d: "pipe-dir", h: "help" },
+    alias: {
+      p: "port",
+      i: "ip",
+      l: "path",
+      d: "pipe-dir",
+      s: "state",
+      h: "help",
+    },
     default: { port: "7828", ip: "127.0.0.1", path: "/stats" },
     "--": true,
     unknown: (arg) => {
@@ -96,7 +109,7 @@ function parseFlags(args: string[]): Flags {
   if (flags["--"].length > 0) {
     throw new UsageError(`unexpected argument ${flags["--"][0]}`);
   }
-  for (const name of ["port", "ip", "path", "pipe-dir"] as const) {
+  for (const name of ["port", "ip", "path", "pipe-dir", "state"] as const) {
     if (flags[name] === "") throw new UsageError(`--${name} needs a value`);
   }
   const port = Number(flags.port);
@@ -117,6 +130,7 @@ function parseFlags(args: string[]): Flags {
     ip: flags.ip,
     path,
     pipeDir: dir === undefined ? config.pipeDir : resolve(dir),
+    state: flags.state === undefined ? undefined : resolve(flags.state),
     help: flags.help,
     version: flags.version,
   };
@@ -138,8 +152,18 @@ export async function serve(
   if (flags.version) return host.print(`statvent ${VERSION}`);
   const { ip, port, path } = flags;
   const name = ip.includes(":") ? `[${ip}]` : ip;
+  let handler;
   try {
-    await host.listen(createHandler(flags), ip, port, (port) => {
+    handler = createHandler({
+      ...flags,
+      onError: ({ message }) => host.printError(`statvent: ${message}`),
+    });
+  } catch (error) {
+    host.printError(`statvent: ${(error as Error).message}`);
+    return host.exit(1);
+  }
+  try {
+    await host.listen(handler, ip, port, (port) => {
       host.print(`Serving stats on http://${name}:${port}${path}`);
     });
   } catch (error) {

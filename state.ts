@@ -33,18 +33,46 @@ function failure(path: string, why: string, cause: unknown): Error {
   return new Error(`Cannot use the state file ${path}: ${why}`, { cause });
 }
 
+// The states that this process uses.
+const locked = new Set<string>();
+
+/** Keeps other collectors from using the same file, as long as this process lives. */
+function lock(path: string): void {
+  const lockPath = `${path}.lock`;
+  const isInUse = (by: string) =>
+    failure(
+      path,
+      `it must not be in use, but is by ${by}; each needs a file of its own`,
+      undefined,
+    );
+  if (locked.has(path)) throw isInUse("this process");
+  try {
+    const pid = Number(new TextDecoder().decode(runtime.readFile(lockPath)));
+    if (pid > 0 && pid !== runtime.pid && runtime.processExists(pid)) {
+      throw isInUse(`process ${pid}`);
+    }
+    runtime.replaceFile(lockPath, new TextEncoder().encode(`${runtime.pid}`));
+  } catch (error) {
+    if ((error as Error).message.startsWith("Cannot use")) throw error;
+    throw failure(path, (error as Error).message, error);
+  }
+  locked.add(path);
+  runtime.onExit(() => runtime.remove(lockPath), () => {});
+}
+
 /**
  * Reads the state, if there is one.
  *
  * @param into New books.
  * @param table What gives names their ids.
- * @throws {Error} If the file cannot be read, or is something else.
+ * @throws {Error} If the file cannot be read, is something else, or is in use.
  */
 export function loadState(
   path: string,
   into: Accounts,
   table: NameTable,
 ): void {
+  lock(path);
   let bytes;
   try {
     bytes = runtime.readFile(path);
