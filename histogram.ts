@@ -22,25 +22,24 @@ export const MIN_SCALE = -10;
 /** The highest scale that is read. */
 export const MAX_SCALE = 20;
 
-/** How many buckets there are for each factor of two. */
-export const BUCKETS_PER_OCTAVE: number = 2 ** SCALE;
+const BUCKETS_PER_OCTAVE = 2 ** SCALE;
 
-/**
- * The mantissas at which a new bucket begins within a factor of two, as the
- * high 20 and the low 32 bits of a double. The last is above all mantissas.
- *
- * By square roots, which every runtime rounds alike, as it does not with powers.
- */
-export const BOUND_HIGH: Int32Array = new Int32Array(BUCKETS_PER_OCTAVE + 1);
-/** The low halves. */
-export const BOUND_LOW: Uint32Array = new Uint32Array(BUCKETS_PER_OCTAVE + 1);
+// The mantissas at which a new bucket begins within a factor of two, as the
+// high 20 and the low 32 bits of a double; the last is above all mantissas. By
+// square roots, which every runtime rounds alike, as it does not with powers.
+const boundHigh = new Int32Array(BUCKETS_PER_OCTAVE + 1);
+const boundLow = new Uint32Array(BUCKETS_PER_OCTAVE + 1);
 
-/** For the high 7 bits of a mantissa, the bucket that its smallest value is in. Two bounds are farther apart. */
-export const GUESS: Uint8Array = new Uint8Array(128);
+// For the high 7 bits of a mantissa, the bucket of the smallest one. No two
+// bounds are as close to each other as that.
+const guess = new Uint8Array(128);
 
-/** Which of the two 32-bit words of a double is the one with the sign. */
+/** Which of the two 32-bit words of a double has the sign. */
 export const HIGH_WORD: number =
   new Int32Array(new Float64Array([1]).buffer)[1] === 0 ? 0 : 1;
+
+const scratch = new Float64Array(1);
+const scratchWords = new Int32Array(scratch.buffer);
 
 function root(k: number): number {
   const twice = 2 * k;
@@ -53,12 +52,57 @@ function root(k: number): number {
 }
 
 for (let k = 1; k < BUCKETS_PER_OCTAVE; k++) {
-  const words = new Int32Array(new Float64Array([root(k)]).buffer);
-  BOUND_HIGH[k] = words[HIGH_WORD] & 0xfffff;
-  BOUND_LOW[k] = words[1 - HIGH_WORD];
-  GUESS.fill(k, (BOUND_HIGH[k] >>> 13) + 1);
+  scratch[0] = root(k);
+  boundHigh[k] = scratchWords[HIGH_WORD] & 0xfffff;
+  boundLow[k] = scratchWords[1 - HIGH_WORD];
+  guess.fill(k, (boundHigh[k] >>> 13) + 1);
 }
-BOUND_HIGH[BUCKETS_PER_OCTAVE] = 2 ** 20;
+boundHigh[BUCKETS_PER_OCTAVE] = 2 ** 20;
+
+/**
+ * The index of the bucket that counts a value, at {@linkcode SCALE}.
+ *
+ * From the bits of the double, without a logarithm: the exponent, and a table
+ * for what is known of the mantissa.
+ *
+ * @param high The half of the value's bits with the sign, which is ignored.
+ * @param low The other half. Not both are 0.
+ */
+export function indexOfBits(high: number, low: number): number {
+  // Of the next value towards zero, since a bucket counts its upper bound.
+  if (low === 0) high--;
+  const mantissa = high & 0xfffff;
+  let place = guess[mantissa >>> 13];
+  const bound = boundHigh[place + 1];
+  if (
+    mantissa > bound ||
+    // Seldom equal. So the low half is made unsigned here only.
+    (mantissa === bound && ((low - 1) >>> 0) >= boundLow[place + 1])
+  ) place++;
+  return (((high >>> 20) & 0x7ff) - 1023) * BUCKETS_PER_OCTAVE + place;
+}
+
+/** Adds one value. The histogram must be at {@linkcode SCALE}. */
+export function addValue(histogram: Histogram, value: number): void {
+  histogram.sum = clamp(histogram.sum + value);
+  histogram.min = Math.min(histogram.min, value);
+  histogram.max = Math.max(histogram.max, value);
+  if (value === 0) {
+    histogram.zeros++;
+    return;
+  }
+  scratch[0] = value;
+  const index = indexOfBits(
+    scratchWords[HIGH_WORD],
+    scratchWords[1 - HIGH_WORD],
+  );
+  addTo(value < 0 ? histogram.negative : histogram.positive, index, 1);
+}
+
+/** The finite number that is closest. */
+function clamp(sum: number): number {
+  return Math.min(Math.max(sum, -Number.MAX_VALUE), Number.MAX_VALUE);
+}
 
 /** How many values there are in each bucket that has any, by its index. */
 export type Buckets = Map<number, number>;
@@ -132,10 +176,7 @@ export function addHistogram(histogram: Histogram, other: Histogram): void {
       addTo(histogram[sign], Math.floor(index / by), n);
     }
   }
-  histogram.sum = Math.min(
-    Math.max(histogram.sum + other.sum, -Number.MAX_VALUE),
-    Number.MAX_VALUE,
-  );
+  histogram.sum = clamp(histogram.sum + other.sum);
   histogram.min = Math.min(histogram.min, other.min);
   histogram.max = Math.max(histogram.max, other.max);
   histogram.zeros += other.zeros;

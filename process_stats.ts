@@ -7,7 +7,7 @@
  */
 
 import { add, type ProcessInfo } from "./lines.ts";
-import { emptyHistogram, type Histogram } from "./histogram.ts";
+import { addValue, emptyHistogram, type Histogram } from "./histogram.ts";
 import type { Description, GaugeMerge } from "./host_stats.ts";
 import { splitLabels } from "./labels.ts";
 import { mean, percentile } from "./percentile.ts";
@@ -15,6 +15,7 @@ import {
   BUCKETS,
   DESCRIPTION,
   type Entry,
+  FOLD,
   FRACTIONAL,
   GAUGE,
   MAX,
@@ -80,13 +81,12 @@ export class RecordedStat {
   /** The values in all threads' windows, in ascending order. */
   sorted(): Float64Array {
     const values = new Float64Array(
-      this.#parts.reduce((sum, { width }) => sum + width - SUMMARY_CELLS, 0),
+      this.#parts.reduce((sum, { width }) => sum + width, 0),
     );
     let n = 0;
     for (const { reader: { cells }, cell, width } of this.#parts) {
       for (let i = cell + SUMMARY_CELLS; i < cell + width; i++) {
-        // A place where nothing was recorded holds NaN, the one value that is
-        // not equal to itself. So no count is needed that could disagree.
+        // NaN is the one value that is not equal to itself.
         if (cells[i] === cells[i]) values[n++] = cells[i];
       }
     }
@@ -96,7 +96,7 @@ export class RecordedStat {
   /** All values ever recorded, in all threads. */
   histogram(): Histogram {
     const sum = emptyHistogram();
-    for (const { reader: { cells }, cell, buckets } of this.#parts) {
+    for (const { reader: { cells }, cell, width, buckets } of this.#parts) {
       sum.sum = add(sum.sum, cells[cell + SUM]);
       sum.min = Math.min(sum.min, cells[cell + MIN]);
       sum.max = Math.max(sum.max, cells[cell + MAX]);
@@ -108,6 +108,12 @@ export class RecordedStat {
           if (count === 0) continue;
           counts.set(index + i, (counts.get(index + i) ?? 0) + count);
         }
+      }
+      const start = cell + SUMMARY_CELLS;
+      let gap = start;
+      while (gap < cell + width && cells[gap] === cells[gap]) gap++;
+      for (let i = gap - (gap - start) % FOLD; i < gap; i++) {
+        addValue(sum, cells[i]);
       }
     }
     return sum;

@@ -20,9 +20,15 @@ export const LAYOUT = 2;
 export const SCALAR = 1;
 
 /**
- * A recorded stat: {@linkcode SUMMARY_CELLS} cells for all values ever, then
- * one per place in the window, `NaN` where none was recorded. Its text is its
- * description, in JSON.
+ * A recorded stat: {@linkcode SUMMARY_CELLS} cells, then a ring of one cell more
+ * than its window has places. Its text is its description, in JSON.
+ *
+ * The ring always has a gap, which is `NaN`, between the newest value and the
+ * oldest; places where nothing was recorded are `NaN` too. So the first `NaN`
+ * is where the next value goes. Values are counted in the summary and the
+ * buckets by blocks of {@linkcode FOLD} places, when a block is full, and at the
+ * end of the ring: of those before the gap, what is in its block is not counted
+ * yet.
  */
 export const RECORDED = 2;
 
@@ -42,17 +48,25 @@ export const DESCRIPTION = 5;
 /** The kind of an entry. */
 export type EntryKind = 1 | 2 | 3 | 4 | 5;
 
-// The cells before the window of a recorded stat.
-/** The sum of all values. */
+/** How many places of a ring are counted at once. A power of two. */
+export const FOLD = 64;
+
+// The cells before the ring of a recorded stat.
+/** The sum of the values that are counted. */
 export const SUM = 0;
-/** The smallest value. */
+/** The smallest of them. */
 export const MIN = 1;
-/** The greatest value. */
+/** The greatest of them. */
 export const MAX = 2;
-/** How many values were 0. */
+/** How many of them are 0. */
 export const ZEROS = 3;
+/**
+ * A number, in the first 32 bits, that is odd while values are being counted,
+ * and another one afterwards. Who has read in the meantime reads again.
+ */
+export const EPOCH = 4;
 /** How many cells that are. */
-export const SUMMARY_CELLS = 4;
+export const SUMMARY_CELLS = 5;
 
 // The bits of a mark, in the first cell of a stat.
 /** It was once given a fractional value. */
@@ -216,6 +230,24 @@ export class SlabWriter {
   }
 }
 
+/** How often a recorded stat is read again at once while it is being counted, before the thread sleeps. */
+const TRIES = 1_000;
+
+/** How often the thread then sleeps, for a millisecond, until the writer must have died. */
+const NAPS = 20;
+
+const never = new Int32Array(new SharedArrayBuffer(4));
+
+/** What a reader must know to read a recorded stat as of one moment. */
+interface RecordedCells {
+  readonly cell: number;
+  readonly width: number;
+  readonly buckets: { readonly cell: number; readonly width: number }[];
+  epoch: number;
+  /** Whether its thread has ended while it counted. */
+  isBroken: boolean;
+}
+
 /** The side of a slab that any thread reads. */
 export class SlabReader {
   /** The numbers as they were at the last {@linkcode SlabReader.refresh}. */
@@ -224,32 +256,95 @@ export class SlabReader {
   marks: Uint8Array;
   #slab: Slab;
   #words: Int32Array;
+  #epochs: Int32Array;
   #next = FIRST_ENTRY;
   #usedCells = 0;
+  #recorded: Map<number, RecordedCells> = new Map();
   #decoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
   constructor(slab: Slab) {
     this.#slab = slab;
     this.marks = marksOf(slab);
     this.#words = wordsOf(slab);
+    this.#epochs = new Int32Array(slab.cells, 0, 0);
   }
 
-  /** Copies the numbers and returns the stats that are new since the last call. */
+  /** Copies the numbers and returns the entries that are new since the last call. */
   refresh(): Entry[] {
-    const end = Atomics.load(this.#words, USED);
-    if (this.#words.length < end) this.#words = wordsOf(this.#slab);
     const added: Entry[] = [];
-    while (this.#next < end) added.push(this.#readEntry());
-    if (this.cells.length < this.#usedCells) {
-      this.cells = new Float64Array(
-        Math.max(this.#usedCells, 2 * this.cells.length),
-      );
-      this.marks = marksOf(this.#slab);
+    for (const stat of this.#recorded.values()) {
+      stat.epoch = this.#epochOf(stat);
     }
+    this.#readEntries(added);
     // One copy, then work on the copy: a thread that keeps reading the shared
     // memory makes its writer slower.
-    this.cells.set(new Float64Array(this.#slab.cells, 0, this.#usedCells));
+    this.#copy(0, this.#usedCells);
+    for (const stat of this.#recorded.values()) {
+      const { epoch } = stat;
+      if (epoch % 2 !== 0 || epoch !== this.#epochOf(stat)) {
+        this.#copyAgain(stat, added);
+      }
+    }
     return added;
+  }
+
+  #epochOf({ cell }: RecordedCells): number {
+    return Atomics.load(this.#epochs, 2 * (cell + EPOCH));
+  }
+
+  #copy(start: number, end: number): void {
+    this.cells.set(
+      new Float64Array(this.#slab.cells, 8 * start, end - start),
+      start,
+    );
+  }
+
+  /** Copies a recorded stat as of a moment in which it is not being counted. */
+  #copyAgain(stat: RecordedCells, added: Entry[]): void {
+    for (let tries = 1, naps = 0; !stat.isBroken; tries++) {
+      const epoch = this.#epochOf(stat);
+      if (epoch % 2 === 0) {
+        // It may have got buckets.
+        this.#readEntries(added);
+        this.#copy(stat.cell, stat.cell + stat.width);
+        for (const { cell, width } of stat.buckets) {
+          this.#copy(cell, cell + width);
+        }
+        if (epoch === this.#epochOf(stat)) return;
+      }
+      if (tries % TRIES !== 0) continue;
+      Atomics.wait(never, 0, 0, 1);
+      stat.isBroken = ++naps === NAPS;
+    }
+  }
+
+  #readEntries(added: Entry[]): void {
+    const end = Atomics.load(this.#words, USED);
+    if (this.#words.length < end) this.#words = wordsOf(this.#slab);
+    if (this.#next === end) return;
+    while (this.#next < end) {
+      const entry = this.#readEntry();
+      added.push(entry);
+      this.#noteRecorded(entry);
+    }
+    this.marks = marksOf(this.#slab);
+    const { cells } = this;
+    if (cells.length < this.#usedCells) {
+      this.cells = new Float64Array(
+        Math.max(this.#usedCells, 2 * cells.length),
+      );
+      this.cells.set(cells);
+    }
+    this.#epochs = new Int32Array(this.#slab.cells, 0, 2 * this.#usedCells);
+  }
+
+  #noteRecorded({ kind, text, cell, width }: Entry): void {
+    if (kind === RECORDED) {
+      const stat = { cell, width, buckets: [], epoch: -1, isBroken: false };
+      this.#recorded.set(cell, stat);
+    } else if (kind === BUCKETS) {
+      this.#recorded.get(JSON.parse(text)[0])?.buckets.push({ cell, width });
+    }
   }
 
   #readEntry(): Entry {

@@ -9,13 +9,7 @@
 
 import { config } from "./config.ts";
 import { checkName, formatName, show } from "./lines.ts";
-import {
-  BOUND_HIGH,
-  BOUND_LOW,
-  BUCKETS_PER_OCTAVE,
-  GUESS,
-  HIGH_WORD,
-} from "./histogram.ts";
+import { HIGH_WORD, indexOfBits } from "./histogram.ts";
 import { type Description, GAUGE_MERGES } from "./host_stats.ts";
 import { type Labels, splitLabels, withLabels } from "./labels.ts";
 import { ProcessStats } from "./process_stats.ts";
@@ -23,6 +17,8 @@ import {
   BUCKETS,
   DESCRIPTION,
   type EntryKind,
+  EPOCH,
+  FOLD,
   FRACTIONAL,
   GAUGE,
   MAX,
@@ -343,97 +339,127 @@ class TimedGaugeHandle implements Gauge {
   }
 }
 
-/** How many factors of two there are in one entry of buckets. */
-const OCTAVES = 2;
+// An entry has 32 buckets: those of two octaves.
+const ENTRY_BITS = 5;
+const ENTRY_MASK = 2 ** ENTRY_BITS - 1;
+
+/** Finds the entry of buckets for an index. */
+class BucketTable {
+  // The first cell of each entry, or 0, from the lowest that there is.
+  #cells = new Int32Array(0);
+  #first = 0;
+
+  get(entry: number): number {
+    const place = entry - this.#first;
+    return place >= 0 && place < this.#cells.length ? this.#cells[place] : 0;
+  }
+
+  set(entry: number, cell: number): void {
+    const old = this.#cells;
+    if (old.length === 0) this.#first = entry;
+    const first = Math.min(this.#first, entry);
+    const end = Math.max(this.#first + old.length, entry + 1);
+    this.#cells = new Int32Array(end - first);
+    this.#cells.set(old, this.#first - first);
+    this.#cells[entry - first] = cell;
+    this.#first = first;
+  }
+}
 
 class RecordedHandle implements Series {
   readonly name: string;
   // Begin as numbers, as in a CounterHandle.
   #cell = 0;
   #start = 0;
-  #end = 0;
+  #last = 0;
   #next = 0;
-  // The first cell of each entry of buckets, or 0, by the high 11 bits of the
-  // values that belong there.
-  #buckets = new Int32Array(0);
-  #first = 0;
+  #blockEnd = 0;
+  readonly #positive = new BucketTable();
+  readonly #negative = new BucketTable();
 
   constructor(name: string, cell: number, width: number) {
     this.name = name;
     this.#cell = cell;
     this.#start = cell + SUMMARY_CELLS;
-    this.#end = cell + width;
-    this.#next = this.#start;
+    this.#last = cell + width - 1;
+    this.#beginBlock(this.#start);
   }
 
   record(value: number): void {
-    const cell = this.#cell;
     if (typeof value !== "number" || (value | 0) !== value) {
-      this.#check(value);
+      checkFinite(this.name, value);
+      if (!Number.isInteger(value)) ownSlab().mark(this.#cell, FRACTIONAL);
     }
     const next = this.#next;
+    // The last of a block, all of which is counted at once: 12 ns for each value
+    // of 100 stats, and 47 at random of 10 000. One by one it took 17 and 238,
+    // since what is counted lies in many places.
+    if (next === this.#blockEnd) return this.#endBlock(value);
+    // First the new gap: a reader in between sees two, and misses no value.
+    cells[next + 1] = NaN;
     cells[next] = value;
-    // A wrapped counter is faster than a remainder.
-    this.#next = next + 1 === this.#end ? this.#start : next + 1;
-
-    cells[cell + SUM] -= -value;
-    if (value < cells[cell + MIN]) cells[cell + MIN] = value;
-    if (value > cells[cell + MAX]) cells[cell + MAX] = value;
-    if (value === 0) {
-      cells[cell + ZEROS]++;
-      return;
-    }
-    // The bits of the next value towards zero, since a bucket counts its upper
-    // bound. Its exponent and what is known of its mantissa make the index, in
-    // a fifth of the time that a logarithm takes.
-    const low = (words[2 * next + 1 - HIGH_WORD] - 1) | 0;
-    const high = (words[2 * next + HIGH_WORD] - (low === -1 ? 1 : 0)) | 0;
-    let index = GUESS[(high >>> 13) & 127];
-    const bits = high & 0xfffff;
-    const bound = BOUND_HIGH[index + 1];
-    if (
-      bits > bound || (bits === bound && (low >>> 0) >= BOUND_LOW[index + 1])
-    ) index++;
-    const place = (high >>> 21) - this.#first;
-    let buckets = place >= 0 && place < this.#buckets.length
-      ? this.#buckets[place]
-      : 0;
-    if (buckets === 0) {
-      buckets = this.#addBuckets(high >>> 21);
-      if (buckets === 0) return;
-    }
-    cells[buckets + ((high >>> 16) & BUCKETS_PER_OCTAVE) + index]++;
+    this.#next = next + 1;
   }
 
-  #check(value: number): void {
-    checkFinite(this.name, value);
-    if (!Number.isInteger(value)) ownSlab().mark(this.#cell, FRACTIONAL);
-    // The sum stays finite.
-    const sum = cells[this.#cell + SUM] + value;
-    if (!Number.isFinite(sum)) {
-      cells[this.#cell + SUM] = Math.sign(sum) * Number.MAX_VALUE - value;
-    }
+  #beginBlock(start: number): void {
+    this.#next = start;
+    this.#blockEnd = Math.min(start + FOLD - 1, this.#last);
   }
 
-  /** Takes cells for the buckets of values with these high bits. Returns 0 if there is no memory. */
-  #addBuckets(highBits: number): number {
-    const old = this.#buckets;
-    if (old.length === 0) this.#first = highBits;
-    const first = Math.min(this.#first, highBits);
-    const end = Math.max(this.#first + old.length, highBits + 1);
-    const sign = highBits < 1024 ? 1 : -1;
-    const octave = OCTAVES * (highBits % 1024) - 1023;
+  #endBlock(value: number): void {
+    const next = this.#next;
+    const isTurn = next === this.#last;
+    const epoch = 2 * (this.#cell + EPOCH);
+    Atomics.add(words, epoch, 1);
+    cells[next] = value;
+    this.#count(next - (next - this.#start) % FOLD, next + 1);
+    cells[isTurn ? this.#start : next + 1] = NaN;
+    Atomics.add(words, epoch, 1);
+    this.#beginBlock(isTurn ? this.#start : next + 1);
+  }
+
+  /** Counts the values in some places of the ring. */
+  #count(start: number, end: number): void {
+    const cell = this.#cell;
+    let sum = cells[cell + SUM];
+    let min = cells[cell + MIN];
+    let max = cells[cell + MAX];
+    for (let i = start; i < end; i++) {
+      const value = cells[i];
+      sum += value;
+      if (value < min) min = value;
+      if (value > max) max = value;
+      if (value === 0) {
+        cells[cell + ZEROS]++;
+        continue;
+      }
+      const index = indexOfBits(
+        words[2 * i + HIGH_WORD],
+        words[2 * i + 1 - HIGH_WORD],
+      );
+      const table = value < 0 ? this.#negative : this.#positive;
+      const buckets = table.get(index >> ENTRY_BITS) ||
+        this.#addBuckets(table, index >> ENTRY_BITS);
+      if (buckets !== 0) cells[buckets + (index & ENTRY_MASK)]++;
+    }
+    // It stays finite.
+    cells[cell + SUM] = Math.min(
+      Math.max(sum, -Number.MAX_VALUE),
+      Number.MAX_VALUE,
+    );
+    cells[cell + MIN] = min;
+    cells[cell + MAX] = max;
+  }
+
+  /** Takes cells for buckets. Returns 0 if no memory is left. */
+  #addBuckets(table: BucketTable, entry: number): number {
+    const sign = table === this.#negative ? -1 : 1;
     const cell = allocate(
       BUCKETS,
-      JSON.stringify([this.#cell, sign, octave * BUCKETS_PER_OCTAVE]),
-      new Float64Array(OCTAVES * BUCKETS_PER_OCTAVE),
-    );
-    if (cell === undefined) return 0;
-    const buckets = new Int32Array(end - first);
-    buckets.set(old, this.#first - first);
-    buckets[highBits - first] = cell;
-    this.#buckets = buckets;
-    this.#first = first;
+      JSON.stringify([this.#cell, sign, entry << ENTRY_BITS]),
+      new Float64Array(1 << ENTRY_BITS),
+    ) ?? 0;
+    if (cell !== 0) table.set(entry, cell);
     return cell;
   }
 }
@@ -712,15 +738,14 @@ function seriesHandle(
       );
     }
   }
-  const initial = new Float64Array(SUMMARY_CELLS + config.windowSize).fill(NaN);
-  initial[SUM] = initial[ZEROS] = 0;
-  initial[MIN] = Infinity;
-  initial[MAX] = -Infinity;
+  const width = SUMMARY_CELLS + config.windowSize + 1;
+  const initial = new Float64Array(width).fill(NaN);
+  initial.set([0, Infinity, -Infinity, 0, 0]);
   const description = JSON.stringify({ name, percentiles, mean });
   const cell = isFull() ? undefined : allocate(RECORDED, description, initial);
   if (cell === undefined) return new RefusedHandle(name);
   for (const label of names) labelled.set(label, name);
-  const handle = new RecordedHandle(name, cell, initial.length);
+  const handle = new RecordedHandle(name, cell, width);
   recorded.set(name, handle);
   return handle;
 }
