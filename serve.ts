@@ -9,8 +9,17 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { resolve } from "@std/path";
 import { config, DEFAULT_PIPE_DIR } from "./config.ts";
+import { guard, isLoopback } from "./guard.ts";
 import { VERSION } from "./version.ts";
 import type { Handler, HandlerOptions } from "./web.ts";
+
+/** Where to listen. */
+export interface Address {
+  readonly ip: string;
+  readonly port: number;
+  /** A certificate and its key, in PEM, to serve https. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+}
 
 /** What the program needs of the runtime that it runs on. */
 export interface Host {
@@ -22,6 +31,8 @@ export interface Host {
   print(line: string): void;
   /** Prints a line where errors go. */
   printError(line: string): void;
+  /** Reads a file. */
+  readText(path: string): string;
   /** Ends the program. */
   exit(code: number): never;
   /**
@@ -32,8 +43,7 @@ export interface Host {
    */
   listen(
     handler: Handler,
-    ip: string,
-    port: number,
+    address: Address,
     onListen: (port: number) => void,
   ): Promise<void>;
 }
@@ -51,6 +61,11 @@ Usage: ${command} [flags]
                        ${DEFAULT_PIPE_DIR})
   -s, --state FILE     keeps the totals of killed programs in FILE, over
                        restarts of this service
+      --token-file FILE
+                       answers only those who send what FILE holds, as
+                       "Authorization: Bearer TOKEN"
+      --cert FILE      serves https with this certificate, in PEM
+      --key FILE       the key of the certificate, in PEM
   -h, --help           print this and exit
       --version        print the version and exit
 
@@ -77,16 +92,21 @@ export function normalizePath(path: string): string | undefined {
 /** Thrown for flags that make no sense. */
 class UsageError extends Error {}
 
+/** The flags that name a file to read. */
+const FILES = ["token-file", "cert", "key"] as const;
+
 interface Flags extends HandlerOptions {
+  readonly token: string | undefined;
+  readonly tls: Address["tls"];
   readonly port: number;
   readonly ip: string;
   readonly help: boolean;
   readonly version: boolean;
 }
 
-function parseFlags(args: string[]): Flags {
-  const flags = parseArgs(args, {
-    string: ["port", "ip", "path", "pipe-dir", "state"],
+function parseFlags(host: Host): Flags {
+  const flags = parseArgs(host.args, {
+    string: ["port", "ip", "path", "pipe-dir", "state", ...FILES],
     boolean: ["help", "version"],
     alias: {
       p: "port",
@@ -109,7 +129,16 @@ function parseFlags(args: string[]): Flags {
   if (flags["--"].length > 0) {
     throw new UsageError(`unexpected argument ${flags["--"][0]}`);
   }
-  for (const name of ["port", "ip", "path", "pipe-dir", "state"] as const) {
+  for (
+    const name of [
+      "port",
+      "ip",
+      "path",
+      "pipe-dir",
+      "state",
+      ...FILES,
+    ] as const
+  ) {
     if (flags[name] === "") throw new UsageError(`--${name} needs a value`);
   }
   const port = Number(flags.port);
@@ -125,7 +154,26 @@ function parseFlags(args: string[]): Flags {
     );
   }
   const dir = flags["pipe-dir"];
+  const [token, cert, key] = FILES.map((name) => {
+    const path = flags[name];
+    if (path === undefined) return undefined;
+    try {
+      return host.readText(path);
+    } catch (error) {
+      throw new UsageError(
+        `cannot read --${name}: ${(error as Error).message}`,
+      );
+    }
+  });
+  if (token?.trim() === "") {
+    throw new UsageError("--token-file must hold a token, got an empty file");
+  }
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new UsageError("--cert and --key need each other");
+  }
   return {
+    token: token?.trim(),
+    tls: cert === undefined || key === undefined ? undefined : { cert, key },
     port,
     ip: flags.ip,
     path,
@@ -143,28 +191,38 @@ export async function serve(
 ): Promise<void> {
   let flags;
   try {
-    flags = parseFlags(host.args);
+    flags = parseFlags(host);
   } catch (error) {
     host.printError(`statvent: ${(error as Error).message}; see --help`);
     return host.exit(2);
   }
   if (flags.help) return host.print(help(host.command));
   if (flags.version) return host.print(`statvent ${VERSION}`);
-  const { ip, port, path } = flags;
+  const { ip, port, path, token, tls } = flags;
+  const scheme = tls === undefined ? "http" : "https";
+  const loopback = isLoopback(ip);
   const name = ip.includes(":") ? `[${ip}]` : ip;
   let handler;
   try {
-    handler = createHandler({
-      ...flags,
-      onError: ({ message }) => host.printError(`statvent: ${message}`),
-    });
+    const onError = ({ message }: Error) =>
+      host.printError(`statvent: ${message}`);
+    handler = guard(createHandler({ ...flags, onError }), { loopback, token });
   } catch (error) {
     host.printError(`statvent: ${(error as Error).message}`);
     return host.exit(1);
   }
   try {
-    await host.listen(handler, ip, port, (port) => {
-      host.print(`Serving stats on http://${name}:${port}${path}`);
+    await host.listen(handler, { ip, port, tls }, (port) => {
+      host.print(`Serving stats on ${scheme}://${name}:${port}${path}`);
+      if (!loopback && token === undefined) {
+        host.printError(
+          "statvent: whoever reaches this address can read the stats; see --token-file",
+        );
+      } else if (!loopback && tls === undefined) {
+        host.printError(
+          "statvent: the token can be read on its way; see --cert",
+        );
+      }
     });
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };

@@ -13,11 +13,13 @@ const denoHost: Host = {
   command: "deno run -A jsr:@statvent/statvent/web",
   print: (line) => console.log(line),
   printError: (line) => console.error(line),
+  readText: (path) => Deno.readTextFileSync(path),
   exit: (code) => Deno.exit(code),
-  listen: async (handler, hostname, port, onListen) => {
+  listen: async (handler, { ip, port, tls }, onListen) => {
     const server = Deno.serve({
-      hostname,
+      hostname: ip,
       port,
+      ...tls,
       onListen: ({ port }) => onListen(port),
     }, handler);
     const stop = () => {

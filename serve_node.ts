@@ -4,7 +4,13 @@
  * @module
  */
 
-import { createServer, type IncomingMessage } from "node:http";
+import { readFileSync } from "node:fs";
+import {
+  createServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import process from "node:process";
 import type { Host } from "./serve.ts";
 
@@ -31,15 +37,20 @@ export const nodeHost: Host = {
   command: "npx statvent serve",
   print: (line) => console.log(line),
   printError: (line) => console.error(line),
+  readText: (path) => readFileSync(path, "utf8"),
   exit: (code) => process.exit(code),
-  listen: (handler, hostname, port, onListen) => {
+  listen: (handler, { ip, port, tls }, onListen) => {
     // A client that is slow to send its headers gets 408, one whose headers
     // are huge 431, both from the server itself.
-    const server = createServer({
+    const options = {
       headersTimeout: REQUEST_MS,
       requestTimeout: REQUEST_MS,
       connectionsCheckingInterval: 1_000,
-    }, async (incoming, outgoing) => {
+    };
+    const serve = async (
+      incoming: IncomingMessage,
+      outgoing: ServerResponse,
+    ) => {
       let request;
       try {
         request = toRequest(incoming);
@@ -52,7 +63,10 @@ export const nodeHost: Host = {
       // Of a client that has gone meanwhile nobody is told.
       outgoing.writeHead(response.status, [...response.headers].flat());
       outgoing.end(body);
-    });
+    };
+    const server = tls === undefined
+      ? createServer(options, serve)
+      : createTlsServer({ ...options, ...tls }, serve);
     return new Promise((resolve, reject) => {
       const stop = () => {
         // Once more ends the program the hard way.
@@ -65,7 +79,7 @@ export const nodeHost: Host = {
       const signals = ["SIGINT", "SIGTERM"] as const;
       for (const signal of signals) process.on(signal, stop);
       server.on("error", reject);
-      server.listen(port, hostname, () => {
+      server.listen(port, ip, () => {
         const address = server.address();
         onListen(typeof address === "object" && address ? address.port : port);
       });

@@ -125,6 +125,14 @@ function beside(path: string, name: string): string {
 
 const encoder = new TextEncoder();
 
+/** What all answers say. Names of stats are anybody's, and no page. */
+const ALWAYS = {
+  "cache-control": "no-cache",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+  "x-content-type-options": "nosniff",
+};
+
 function answer(
   status: number,
   body: unknown,
@@ -146,7 +154,7 @@ function respond(
     headers: {
       "content-type": "application/json",
       "content-length": `${bytes.length}`,
-      "cache-control": "no-cache",
+      ...ALWAYS,
       ...headers,
     },
   });
@@ -213,7 +221,7 @@ async function conditional(
   if (!ifNoneMatch(request.headers.get("if-none-match"), etag)) {
     return new Response(null, {
       status: 304,
-      headers: { etag, "cache-control": "no-cache" },
+      headers: { ...ALWAYS, etag },
     });
   }
   const all = new Uint8Array(bytes.length + after.length);
