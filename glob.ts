@@ -1,39 +1,80 @@
 /**
- * Matches names with `*` and `?`.
+ * Patterns for names, as `fnmatch` of Python has them: `*` is any text, `?` any
+ * character, `[a-z]` one of these, `[!a-z]` one of the others.
  *
  * Pure: no clock, no I/O. Imports nothing.
  *
  * @module
  */
 
-/**
- * Whether a text matches a pattern as a whole: `*` stands for any text, `?` for
- * any one character, everything else for itself. Takes time in proportion to
- * the product of the lengths at most, whatever the pattern.
- *
- * @param pattern The pattern.
- * @param text The text.
- */
-export function matchesGlob(pattern: string, text: string): boolean {
-  let at = 0;
-  let next = 0;
-  // Where the last `*` stands, and the end of what it stands for.
-  let star = -1;
-  let starEnd = 0;
-  while (next < text.length) {
-    if (pattern[at] === "*") {
-      star = at++;
-      starEnd = next;
-    } else if (
-      at < pattern.length && (pattern[at] === "?" || pattern[at] === text[next])
-    ) {
-      at++;
-      next++;
-    } else if (star !== -1) {
-      at = star + 1;
-      next = ++starEnd;
-    } else return false;
+/** Whether a character is one that a part of a glob stands for. */
+type Part = (character: string) => boolean;
+
+const STAR = Symbol("*");
+
+/** What stands between the brackets of `[a-z_]`. */
+function parseSet(set: readonly string[]): Part {
+  const negated = set[0] === "!";
+  const ranges: [number, number][] = [];
+  for (let i = negated ? 1 : 0; i < set.length; i++) {
+    const from = set[i].codePointAt(0)!;
+    if (set[i + 1] === "-" && i + 2 < set.length) {
+      ranges.push([from, set[i += 2].codePointAt(0)!]);
+    } else ranges.push([from, from]);
   }
-  while (pattern[at] === "*") at++;
-  return at === pattern.length;
+  return (character) => {
+    const point = character.codePointAt(0)!;
+    return negated !== ranges.some(([a, b]) => a <= point && point <= b);
+  };
+}
+
+function parseGlob(glob: string): (Part | typeof STAR)[] {
+  const parts: (Part | typeof STAR)[] = [];
+  const characters = [...glob];
+  for (let i = 0; i < characters.length; i++) {
+    const c = characters[i];
+    if (c === "*") parts.push(STAR);
+    else if (c === "?") parts.push(() => true);
+    else {
+      // A bracket that comes first, or first after "!", is one of the set.
+      const first = i + (characters[i + 1] === "!" ? 2 : 1);
+      const end = c === "[" ? characters.indexOf("]", first + 1) : -1;
+      if (end === -1) parts.push((character) => character === c);
+      else {
+        parts.push(parseSet(characters.slice(i + 1, end)));
+        i = end;
+      }
+    }
+  }
+  return parts;
+}
+
+/**
+ * Makes a test of a glob, as `fnmatch` of Python has it. Takes time in
+ * proportion to both lengths, not more, whatever the glob.
+ */
+export function compileGlob(glob: string): (text: string) => boolean {
+  const parts = parseGlob(glob);
+  return (text) => {
+    const characters = [...text];
+    let p = 0;
+    let retry = -1;
+    let from = 0;
+    for (let i = 0; i < characters.length;) {
+      const part = parts[p];
+      if (part === STAR) {
+        retry = ++p;
+        from = i;
+      } else if (part?.(characters[i])) {
+        p++;
+        i++;
+      } else if (retry !== -1) {
+        // The last star takes one character more.
+        p = retry;
+        i = ++from;
+      } else return false;
+    }
+    while (parts[p] === STAR) p++;
+    return p === parts.length;
+  };
 }

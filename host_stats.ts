@@ -65,6 +65,7 @@ export type ProcessState = "ok" | "dead" | "timeout" | "invalid";
 
 /** One process of the host. */
 export interface ProcessStatus {
+  /** Its id. */
   readonly pid: number;
   /** Its name, if it says one. */
   readonly name: string | undefined;
@@ -72,6 +73,7 @@ export interface ProcessStatus {
   readonly runtime: string | undefined;
   /** When it started, in seconds since 1970, if it says so. */
   readonly start: number | undefined;
+  /** Whether it answers. */
   readonly state: ProcessState;
   /** How old its values are, in seconds; `undefined` if there are none. */
   readonly age: number | undefined;

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { matchesGlob } from "./glob.ts";
+import { compileGlob } from "./glob.ts";
 import type { HostStats } from "./host_stats.ts";
 import { splitLabels } from "./labels.ts";
 import { parseNumber, show } from "./lines.ts";
@@ -122,17 +122,17 @@ export function parseQuery(parameters: URLSearchParams): Query {
   const match = parameters.get("match");
   if (match === "") throw refuse("match", 'a pattern such as "http.*"', match);
   const query = parameters.get("query");
+  const matches = match === null ? undefined : compileGlob(match);
   const isWanted = query === null ? undefined : parseComparison(query);
   return {
     format,
     byProcess,
     pid: pid === null ? undefined : Number(pid),
     aggregate: choose(parameters, "aggr", ["sum", "min", "max", "mean"]),
-    keep: match === null
+    keep: matches === undefined
       ? isWanted
       : (name, value) =>
-        (matchesGlob(match, name) ||
-          matchesGlob(match, splitLabels(name).family)) &&
+        (matches(name) || matches(splitLabels(name).family)) &&
         (isWanted === undefined || isWanted(name, value)),
   };
 }

@@ -8,8 +8,11 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { resolve } from "@std/path";
+import { Collector } from "./collect.ts";
 import { config, DEFAULT_PIPE_DIR } from "./config.ts";
 import { guard, isLoopback } from "./guard.ts";
+import { type Push, startPush } from "./push.ts";
+import { parsePushFlags, type PushFlags } from "./push_flags.ts";
 import { VERSION } from "./version.ts";
 import type { Handler, HandlerOptions } from "./web.ts";
 
@@ -61,6 +64,19 @@ Usage: ${command} [flags]
                        ${DEFAULT_PIPE_DIR})
   -s, --state FILE     keeps the totals of killed programs in FILE, over
                        restarts of this service
+      --graphite HOST[:PORT]
+                       pushes to Graphite (port 2003)
+      --graphite-pickle HOST[:PORT]
+                       the same, as pickles (2004)
+      --statsd HOST[:PORT]
+                       pushes to StatsD (8125)
+      --otlp URL       pushes to an OpenTelemetry collector
+      --interval SECONDS
+                       how often to push (10)
+      --prefix PREFIX  what stands before every name that is pushed ({host})
+      --allow GLOB     pushes what matches; of these two the last one decides
+      --forbid GLOB    does not push what matches
+      --prune GLOB     pushes nothing that matches or is below it
       --token-file FILE
                        answers only those who send what FILE holds, as
                        "Authorization: Bearer TOKEN"
@@ -73,6 +89,7 @@ Examples:
   ${command}
   ${command} --port 8080 --path /
   ${command} --state /var/lib/statvent.json
+  ${command} --graphite 10.0.0.1 --forbid '*' --allow 'http.*'
   curl 'http://127.0.0.1:7828/stats?format=prettyjson'
   curl http://127.0.0.1:7828/processes
   curl http://127.0.0.1:7828/metrics`;
@@ -97,6 +114,7 @@ const FILES = ["token-file", "cert", "key"] as const;
 
 interface Flags extends HandlerOptions {
   readonly token: string | undefined;
+  readonly push: PushFlags | undefined;
   readonly tls: Address["tls"];
   readonly port: number;
   readonly ip: string;
@@ -105,7 +123,8 @@ interface Flags extends HandlerOptions {
 }
 
 function parseFlags(host: Host): Flags {
-  const flags = parseArgs(host.args, {
+  const { push, rest } = parsePushFlags(host.args);
+  const flags = parseArgs(rest, {
     string: ["port", "ip", "path", "pipe-dir", "state", ...FILES],
     boolean: ["help", "version"],
     alias: {
@@ -173,6 +192,7 @@ function parseFlags(host: Host): Flags {
   }
   return {
     token: token?.trim(),
+    push,
     tls: cert === undefined || key === undefined ? undefined : { cert, key },
     port,
     ip: flags.ip,
@@ -198,39 +218,49 @@ export async function serve(
   }
   if (flags.help) return host.print(help(host.command));
   if (flags.version) return host.print(`statvent ${VERSION}`);
-  const { ip, port, path, token, tls } = flags;
+  const { ip, port, path, token, tls, push } = flags;
   const scheme = tls === undefined ? "http" : "https";
   const loopback = isLoopback(ip);
   const name = ip.includes(":") ? `[${ip}]` : ip;
-  let handler;
+  const log = (line: string) => host.printError(`statvent: ${line}`);
+  let collector: Collector;
   try {
-    const onError = ({ message }: Error) =>
-      host.printError(`statvent: ${message}`);
-    handler = guard(createHandler({ ...flags, onError }), { loopback, token });
+    collector = new Collector({
+      ...flags,
+      onError: (error) => log(error.message),
+    });
   } catch (error) {
-    host.printError(`statvent: ${(error as Error).message}`);
+    log((error as Error).message);
     return host.exit(1);
   }
+  const handler = guard(createHandler({ path, collector }), {
+    loopback,
+    token,
+  });
+  let pushing: Push | undefined;
   try {
     await host.listen(handler, { ip, port, tls }, (port) => {
       host.print(`Serving stats on ${scheme}://${name}:${port}${path}`);
       if (!loopback && token === undefined) {
-        host.printError(
-          "statvent: whoever reaches this address can read the stats; see --token-file",
+        log(
+          "whoever reaches this address can read the stats; see --token-file",
         );
       } else if (!loopback && tls === undefined) {
-        host.printError(
-          "statvent: the token can be read on its way; see --cert",
-        );
+        log("the token can be read on its way; see --cert");
+      }
+      if (push !== undefined) {
+        const collect = () => collector.collect();
+        pushing = startPush({ ...push, collect, log });
       }
     });
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
-    host.printError(
+    log(
       code === "EADDRINUSE"
-        ? `statvent: port ${port} on ${ip} is in use; choose another with --port`
-        : `statvent: cannot listen on ${name}:${port}: ${message}`,
+        ? `port ${port} on ${ip} is in use; choose another with --port`
+        : `cannot listen on ${name}:${port}: ${message}`,
     );
     return host.exit(1);
   }
+  await pushing?.stop();
 }
