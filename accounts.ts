@@ -9,8 +9,8 @@
  */
 
 import { COUNTER, type ProcessStatus } from "./host_stats.ts";
-import { type Ended, type Ledger, processKey } from "./ledger.ts";
-import type { Problem } from "./pipe_reader.ts";
+import { type Ended, type Ledger, ownKey, processKey } from "./ledger.ts";
+import type { PipeReading, Problem } from "./pipe_reader.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { Totals } from "./totals.ts";
 
@@ -20,6 +20,8 @@ const MAX_GONE = 64;
 /** What a process last said. */
 export interface Known {
   readonly pid: number;
+  /** The id of the user whose pipe it is. */
+  readonly owner: number;
   /** When the process started, as the system says it. */
   readonly systemStart: string | undefined;
   readonly snapshot: Snapshot;
@@ -33,8 +35,8 @@ export interface Known {
 export interface Reading {
   readonly pid: number;
   /** When the process started, as the system says it. */
-  readonly systemStart: string | undefined;
-  readonly result: { snapshot: Snapshot; bytes: Uint8Array } | Problem;
+  readonly systemStart: () => string | undefined;
+  readonly result: PipeReading | Problem;
 }
 
 /** All that was read at one time. */
@@ -75,7 +77,8 @@ export class Accounts {
   /** The processes that live, as far as is known, by their keys. */
   readonly known: Map<string, Known> = new Map();
   /** Those that were killed lately, oldest first. */
-  readonly gone: Map<string, Pick<Known, "snapshot" | "bytes">> = new Map();
+  readonly gone: Map<string, Pick<Known, "owner" | "snapshot" | "bytes">> =
+    new Map();
   /** What those that were killed before have counted, and ledgers that were lost. */
   readonly totals: Totals = new Totals();
   /** The ledgers, by their owners, as they were last read. */
@@ -93,12 +96,14 @@ export class Accounts {
     }
     const isMissed = this.#noteLedgers(host.ledgers);
     const covered = new Set([
-      ...host.ended.map(({ key }) => key),
-      ...[...this.ledgers.values()].flatMap(({ info }) => info.ended),
+      ...host.ended.map(({ owner, key }) => ownKey(owner, key)),
+      ...[...this.ledgers.values()].flatMap(({ owner, info }) =>
+        info.ended.map((key) => ownKey(owner, key))
+      ),
     ]);
     for (const [key, known] of this.known) {
-      const { pid, systemStart } = known;
-      if (covered.has(key)) this.known.delete(key);
+      const { pid, owner, systemStart } = known;
+      if (covered.has(ownKey(owner, key))) this.known.delete(key);
       else if (keys.get(pid) === key) continue;
       else if (!keys.has(pid) && host.lives(pid, systemStart) === true) {
         // It has no pipe at the moment.
@@ -109,8 +114,10 @@ export class Accounts {
         if (!isMissed) this.gone.set(key, known);
       }
     }
-    for (const key of this.gone.keys()) {
-      if (covered.has(key) || this.known.has(key)) this.gone.delete(key);
+    for (const [key, { owner }] of this.gone) {
+      if (covered.has(ownKey(owner, key)) || this.known.has(key)) {
+        this.gone.delete(key);
+      }
     }
     for (const [key, { snapshot }] of this.gone) {
       if (this.gone.size <= MAX_GONE) break;
@@ -148,12 +155,13 @@ export class Accounts {
     if ("failure" in result) {
       return result.failure === "dead" ? undefined : lastKey;
     }
-    const { snapshot, bytes } = result;
+    const { snapshot, bytes, owner } = result;
     const key = this.#identify(pid, systemStart, snapshot, lastKey);
     const first = this.known.get(key);
     this.known.set(key, {
       pid,
-      systemStart: first?.systemStart ?? systemStart,
+      owner,
+      systemStart: first === undefined ? systemStart() : first.systemStart,
       snapshot,
       bytes,
       time: now,
@@ -170,7 +178,7 @@ export class Accounts {
 
   #identify(
     pid: number,
-    systemStart: string | undefined,
+    systemStart: () => string | undefined,
     snapshot: Snapshot,
     lastKey: string | undefined,
   ): string {
@@ -178,7 +186,7 @@ export class Accounts {
       return processKey(pid, snapshot.process.start);
     }
     // It does not say. So the system does, and a counter that falls.
-    const base = processKey(pid, `system ${systemStart ?? "unknown"}`);
+    const base = processKey(pid, `system ${systemStart() ?? "unknown"}`);
     if (lastKey === undefined || !lastKey.startsWith(base)) return base;
     const last = this.known.get(lastKey);
     return last !== undefined && hasFallen(last.snapshot, snapshot)

@@ -10,10 +10,15 @@
 import { type Accounted, Accounts } from "./accounts.ts";
 import { config } from "./config.ts";
 import { pipePath, privatePrefix } from "./fifo_pool.ts";
-import { countStates, type HostStats, toMap } from "./host_stats.ts";
+import {
+  countStates,
+  type HostStats,
+  type ProcessStatus,
+  toMap,
+} from "./host_stats.ts";
 import { LedgerReader } from "./ledger.ts";
 import { merge, type MergeInput } from "./merge.ts";
-import { readPipe } from "./pipe_reader.ts";
+import { newBudget, readPipe } from "./pipe_reader.ts";
 import { runtime } from "./runtime.ts";
 import { NameTable, type Snapshot, SnapshotParser } from "./snapshot.ts";
 import { loadState, saveState } from "./state.ts";
@@ -41,8 +46,11 @@ export interface CollectorOptions {
    * needs its own.
    */
   state?: string;
-  /** Called with an error that keeps the state from being written, once until it is written again. */
-  onError?: (error: Error) => void;
+  /**
+   * Takes a line about a pipe that gives no snapshot, or a state that cannot be
+   * written: once, until that is over or something else is wrong.
+   */
+  log?: (line: string) => void;
 }
 
 /** What was read at one time: all that can be merged. */
@@ -75,7 +83,8 @@ export class Collector {
   readonly #pipeDir: string | undefined;
   readonly #deadline: number;
   readonly #state: string | undefined;
-  readonly #onError: (error: Error) => void;
+  readonly #log: (line: string) => void;
+  #problems: Set<string> = new Set();
   #hasFailed = false;
   readonly #accounts: Accounts = new Accounts();
   readonly #ledgers: LedgerReader = new LedgerReader();
@@ -94,7 +103,7 @@ export class Collector {
    * message says what to do.
    */
   constructor(options: CollectorOptions = {}) {
-    const { pipeDir, deadline = 250, state, onError = () => {} } = options;
+    const { pipeDir, deadline = 250, state, log = () => {} } = options;
     if (!(deadline > 0)) {
       throw new RangeError(
         `Cannot collect: the deadline must be a positive number of milliseconds, got ${deadline}`,
@@ -103,7 +112,7 @@ export class Collector {
     this.#pipeDir = pipeDir;
     this.#deadline = deadline;
     this.#state = state;
-    this.#onError = onError;
+    this.#log = log;
     if (state !== undefined) {
       loadState(state, this.#accounts, this.#table);
       saveState(state, this.#accounts);
@@ -138,13 +147,15 @@ export class Collector {
     const deadline = performance.now() + this.#deadline;
     const dir = this.#pipeDir ?? config.pipeDir;
     const exists = runtime.identify(dir) !== undefined;
-    const pids = exists ? pidsIn(dir) : [];
+    const { pids, misnamed } = exists ? namesIn(dir) : NOTHING;
+    const budget = newBudget();
     const parsers = new Map<number, SnapshotParser>();
     const results = await Promise.all(pids.map((pid) => {
       const parser = this.#parsers.get(pid) ?? new SnapshotParser(this.#table);
       parsers.set(pid, parser);
       const isAnnotated = this.#annotated.has(pid);
-      return readPipe(pipePath(dir, pid), pid, parser, deadline, isAnnotated);
+      const path = pipePath(dir, pid);
+      return readPipe(path, pid, parser, deadline, isAnnotated, budget);
     }));
     this.#parsers = parsers;
     const left = exists
@@ -155,7 +166,8 @@ export class Collector {
     for (const [i, result] of results.entries()) {
       if (result === undefined) continue;
       const pid = pids[i];
-      readings.push({ pid, systemStart: runtime.processStart(pid), result });
+      const systemStart = () => runtime.processStart(pid);
+      readings.push({ pid, systemStart, result });
       if ("snapshot" in result) {
         if (result.snapshot.annotated) annotated.add(pid);
       } else if (result.failure === "dead") removePipes(dir, pid);
@@ -177,7 +189,29 @@ export class Collector {
       },
     });
     this.#save();
-    return this.#complete(accounted);
+    const processes = [
+      ...misnamed.map((name): ProcessStatus => ({
+        ...NO_PROCESS,
+        error: `${name} must be named after a process id`,
+      })),
+      ...accounted.processes,
+    ];
+    this.#logProblems(dir, processes);
+    return this.#complete({ ...accounted, processes });
+  }
+
+  /** Says what is wrong with a pipe, once until it is something else. */
+  #logProblems(dir: string, processes: readonly ProcessStatus[]): void {
+    const problems = new Set<string>();
+    for (const { pid, state, error } of processes) {
+      if (error === undefined || state === "dead") continue;
+      const problem = pid === 0
+        ? `${dir}/${error}`
+        : `${pipePath(dir, pid)}: ${error}`;
+      problems.add(problem);
+      if (!this.#problems.has(problem)) this.#log(problem);
+    }
+    this.#problems = problems;
   }
 
   /** Writes the state before anybody sees totals that it does not have. */
@@ -187,7 +221,7 @@ export class Collector {
       saveState(this.#state, this.#accounts);
       this.#hasFailed = false;
     } catch (error) {
-      if (!this.#hasFailed) this.#onError(error as Error);
+      if (!this.#hasFailed) this.#log((error as Error).message);
       this.#hasFailed = true;
     }
   }
@@ -213,12 +247,33 @@ export class Collector {
   }
 }
 
-/** The processes that have a pipe, in ascending order. */
-function pidsIn(dir: string): number[] {
-  return runtime.list(dir)
-    .flatMap((name) => PUBLIC_NAME.exec(name)?.slice(1).map(Number) ?? [])
-    .sort((a, b) => a - b);
+/** The processes that have a pipe, in ascending order, and what looks like a pipe of none. */
+function namesIn(dir: string): { pids: number[]; misnamed: string[] } {
+  const pids: number[] = [];
+  const misnamed: string[] = [];
+  for (const name of runtime.list(dir)) {
+    const match = PUBLIC_NAME.exec(name);
+    if (match !== null) pids.push(Number(match[1]));
+    else if (name.endsWith(".stats") && !name.startsWith(".")) {
+      misnamed.push(name);
+    }
+  }
+  return { pids: pids.sort((a, b) => a - b), misnamed: misnamed.slice(0, 100) };
 }
+
+const NOTHING = { pids: [], misnamed: [] };
+
+/** What is said of a file that is of no process. */
+const NO_PROCESS: ProcessStatus = {
+  pid: 0,
+  name: undefined,
+  runtime: undefined,
+  start: undefined,
+  state: "invalid",
+  age: undefined,
+  stalled: undefined,
+  error: undefined,
+};
 
 /** Removes what a dead process has left behind, as far as that may be removed. */
 function removePipes(dir: string, pid: number): void {

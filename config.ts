@@ -25,6 +25,16 @@ export interface Config {
    */
   pipeDir: string;
   /**
+   * The access mode of the pipe directory, if it has to be created: `0o755` by
+   * default, so that nobody else can put anything into it. `0o1777` lets several
+   * users share it. Taken when the recorder starts.
+   *
+   * @throws {RangeError} On setting anything but 0o700 to 0o1777, a mode by which
+   * its owner may not do everything, or one by which others may write without
+   * the sticky bit (0o1000).
+   */
+  pipeDirMode: number;
+  /**
    * The access mode of the pipes, `0o644` by default. Taken when the recorder
    * starts.
    *
@@ -165,6 +175,7 @@ function checkPercentiles(value: readonly Percentile[]): void {
 
 class CheckedConfig implements Config {
   #pipeDir: string | undefined;
+  #pipeDirMode = 0o755;
   #pipeMode = 0o644;
   #annotations = true;
   #windowSize = 100;
@@ -182,6 +193,20 @@ class CheckedConfig implements Config {
   set pipeDir(value: string) {
     checkPipeDir(value);
     this.#pipeDir = value.replace(/(?<=.)\/+$/, "");
+  }
+
+  get pipeDirMode(): number {
+    return this.#pipeDirMode;
+  }
+  set pipeDirMode(value: number) {
+    check(
+      Number.isInteger(value) && value <= 0o1777 && (value & 0o700) === 0o700 &&
+        ((value & 0o022) === 0 || (value & 0o1000) !== 0),
+      "pipeDirMode",
+      "a mode from 0o700 to 0o1777 by which its owner may do everything, with the sticky bit if others may write",
+      typeof value === "number" ? `0o${value.toString(8)}` : value,
+    );
+    this.#pipeDirMode = value;
   }
 
   get pipeMode(): number {

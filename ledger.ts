@@ -31,6 +31,11 @@ export function processKey(pid: number, start: number | string): string {
   }`;
 }
 
+/** The same, of one user: nobody can end the processes of another. */
+export function ownKey(owner: number, key: string): string {
+  return `${key} of ${owner}`;
+}
+
 const ENDED = /^\.ended\.([1-9]\d{0,9})\.(\d{1,16})$/;
 const LEDGER = /^\.ledger\.(\d{1,10})$/;
 
@@ -54,6 +59,8 @@ export function writeEnded(
 /** The last values of a process that has ended. */
 export interface Ended {
   readonly key: string;
+  /** The id of the user whose file it is. */
+  readonly owner: number;
   readonly snapshot: Snapshot;
 }
 
@@ -117,9 +124,15 @@ export class LedgerReader {
     const ledgers = runtime.list(dir).flatMap((name) =>
       this.#readLedger(`${dir}/${name}`, Number(LEDGER.exec(name)?.[1]), table)
     );
-    const taken = new Set(ledgers.flatMap(({ info }) => info.ended));
-    const ended = files.flatMap(({ key, snapshot }) =>
-      snapshot === undefined || taken.has(key) ? [] : [{ key, snapshot }]
+    const taken = new Set(
+      ledgers.flatMap(({ owner, info }) =>
+        info.ended.map((key) => ownKey(owner, key))
+      ),
+    );
+    const ended = files.flatMap(({ key, owner, snapshot }) =>
+      snapshot === undefined || taken.has(ownKey(owner, key))
+        ? []
+        : [{ key, owner, snapshot }]
     );
     for (const owner of new Set(files.map(({ owner }) => owner))) {
       takeIn(dir, owner);

@@ -8,6 +8,7 @@
 
 import { runtime } from "./runtime.ts";
 import {
+  LateError,
   type Snapshot,
   SnapshotError,
   type SnapshotParser,
@@ -20,11 +21,33 @@ export interface Problem {
   readonly why: string;
 }
 
-/** What is read at most. A hundred thousand stats take 4 MB. */
-const MAX_BYTES = 64 * 2 ** 20;
+/** What is read of one pipe at most. A hundred thousand stats take 4 MB. */
+const MAX_BYTES = 16 * 2 ** 20;
+
+/** What is read of all pipes at most. */
+const BUDGET_BYTES = 256 * 2 ** 20;
+
+/** How much is left to read. */
+export interface Budget {
+  /** Of all pipes. */
+  bytes: number;
+}
+
+/** What may be read at one time. */
+export function newBudget(): Budget {
+  return { bytes: BUDGET_BYTES };
+}
+
+/** Thrown for what another user has put in the place of a pipe. */
+class ForeignError extends Error {
+  override message = "It must be a pipe of the user of its process";
+}
 
 /** How much is read in one turn, so that other pipes get theirs. */
 const TURN_BYTES = 2 ** 20;
+
+/** How long after the deadline a text may be parsed that came in time, in milliseconds. */
+const LATE_MS = 25;
 
 /** How many wrong texts, none of which looks like a part of one, are enough. */
 const DOUBTS = 3;
@@ -52,11 +75,18 @@ function join(pieces: readonly Uint8Array[], length: number): Uint8Array {
  */
 async function readOnce(
   path: string,
+  pid: number,
   deadline: number,
+  budget: Budget,
 ): Promise<Uint8Array | undefined> {
-  const inode = runtime.identify(path)?.inode;
   const fd = runtime.openReader(path);
   try {
+    // What was opened, not what was there before.
+    const { inode, isFifo, owner } = runtime.identifyOpen(fd);
+    const user = runtime.processOwner(pid);
+    if (!isFifo || (owner !== 0 && user !== undefined && owner !== user)) {
+      throw new ForeignError();
+    }
     const pieces: Uint8Array[] = [];
     let length = 0;
     while (performance.now() < deadline) {
@@ -65,9 +95,10 @@ async function readOnce(
         pieces.push(buffer.slice(0, count));
         const before = length;
         length += count;
-        if (length > MAX_BYTES) {
+        budget.bytes -= count;
+        if (length > MAX_BYTES || budget.bytes < 0) {
           throw new SnapshotError(
-            "Cannot read a snapshot: too long",
+            `Cannot read a snapshot: it must have at most ${MAX_BYTES} bytes, and all together ${BUDGET_BYTES}`,
             false,
             false,
           );
@@ -92,6 +123,8 @@ async function readOnce(
 export interface PipeReading {
   readonly snapshot: Snapshot;
   readonly bytes: Uint8Array;
+  /** The id of the user whose pipe it is. */
+  readonly owner: number;
 }
 
 /**
@@ -103,6 +136,7 @@ export interface PipeReading {
  * @param deadline When to give up, by `performance.now()`.
  * @param annotated Whether the process is known to send annotations, so that a
  * text without them cannot be all.
+ * @param budget What may be read of all pipes.
  * @returns The snapshot, or why there is none; `undefined` if the pipe was
  * removed while it was read.
  */
@@ -112,6 +146,7 @@ export async function readPipe(
   parser: SnapshotParser,
   deadline: number,
   annotated: boolean,
+  budget: Budget,
 ): Promise<PipeReading | Problem | undefined> {
   const silence = {
     failure: "timeout",
@@ -122,22 +157,31 @@ export async function readPipe(
   let doubts = 0;
   let pause = 5;
   do {
+    const file = runtime.identify(path);
+    if (file !== undefined && !file.isFifo) {
+      return invalid("It must be a named pipe");
+    }
     if (runtime.processExists(pid) === false) {
       return { failure: "dead", why: "The process no longer exists" };
     }
-    const file = runtime.identify(path);
     if (file === undefined) problem = silence;
-    else if (!file.isFifo) return invalid("It must be a named pipe");
     else {
       try {
-        const bytes = await readOnce(path, deadline);
+        const bytes = await readOnce(path, pid, deadline, budget);
         if (bytes !== undefined) {
-          const snapshot = parser.parse(bytes);
-          if (snapshot.annotated || !annotated) return { snapshot, bytes };
+          const snapshot = parser.parse(
+            bytes,
+            () => performance.now() > deadline + LATE_MS,
+          );
+          if (snapshot.annotated || !annotated) {
+            return { snapshot, bytes, owner: file.owner };
+          }
           problem = invalid("It has sent annotations before, and now none");
         }
       } catch (error) {
-        if (error instanceof SnapshotError) {
+        if (error instanceof LateError) {
+          problem = { failure: "timeout", why: error.message };
+        } else if (error instanceof SnapshotError) {
           annotated ||= error.annotated;
           const isPart = error.torn || (annotated && !error.annotated);
           if (!isPart && ++doubts === DOUBTS) return invalid(error.message);

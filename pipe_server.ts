@@ -57,6 +57,8 @@ export interface PipeServerOptions {
   readonly dir: string;
   /** The mode of the pipes. */
   readonly mode: number;
+  /** The mode of the directory, if it is lost. */
+  readonly dirMode: number;
   /** Makes a snapshot, in a buffer that the next call may reuse. */
   readonly snapshot: () => Uint8Array<ArrayBuffer>;
   /** Says when to stop. */
@@ -139,7 +141,7 @@ export class PipeServer {
 
   /** Publishes the next pipe, trying until it succeeds. */
   async #publishNext(previous: Fifo): Promise<Fifo> {
-    const { dir, control } = this.#options;
+    const { dir, dirMode, control } = this.#options;
     for (let pause = 0;; pause = POLL_MS) {
       try {
         return await this.#pool.publishNext(previous);
@@ -148,7 +150,7 @@ export class PipeServer {
       }
       await sleep(pause);
       try {
-        control.whileRunning(() => runtime.makeDir(dir));
+        control.whileRunning(() => runtime.makeDir(dir, dirMode));
       } catch (error) {
         if (error instanceof StoppedError) throw error;
       }

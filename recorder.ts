@@ -47,7 +47,7 @@ async function prepare(dir: string): Promise<void> {
     throw failure(`it may not use ${dir} or mkfifo, ${missing}`);
   }
   try {
-    runtime.makeDir(dir);
+    runtime.makeDir(dir, config.pipeDirMode);
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
     throw failure(
@@ -57,6 +57,28 @@ async function prepare(dir: string): Promise<void> {
       error,
     );
   }
+}
+
+/**
+ * Says why the pipe of this process would not be safe in a directory: another
+ * user could remove it and put something else in its place.
+ *
+ * @param user The user who runs this process.
+ */
+function dangerOf(dir: string, user: number | undefined): string | undefined {
+  const link = runtime.identify(dir);
+  const target = runtime.identifyTarget(dir);
+  for (const file of [link, target]) {
+    if (file === undefined || file.owner === user || file.owner === 0) continue;
+    return `${dir} must belong to the user of this process or to root, but belongs to user ${file.owner}; ${ELSEWHERE}`;
+  }
+  if (
+    target === undefined || (target.mode & 0o022) === 0 ||
+    (target.mode & 0o1000) !== 0
+  ) return undefined;
+  return `${dir} must have the sticky bit if others may write to it, but has the mode 0o${
+    target.mode.toString(8)
+  }; chmod +t it or ${ELSEWHERE}`;
 }
 
 /** Whether another thread of this process serves the pipe already. */
@@ -221,6 +243,11 @@ async function start(): Promise<Recorder> {
     throw notCreatable(dir, (error as Error).message);
   }
   const unlock = () => attempt(() => runtime.remove(lock));
+  const danger = dangerOf(dir, runtime.identify(lock)?.owner);
+  if (danger !== undefined) {
+    unlock();
+    throw failure(danger);
+  }
   const forgetExit = runtime.onExit(unlock, () => {});
   try {
     return await isServed(path)
@@ -239,7 +266,7 @@ function notCreatable(dir: string, why: string): Error {
 }
 
 async function startThread(dir: string): Promise<Recorder> {
-  const { pipeMode: mode, annotations } = config;
+  const { pipeMode: mode, pipeDirMode: dirMode, annotations } = config;
   const closeAll = (files: number[]) => files.forEach(runtime.close);
   // What is left is from an earlier process with the same id.
   closeAll(removePipes(dir, 0));
@@ -251,6 +278,7 @@ async function startThread(dir: string): Promise<Recorder> {
   const settings: RecorderSettings = {
     dir,
     mode,
+    dirMode,
     annotations,
     // A thread that ends another one can free none that the other has parked.
     mayPark: runtime.isMainThread,

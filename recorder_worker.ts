@@ -23,6 +23,8 @@ export interface RecorderSettings {
   readonly dir: string;
   /** The mode of the pipes. */
   readonly mode: number;
+  /** The mode of the directory. */
+  readonly dirMode: number;
   /** Whether to send annotations. */
   readonly annotations: boolean;
   /** Whether a thread may be parked while the pipe has no reader. */
@@ -64,6 +66,7 @@ for (const slab of settings.slabs) slabs.set(slab.id, slab);
 const server = new PipeServer({
   dir: settings.dir,
   mode: settings.mode,
+  dirMode: settings.dirMode,
   mayPark: settings.mayPark,
   control,
   snapshot: () => {

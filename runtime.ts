@@ -25,8 +25,12 @@ export interface FileId {
   readonly inode: number;
   /** Whether it is a named pipe. */
   readonly isFifo: boolean;
+  /** Whether it is a directory. */
+  readonly isDirectory: boolean;
   /** The id of the user whose it is. */
   readonly owner: number;
+  /** Who may do what with it: the low twelve bits. */
+  readonly mode: number;
   /** When it was last written, in milliseconds since 1970. */
   readonly modified: number;
 }
@@ -48,15 +52,21 @@ export interface Runtime {
    * same id at another time; `undefined` if that cannot be found out.
    */
   processStart(pid: number): string | undefined;
+  /** The id of the user who runs a process; `undefined` if that cannot be found out. */
+  processOwner(pid: number): number | undefined;
   /** Whether a process exists, or `undefined` if that cannot be found out. */
   processExists(pid: number): boolean | undefined;
 
-  /** Creates a directory and those above it. Does nothing if it is there. */
-  makeDir(path: string): void;
+  /** Creates a directory of this mode and those above it. Does nothing if it is there. */
+  makeDir(path: string, mode: number): void;
   /** The names in a directory. */
   list(dir: string): string[];
   /** Looks at a file, not following a symbolic link; `undefined` if there is none. */
   identify(path: string): FileId | undefined;
+  /** Looks at a file, following symbolic links; `undefined` if there is none. */
+  identifyTarget(path: string): FileId | undefined;
+  /** Looks at an open file. */
+  identifyOpen(fd: number): FileId;
   /** Gives a file a second name. */
   link(path: string, newPath: string): void;
   /** Renames a file, in one step, over another one if there is one. */

@@ -6,6 +6,7 @@
  */
 
 import {
+  chmodSync,
   closeSync,
   constants,
   fstatSync,
@@ -18,6 +19,8 @@ import {
   readSync,
   renameSync,
   rmSync,
+  type Stats,
+  statSync,
   watch,
   writeFileSync,
   writeSync,
@@ -30,7 +33,7 @@ import {
   Worker,
   workerData,
 } from "node:worker_threads";
-import type { Runtime } from "./runtime.ts";
+import type { FileId, Runtime } from "./runtime.ts";
 
 /** The code of a system error, such as `ENOENT`. */
 export function errorCode(error: unknown): string | undefined {
@@ -64,6 +67,17 @@ function procStat(pid: number | "self"): string[] | undefined {
 
 /** The place of the start time in what {@linkcode procStat} returns. */
 const START_TIME = 19;
+
+function toFileId(stat: Stats): FileId {
+  return {
+    inode: stat.ino,
+    isFifo: stat.isFIFO(),
+    isDirectory: stat.isDirectory(),
+    owner: stat.uid,
+    mode: stat.mode & 0o7777,
+    modified: stat.mtimeMs,
+  };
+}
 
 /** Whether a process lives, by `/proc`, or `undefined` if that cannot be looked at. */
 function livesInProc(pid: number): boolean | undefined {
@@ -102,16 +116,29 @@ export const posix = {
       return undefined;
     }
   },
-  makeDir: (path) => void mkdirSync(path, { recursive: true }),
+  makeDir: (path, mode) => {
+    const first = mkdirSync(path, { recursive: true });
+    // Whatever the mask of the process is.
+    if (first !== undefined) chmodSync(path, mode);
+  },
   list: (dir) => readdirSync(dir),
   identify: (path) => {
     const stat = unless(["ENOENT", "ENOTDIR"], () => lstatSync(path));
-    return stat && {
-      inode: stat.ino,
-      isFifo: stat.isFIFO(),
-      owner: stat.uid,
-      modified: stat.mtimeMs,
-    };
+    return stat && toFileId(stat);
+  },
+  identifyTarget: (path) => {
+    const codes = ["ENOENT", "ENOTDIR", "ELOOP"];
+    const stat = unless(codes, () => statSync(path));
+    return stat && toFileId(stat);
+  },
+  identifyOpen: (fd) => toFileId(fstatSync(fd)),
+  processOwner: (pid) => {
+    try {
+      return statSync(`/proc/${pid}`).uid;
+    } catch {
+      // It has gone, or Deno does not permit this.
+      return undefined;
+    }
   },
   readFile: (path) => {
     const flags = constants.O_RDONLY | constants.O_NONBLOCK |

@@ -225,10 +225,7 @@ export async function serve(
   const log = (line: string) => host.printError(`statvent: ${line}`);
   let collector: Collector;
   try {
-    collector = new Collector({
-      ...flags,
-      onError: (error) => log(error.message),
-    });
+    collector = new Collector({ ...flags, log });
   } catch (error) {
     log((error as Error).message);
     return host.exit(1);

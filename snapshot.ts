@@ -172,6 +172,14 @@ export class SnapshotError extends SyntaxError {
   }
 }
 
+/** Thrown where a snapshot takes too long to read. */
+export class LateError extends Error {
+  override message = "It has too many lines to read in time";
+}
+
+/** After how many lines the time is looked at. */
+const LINES_AT_ONCE = 4_096;
+
 // A pipe holds its bytes in pages, so what one of two readers gets of a
 // snapshot, except for its end, is made of whole pages. Larger pages are
 // multiples of this.
@@ -223,12 +231,14 @@ export class SnapshotParser {
    *
    * @param bytes All that came between opening the pipe and its end. Kept, and
    * must not be changed.
+   * @param isLate Whether to give up. Asked now and then.
    * @returns The snapshot.
    * @throws {SnapshotError} If the bytes are not one whole snapshot.
+   * @throws {LateError} If it was given up.
    */
-  parse(bytes: Uint8Array): Snapshot {
+  parse(bytes: Uint8Array, isLate: () => boolean = () => false): Snapshot {
     const end = endOf(bytes);
-    return this.#parseLike(bytes, end) ?? this.#parseAny(bytes, end);
+    return this.#parseLike(bytes, end) ?? this.#parseAny(bytes, end, isLate);
   }
 
   /** Reads a snapshot that has the plain lines of the last one; `undefined` if it has others. */
@@ -266,7 +276,11 @@ export class SnapshotParser {
   }
 
   /** Reads any snapshot. */
-  #parseAny(bytes: Uint8Array, end: number): Snapshot {
+  #parseAny(
+    bytes: Uint8Array,
+    end: number,
+    isLate: () => boolean,
+  ): Snapshot {
     this.#layout = undefined;
     const annotated = end !== -1 || hasAnnotation(bytes);
     const torn = annotated ? end === -1 : bytes.length % PAGE_BYTES === 0;
@@ -298,7 +312,8 @@ export class SnapshotParser {
     const annotations = annotated ? new Annotations() : undefined;
     const known: KnownAnnotation[] = [];
     let lines = 0;
-    for (let start = 0; start < textEnd;) {
+    for (let start = 0, seen = 1; start < textEnd; seen++) {
+      if (seen % LINES_AT_ONCE === 0 && isLate()) throw new LateError();
       const lineEnd = bytes.indexOf(NEWLINE, start);
       if (bytes[start] === HASH && bytes[start + 1] === SPACE) {
         const line = bytes.subarray(start, lineEnd + 1);

@@ -23,10 +23,11 @@ interface State {
   readonly known: readonly {
     key: string;
     pid: number;
+    owner: number;
     systemStart?: string;
     text: string;
   }[];
-  readonly gone: readonly { key: string; text: string }[];
+  readonly gone: readonly { key: string; owner: number; text: string }[];
 }
 
 function failure(path: string, why: string, cause: unknown): Error {
@@ -106,10 +107,18 @@ function read(state: State, into: Accounts, table: NameTable): void {
     const { snapshot, bytes } = parse(text);
     into.ledgers.set(owner, { owner, info: snapshot.ledger!, snapshot, bytes });
   }
-  for (const { key, pid, systemStart, text } of state.known) {
-    into.known.set(key, { pid, systemStart, time: -Infinity, ...parse(text) });
+  for (const { key, pid, owner, systemStart, text } of state.known) {
+    into.known.set(key, {
+      pid,
+      owner,
+      systemStart,
+      time: -Infinity,
+      ...parse(text),
+    });
   }
-  for (const { key, text } of state.gone) into.gone.set(key, parse(text));
+  for (const { key, owner, text } of state.gone) {
+    into.gone.set(key, { owner, ...parse(text) });
+  }
 }
 
 /**
@@ -126,14 +135,18 @@ export function saveState(path: string, accounts: Accounts): void {
       owner,
       text: decoder.decode(bytes),
     })),
-    known: [...accounts.known].map(([key, { pid, systemStart, bytes }]) => ({
+    known: [...accounts.known].map((
+      [key, { pid, owner, systemStart, bytes }],
+    ) => ({
       key,
       pid,
+      owner,
       systemStart,
       text: decoder.decode(bytes),
     })),
-    gone: [...accounts.gone].map(([key, { bytes }]) => ({
+    gone: [...accounts.gone].map(([key, { owner, bytes }]) => ({
       key,
+      owner,
       text: decoder.decode(bytes),
     })),
   };
