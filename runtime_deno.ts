@@ -5,7 +5,22 @@
  */
 
 import type { Runtime } from "./runtime.ts";
-import { firstLine, posix } from "./runtime_posix.ts";
+import {
+  firstLine,
+  livesInProc,
+  posix,
+  takesSignals,
+} from "./runtime_posix.ts";
+
+/** Whether something is permitted, without asking: at a terminal, Deno would ask by itself. */
+function isGranted(descriptor: Deno.PermissionDescriptor): boolean {
+  return Deno.permissions.querySync(descriptor).state === "granted";
+}
+
+/** The result of an action that reads of `/proc`, if that is permitted. */
+function inProc<T>(action: () => T): T | undefined {
+  return isGranted({ name: "read", path: "/proc" }) ? action() : undefined;
+}
 
 /** Whether something is permitted, asking the user if there is one to ask. */
 async function permitted(
@@ -24,13 +39,13 @@ export const denoRuntime: Runtime = {
   get mainScript() {
     return Deno.mainModule;
   },
-  env: (name) => {
-    const { state } = Deno.permissions.querySync({
-      name: "env",
-      variable: name,
-    });
-    return state === "granted" ? Deno.env.get(name) : undefined;
-  },
+  env: (name) =>
+    isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined,
+  processExists: (pid) =>
+    inProc(() => livesInProc(pid)) ??
+      (isGranted({ name: "run" }) ? takesSignals(pid) : undefined),
+  processStart: (pid) => inProc(() => posix.processStart(pid)),
+  processOwner: (pid) => inProc(() => posix.processOwner(pid)),
   missingPermission: async (path) => {
     const missing = [];
     if (!await permitted({ name: "read", path })) {

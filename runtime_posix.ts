@@ -80,7 +80,7 @@ function toFileId(stat: Stats): FileId {
 }
 
 /** Whether a process lives, by `/proc`, or `undefined` if that cannot be looked at. */
-function livesInProc(pid: number): boolean | undefined {
+export function livesInProc(pid: number): boolean | undefined {
   try {
     const state = procStat(pid)?.[0];
     if (state === undefined) return procStat("self") ? false : undefined;
@@ -93,7 +93,7 @@ function livesInProc(pid: number): boolean | undefined {
 }
 
 /** Whether a process can be sent a signal, or `undefined` if that cannot be tried. */
-function takesSignals(pid: number): boolean | undefined {
+export function takesSignals(pid: number): boolean | undefined {
   try {
     return process.kill(pid, 0);
   } catch (error) {
