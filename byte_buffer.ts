@@ -1,5 +1,5 @@
 /**
- * Text as bytes, in a buffer that is kept from one use to the next.
+ * Bytes that are appended to, in a buffer that is kept and grows.
  *
  * Pure: no clock, no I/O.
  *
@@ -14,10 +14,18 @@ const MINUS = 45;
 // The longest number: 309 digits, a sign and ".0".
 const NUMBER_BYTES = 320;
 
+const encoder = new TextEncoder();
+
 /** Bytes that are appended to, in a buffer that is kept and grows. */
 export class ByteBuffer {
-  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(4096);
+  /** The bytes, and room for more. Another array after the buffer has grown. */
+  bytes: Uint8Array<ArrayBuffer>;
+  /** How many there are. */
   length = 0;
+
+  constructor(size = 4096) {
+    this.bytes = new Uint8Array(size);
+  }
 
   /** Makes room for `count` more. */
   reserve(count: number): void {
@@ -40,6 +48,15 @@ export class ByteBuffer {
   /** Appends encoded text. */
   text(text: Uint8Array): void {
     this.copy(text, 0, text.length);
+  }
+
+  /** Appends text as UTF-8. */
+  string(text: string): void {
+    this.reserve(3 * text.length);
+    this.length += encoder.encodeInto(
+      text,
+      this.bytes.subarray(this.length),
+    ).written;
   }
 
   /** Appends one ASCII character. */

@@ -86,6 +86,7 @@ export class Collector {
   readonly #log: (line: string) => void;
   #problems: Set<string> = new Set();
   #hasFailed = false;
+  #stateErrors = 0;
   readonly #accounts: Accounts = new Accounts();
   readonly #ledgers: LedgerReader = new LedgerReader();
   #table: NameTable = new NameTable();
@@ -117,6 +118,11 @@ export class Collector {
       loadState(state, this.#accounts, this.#table);
       saveState(state, this.#accounts);
     }
+  }
+
+  /** How often the state could not be written. */
+  get stateErrors(): number {
+    return this.#stateErrors;
   }
 
   /**
@@ -221,6 +227,7 @@ export class Collector {
       saveState(this.#state, this.#accounts);
       this.#hasFailed = false;
     } catch (error) {
+      this.#stateErrors++;
       if (!this.#hasFailed) this.#log((error as Error).message);
       this.#hasFailed = true;
     }

@@ -152,7 +152,9 @@ export function merge(input: MergeInput): HostStats {
     // Neither the pipe nor JSON has an infinity.
     values[i] = add(sums[id], 0);
     fractional[i] = bits[id] & IS_FRACTIONAL;
-    kinds[i] = kindOf(bits[id]);
+    const kind = kindOf(bits[id]);
+    // What some writer calls a counter, and is none.
+    kinds[i] = kind === COUNTER && values[i] < 0 ? GAUGE : kind;
   }
   return {
     names: table.names,

@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { ProcessSource } from "./own_process.ts";
 import { denoRuntime } from "./runtime_deno.ts";
 import { nodeRuntime } from "./runtime_node.ts";
 
@@ -52,6 +53,8 @@ export interface Runtime {
    * same id at another time; `undefined` if that cannot be found out.
    */
   processStart(pid: number): string | undefined;
+  /** What can be found out of this process itself. What throws cannot. */
+  readonly self: ProcessSource;
   /** The id of the user who runs a process; `undefined` if that cannot be found out. */
   processOwner(pid: number): number | undefined;
   /** Whether a process exists, or `undefined` if that cannot be found out. */

@@ -44,6 +44,11 @@ export const denoRuntime: Runtime = {
   processExists: (pid) =>
     inProc(() => livesInProc(pid)) ??
       (isGranted({ name: "run" }) ? takesSignals(pid) : undefined),
+  self: {
+    ...posix.self,
+    readText: (path) => inProc(() => posix.self.readText(path))!,
+    namesIn: (path) => inProc(() => posix.self.namesIn(path))!,
+  },
   processStart: (pid) => inProc(() => posix.processStart(pid)),
   processOwner: (pid) => inProc(() => posix.processOwner(pid)),
   missingPermission: async (path) => {

@@ -108,6 +108,16 @@ const O_PATH = 0o10000000;
 /** The part of a {@linkcode Runtime} that is the same for all. */
 export const posix = {
   processExists: (pid) => livesInProc(pid) ?? takesSignals(pid),
+  self: {
+    readText: (path) => readFileSync(path, "utf8"),
+    namesIn: (path) => readdirSync(path),
+    cpuSeconds: () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1e6;
+    },
+    residentBytes: () => process.memoryUsage().rss,
+    startSeconds: () => performance.timeOrigin / 1000,
+  },
   processStart: (pid) => {
     try {
       return procStat(pid)?.[START_TIME];

@@ -11,7 +11,8 @@ import { resolve } from "@std/path";
 import { Collector } from "./collect.ts";
 import { config, DEFAULT_PIPE_DIR } from "./config.ts";
 import { guard, isLoopback } from "./guard.ts";
-import { type Push, startPush } from "./push.ts";
+import type { OwnMetric } from "./prometheus.ts";
+import { type Push, type PushStats, startPush } from "./push.ts";
 import { parsePushFlags, type PushFlags } from "./push_flags.ts";
 import { VERSION } from "./version.ts";
 import type { Handler, HandlerOptions } from "./web.ts";
@@ -204,6 +205,38 @@ function parseFlags(host: Host): Flags {
   };
 }
 
+/** What is said of a target that is pushed to. */
+function pushMetrics(stats: PushStats): OwnMetric[] {
+  const { target, sent, dropped, waiting, failed } = stats;
+  const metric = (
+    name: string,
+    type: OwnMetric["type"],
+    value: number,
+    help: string,
+  ) => ({ name, type, value, help, labels: { target } });
+  return [
+    metric(
+      "statvent_push_sent_total",
+      "counter",
+      sent,
+      "Points that were sent.",
+    ),
+    metric(
+      "statvent_push_dropped_total",
+      "counter",
+      dropped,
+      "Points that never will be.",
+    ),
+    metric("statvent_push_waiting", "gauge", waiting, "Points that wait."),
+    metric(
+      "statvent_push_failed_total",
+      "counter",
+      failed,
+      "How often the target could not be reached.",
+    ),
+  ];
+}
+
 /** Runs the program. */
 export async function serve(
   host: Host,
@@ -230,11 +263,20 @@ export async function serve(
     log((error as Error).message);
     return host.exit(1);
   }
-  const handler = guard(createHandler({ path, collector }), {
+  let pushing: Push | undefined;
+  const own = () => [
+    {
+      name: "statvent_state_errors_total",
+      help: "How often the state could not be written.",
+      type: "counter",
+      value: collector.stateErrors,
+    } as const,
+    ...(pushing?.stats() ?? []).flatMap(pushMetrics),
+  ];
+  const handler = guard(createHandler({ path, collector, own }), {
     loopback,
     token,
   });
-  let pushing: Push | undefined;
   try {
     await host.listen(handler, { ip, port, tls }, (port) => {
       host.print(`Serving stats on ${scheme}://${name}:${port}${path}`);

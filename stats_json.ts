@@ -100,7 +100,7 @@ export class StatsJson {
   }
 
   #text(text: string): void {
-    this.#out.text(encoder.encode(text));
+    this.#out.string(text);
   }
 }
 

@@ -19,12 +19,15 @@ import {
   type Query,
   QueryError,
 } from "./query.ts";
+import { ownProcess } from "./own_process.ts";
+import { type OwnMetric, PrometheusExposition } from "./prometheus.ts";
+import { runtime } from "./runtime.ts";
 import { normalizePath, serve } from "./serve.ts";
 import { startAsProgram } from "./serve_deno.ts";
 import { endOfJson, StatsJson } from "./stats_json.ts";
 import { toText } from "./stats_text.ts";
 
-export type { CollectorOptions };
+export type { CollectorOptions, OwnMetric };
 
 /** What to serve, and where. */
 export interface HandlerOptions extends CollectorOptions {
@@ -35,6 +38,8 @@ export interface HandlerOptions extends CollectorOptions {
   path?: string;
   /** Reads the pipes, in the place of one that is made of these options. */
   collector?: Collector;
+  /** What else `metrics` says of the service itself. */
+  own?: () => readonly OwnMetric[];
 }
 
 /** Answers a request. */
@@ -80,13 +85,25 @@ export function createHandler(options: HandlerOptions = {}): Handler {
     );
   }
   const collector = options.collector ?? new Collector(options);
+  const { own = () => [] } = options;
   const json = new StatsJson();
+  const exposition = new PrometheusExposition();
   const routes: {
     [path: string]: (request: Request, url: URL) => Promise<Response>;
   } = {
     [beside(path, "processes")]: async (request, { searchParams }) => {
       checkKeys(searchParams, []);
       return answerProcesses(request, await collector.read());
+    },
+    [beside(path, "metrics")]: async (request, { searchParams }) => {
+      checkKeys(searchParams, []);
+      const { contentType, body } = exposition.respond(
+        await collector.collect(),
+        request.headers.get("accept"),
+        [...ownProcess(runtime.self), ...own()],
+      );
+      const headers = { "content-type": contentType, vary: "accept" };
+      return respond(200, body, request.method === "HEAD", headers);
     },
     [path]: async (request, { searchParams }) => {
       const query = parseQuery(searchParams);

@@ -12,6 +12,7 @@ import { cpus } from "node:os";
 import { run } from "./child.ts";
 import { idle } from "./idle.ts";
 import { memory } from "./memory.ts";
+import { metrics } from "./metrics.ts";
 import { merging } from "./merging.ts";
 import { reading } from "./reading.ts";
 import { snapshot } from "./snapshot.ts";
@@ -25,6 +26,7 @@ const QUESTIONS: readonly (() => Promise<Table>)[] = [
   reading,
   idle,
   memory,
+  metrics,
 ];
 
 /** The question that `--only` asks for, or `undefined` to ask all. */
