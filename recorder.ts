@@ -247,7 +247,9 @@ async function startThread(dir: string): Promise<Recorder> {
   control.start();
   ownSlab();
   // A thread that ends leaves its values to the others.
-  if (runtime.isMainThread && annotations) handOverAtEnd(dir);
+  const handNothingOver = runtime.isMainThread && annotations
+    ? handOverAtEnd(dir)
+    : () => {};
   const settings: RecorderSettings = {
     dir,
     mode,
@@ -281,6 +283,7 @@ async function startThread(dir: string): Promise<Recorder> {
   forgetExit();
   if (report.state === "failed") {
     giveUp();
+    handNothingOver();
     await thread.terminate();
     throw report.code === "ENOENT"
       ? failure("there must be a program mkfifo; install it, with coreutils")
