@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Collector, toMap } from "../collect.ts";
 import {
   body,
   cat,
@@ -159,7 +160,13 @@ for (const [how, text, expected] of ends) {
       const { code, signal, stderr } = await program.ended();
       assertEquals({ code, signal }, { code: expected, signal: null }, stderr);
       assertEquals(stderr.includes("mine"), expected === 1, stderr);
-      assertEquals(leftIn(dir), []);
+      // Nobody knows yet that an error will end the program when its values are
+      // written, so they wait for a reader.
+      const left = leftIn(dir).map((name) => name.replace(/\.\d+$/, ""));
+      assertEquals(left, expected === 1 ? [`.ended.${program.pid}`] : []);
+      const host = await new Collector({ pipeDir: dir }).collect();
+      assertEquals([...toMap(host)], [["a", { value: 1, fractional: false }]]);
+      assertEquals(namesIn(dir), [`.ledger.${Deno.uid()}`]);
     }));
 }
 
