@@ -17,12 +17,13 @@ import { type Description, GAUGE_MERGES } from "./host_stats.ts";
 import {
   ANNOTATION,
   DESCRIBE,
+  EOF,
   GAUGES,
   HISTOGRAM,
   LAST_SET,
   LEDGER,
   type LedgerInfo,
-  parseNumber,
+  parsePaddedNumber,
   PROCESS,
   type ProcessInfo,
   show,
@@ -157,10 +158,10 @@ function parseHistogram(
     : undefined;
 }
 
-/** Whether the first number that stands behind a key has a decimal point. */
-function hasPoint(json: string, key: string): boolean {
+/** Whether the number that stands behind a key, or one of a list of them, is written as a float. */
+function isFloat(json: string, key: string): boolean {
   const start = json.lastIndexOf(`"${key}":`) + key.length + 3;
-  return /^\[?-?\d+\./.test(json.slice(start, start + 400));
+  return /^\s*(\[[^\]]*?|-?\d+)[.eE]/.test(json.slice(start));
 }
 
 /** What each annotation says, by the word it begins with; `undefined` if it is malformed. */
@@ -230,7 +231,7 @@ const ANNOTATIONS: {
       !values.every(Number.isFinite)
     ) return;
     const description = { name, percentiles, mean };
-    const fractional = hasPoint(text, "values");
+    const fractional = isFloat(text, "values");
     const window = Float64Array.from(values);
     return (to) => to.recordedOf(description, fractional).values = window;
   },
@@ -239,7 +240,7 @@ const ANNOTATIONS: {
     const histogram = parseHistogram(content, count);
     if (histogram === undefined) return;
     const description = nameOnly(content.name);
-    const fractional = hasPoint(text, "min");
+    const fractional = isFloat(text, "min");
     return (to) => to.recordedOf(description, fractional).histogram = histogram;
   },
 };
@@ -262,9 +263,15 @@ export function parseAnnotation(
 ): KnownAnnotation | string {
   const like = last?.head && parseRecordedLike(line, last.bytes, last.head);
   if (like !== undefined) return like;
-  const text = decoder.decode(line.subarray(0, line.length - 1));
+  let text;
+  try {
+    text = decoder.decode(line.subarray(0, line.length - 1));
+  } catch {
+    return "it must be UTF-8";
+  }
+  if (text.startsWith(`${EOF}: `)) return `${EOF} must be the last line`;
   const colon = text.lastIndexOf(": ");
-  const number = parseNumber(text.slice(colon + 2).trim());
+  const number = parsePaddedNumber(text.slice(colon + 2));
   if (colon === -1 || number === undefined) {
     return `every line must be "<name>: <number>", got ${show(text)}`;
   }
@@ -373,10 +380,10 @@ function parseHistogramLike(
   } catch {
     return undefined;
   }
-  // Names in another order than ours would be new ones.
-  if (Object.keys(content).length !== 6) return undefined;
+  // Of another order than ours, the name would be one more.
+  if (Object.keys(content).length !== 7) return undefined;
   const histogram = parseHistogram(content, Number(match[2]));
-  const fractional = hasPoint(match[1], "min");
+  const fractional = isFloat(match[1], "min");
   return histogram && {
     bytes: line.slice(),
     head,

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { parseNumber } from "./lines.ts";
+import { parsePaddedNumber } from "./lines.ts";
 
 const DOT = 46;
 const MINUS = 45;
@@ -62,7 +62,7 @@ export function readNumber(bytes: Uint8Array, start: number): number {
 export function readAnyNumber(bytes: Uint8Array, start: number): number {
   const end = bytes.indexOf(NEWLINE, start);
   const text = latin1.decode(bytes.subarray(start, end));
-  const stat = parseNumber(text.trim());
+  const stat = parsePaddedNumber(text);
   if (end === -1 || stat === undefined) return NaN;
   numberEnd = end;
   numberFractional = stat.fractional;

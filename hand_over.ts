@@ -22,29 +22,37 @@ export function processStart(): number {
 
 let target: string | undefined;
 
+let isListening = false;
+
 /**
  * Has the last values written to `dir` when the process ends, unless it is
  * killed. Holds also if the recorder is stopped before. Called again, the last
  * directory counts.
+ *
+ * @returns How to take that back, for a recorder that could not start.
  */
-export function handOverAtEnd(dir: string): void {
-  const isFirst = target === undefined;
+export function handOverAtEnd(dir: string): () => void {
+  const before = target;
   target = dir;
-  if (!isFirst) return;
-  runtime.onExit(() => {
-    const path = leave();
-    if (path === undefined) return;
-    const owner = runtime.identify(path)?.owner;
-    if (owner !== undefined) takeIn(target!, owner);
-  }, () => {
-    const path = leave();
-    // If the event loop turns once more, somebody has caught the error.
-    if (path !== undefined) setTimeout(() => runtime.remove(path));
-  });
+  if (!isListening) {
+    isListening = true;
+    runtime.onExit(() => {
+      const path = leave();
+      if (path === undefined) return;
+      const owner = runtime.identify(path)?.owner;
+      if (owner !== undefined) takeIn(target!, owner);
+    }, () => {
+      const path = leave();
+      // If the event loop turns once more, somebody has caught the error.
+      if (path !== undefined) setTimeout(() => runtime.remove(path));
+    });
+  }
+  return () => target = before;
 }
 
 /** Writes the file. Returns its path, or `undefined` if there is none. */
 function leave(): string | undefined {
+  if (target === undefined) return undefined;
   const stats = new ProcessStats();
   stats.refresh(threads().slabs.values());
   if (stats.names.length === 0 && stats.recorded.size === 0) return undefined;
@@ -52,7 +60,7 @@ function leave(): string | undefined {
   stats.process = { start, stalled: 0 };
   const bytes = new Exposition().write(stats, true);
   try {
-    return writeEnded(target!, runtime.pid, start, bytes);
+    return writeEnded(target, runtime.pid, start, bytes);
   } catch {
     // The directory has gone, or is full. There is nobody left to tell.
     return undefined;

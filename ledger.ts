@@ -21,6 +21,12 @@ import { Totals } from "./totals.ts";
 /** How many processes a ledger lists, of those that it has taken in last. */
 const MAX_LISTED = 4_096;
 
+/** How many it takes in at one time: all are listed as long as their files are there. */
+const BATCH = 1_024;
+
+/** How often a reader looks again, since one user may keep another one busy. */
+const MAX_PASSES = 4;
+
 /** How old a lock is, in milliseconds, when its owner must have died. */
 const STALE_MS = 10_000;
 
@@ -92,22 +98,31 @@ function endedFiles(dir: string): EndedFile[] {
   return files;
 }
 
-function parse(
-  path: string,
-  table: NameTable,
-): { snapshot: Snapshot; bytes: Uint8Array } | undefined {
+/** The result of something that may fail, or `undefined`. */
+function attempt<T>(action: () => T): T | undefined {
   try {
-    const bytes = runtime.readFile(path);
-    return bytes && { snapshot: new SnapshotParser(table).parse(bytes), bytes };
+    return action();
   } catch {
     return undefined;
   }
 }
 
+/** The snapshot in a file; `undefined` if it has gone, or is something else. */
+function parse(path: string, table: NameTable): Snapshot | undefined {
+  return attempt(() => {
+    const bytes = runtime.readFile(path);
+    return bytes && new SnapshotParser(table).parse(bytes);
+  });
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
 /** Reads what ended processes have left, as often as it is asked to. */
 export class LedgerReader {
-  // By path: what was read of which file.
-  readonly #ledgers: Map<string, { inode: number; ledger: Ledger }> = new Map();
+  // By path.
+  readonly #ledgers: Map<string, Ledger> = new Map();
 
   /**
    * Reads all ledgers, and the files that none of them has taken in.
@@ -115,45 +130,75 @@ export class LedgerReader {
    * @param table What gives names their ids.
    */
   read(dir: string, table: NameTable): { ended: Ended[]; ledgers: Ledger[] } {
-    // In this order: what has gone from a file by now is in a ledger.
-    const files = endedFiles(dir).map(({ path, key, owner }) => ({
-      owner,
-      key,
-      snapshot: parse(path, table)?.snapshot,
-    }));
-    const ledgers = runtime.list(dir).flatMap((name) =>
+    let before: Ledger[] | undefined;
+    for (let pass = 1;; pass++) {
+      // In this order: what has gone from a file by now is in a ledger.
+      const files = endedFiles(dir).map(({ path, key, owner }) => ({
+        owner,
+        key,
+        snapshot: parse(path, table),
+      }));
+      const ledgers = this.#readLedgers(dir, table);
+      // A ledger forgets whom it has taken in. Files that were there after it
+      // was read before are listed since, unless too many have come.
+      const isSure = files.length === 0 || pass === MAX_PASSES ||
+        (before !== undefined && !hasForgotten(before, ledgers));
+      if (isSure) {
+        const taken = new Set(
+          [...before ?? [], ...ledgers].flatMap(({ owner, info }) =>
+            info.ended.map((key) => ownKey(owner, key))
+          ),
+        );
+        const ended = files.flatMap(({ key, owner, snapshot }) =>
+          snapshot === undefined || taken.has(ownKey(owner, key))
+            ? []
+            : [{ key, owner, snapshot }]
+        );
+        for (const owner of new Set(files.map(({ owner }) => owner))) {
+          takeIn(dir, owner);
+        }
+        return { ended, ledgers };
+      }
+      before = ledgers;
+    }
+  }
+
+  #readLedgers(dir: string, table: NameTable): Ledger[] {
+    return runtime.list(dir).flatMap((name) =>
       this.#readLedger(`${dir}/${name}`, Number(LEDGER.exec(name)?.[1]), table)
     );
-    const taken = new Set(
-      ledgers.flatMap(({ owner, info }) =>
-        info.ended.map((key) => ownKey(owner, key))
-      ),
-    );
-    const ended = files.flatMap(({ key, owner, snapshot }) =>
-      snapshot === undefined || taken.has(ownKey(owner, key))
-        ? []
-        : [{ key, owner, snapshot }]
-    );
-    for (const owner of new Set(files.map(({ owner }) => owner))) {
-      takeIn(dir, owner);
-    }
-    return { ended, ledgers };
   }
 
   #readLedger(path: string, owner: number, table: NameTable): Ledger[] {
     const file = Number.isNaN(owner) ? undefined : runtime.identify(path);
     if (file?.owner !== owner) return [];
     const known = this.#ledgers.get(path);
+    // Nothing that is known of a file before it is read tells whether it is the
+    // same: a new one soon gets the number of one that has gone.
+    const bytes = attempt(() => runtime.readFile(path));
+    if (bytes === undefined) return [];
     if (
-      known?.inode === file.inode && known.ledger.snapshot.table === table
-    ) return [known.ledger];
-    const parsed = parse(path, table);
-    const info = parsed?.snapshot.ledger;
-    if (parsed === undefined || info === undefined) return [];
-    const ledger = { owner, info, ...parsed };
-    this.#ledgers.set(path, { inode: file.inode, ledger });
+      known !== undefined && isEqual(known.bytes, bytes) &&
+      known.snapshot.table === table
+    ) return [known];
+    const snapshot = attempt(() => new SnapshotParser(table).parse(bytes));
+    if (snapshot?.ledger === undefined) return [];
+    const ledger = { owner, info: snapshot.ledger, snapshot, bytes };
+    this.#ledgers.set(path, ledger);
     return [ledger];
   }
+}
+
+/** Whether a ledger has taken in more processes since it was read before than it lists. */
+function hasForgotten(
+  before: readonly Ledger[],
+  now: readonly Ledger[],
+): boolean {
+  return now.some(({ owner, info }) => {
+    const last = before.find((ledger) => ledger.owner === owner)?.info;
+    const known = last?.id === info.id ? last.count : 0;
+    return info.count - known > info.ended.length;
+  });
 }
 
 /**
@@ -170,12 +215,12 @@ export function takeIn(dir: string, owner: number): void {
   for (let files = ownFiles(dir, owner); files.length > 0;) {
     try {
       if (!takeLock(lock, owner)) return;
+      const isOurs = holder(lock);
       try {
         files = ownFiles(dir, owner);
-        writeLedger(path, files);
-        for (const { path } of files) runtime.remove(path);
+        addToLedger(path, files, isOurs);
       } finally {
-        runtime.remove(lock);
+        if (isOurs()) runtime.remove(lock);
       }
     } catch {
       // No space, or not ours. The files stay, and are read.
@@ -201,29 +246,55 @@ function takeLock(path: string, owner: number): boolean {
   return false;
 }
 
-function writeLedger(path: string, files: readonly EndedFile[]): void {
+/** How to find out later that nobody has taken the lock for a stale one in the meantime. */
+function holder(lock: string): () => boolean {
+  const file = runtime.identify(lock);
+  return () => {
+    const now = runtime.identify(lock);
+    return now !== undefined && now.inode === file?.inode &&
+      now.modified === file.modified;
+  };
+}
+
+/** Adds what stands in the files to the ledger, and removes them. */
+function addToLedger(
+  path: string,
+  files: readonly EndedFile[],
+  isOurs: () => boolean,
+): void {
   const table = new NameTable();
   const totals = new Totals();
-  const old = parse(path, table)?.snapshot;
+  const old = parse(path, table);
   if (old?.ledger !== undefined) totals.add(old);
   // Somebody may want to see what is wrong with it.
   else if (runtime.identify(path)) runtime.rename(path, `${path}.invalid`);
-  const { id, count, ended } = old?.ledger ?? newLedger();
-  const listed = new Set(ended);
-  let added = 0;
-  for (const { path, key } of files) {
-    const snapshot = listed.has(key) ? undefined : parse(path, table)?.snapshot;
-    if (snapshot === undefined) continue;
-    totals.add(snapshot);
-    listed.add(key);
-    added++;
+  const { id, ended, ...info } = old?.ledger ?? newLedger();
+  let { count } = info;
+  const listed = [...ended];
+  const known = new Set(ended);
+  const isKnown = ({ key }: EndedFile) => known.has(key);
+  // Left by one that was killed after it had written the ledger.
+  for (const { path } of files.filter(isKnown)) runtime.remove(path);
+  const added = files.filter((file) => !isKnown(file));
+  for (let start = 0; start < added.length; start += BATCH) {
+    const batch = added.slice(start, start + BATCH);
+    for (const { path, key } of batch) {
+      const snapshot = parse(path, table);
+      if (snapshot === undefined) continue;
+      totals.add(snapshot);
+      listed.push(key);
+      count++;
+    }
+    const source = totals.source({
+      id,
+      count,
+      ended: listed.slice(-MAX_LISTED),
+    });
+    const bytes = new Exposition().write(source, true);
+    if (!isOurs()) return;
+    runtime.replaceFile(path, bytes);
+    for (const { path } of batch) runtime.remove(path);
   }
-  const info = {
-    id,
-    count: count + added,
-    ended: [...listed].slice(-MAX_LISTED),
-  };
-  runtime.replaceFile(path, new Exposition().write(totals.source(info), true));
 }
 
 function newLedger(): LedgerInfo {

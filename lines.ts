@@ -193,8 +193,14 @@ const FLOAT = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 export function parseNumber(text: string): Stat | undefined {
   const fractional = !INTEGER.test(text);
   if (fractional && !FLOAT.test(text)) return undefined;
-  const value = Number(text);
+  // There is no -0.
+  const value = Number(text) + 0;
   return Number.isFinite(value) ? { value, fractional } : undefined;
+}
+
+/** The same with blanks around it, of ASCII only. */
+export function parsePaddedNumber(text: string): Stat | undefined {
+  return /^[\t\v\f\r -~]*$/.test(text) ? parseNumber(text.trim()) : undefined;
 }
 
 /**

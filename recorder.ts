@@ -274,7 +274,9 @@ async function startThread(dir: string): Promise<Recorder> {
   control.start();
   ownSlab();
   // A thread that ends leaves its values to the others.
-  if (runtime.isMainThread && annotations) handOverAtEnd(dir);
+  const handNothingOver = runtime.isMainThread && annotations
+    ? handOverAtEnd(dir)
+    : () => {};
   const settings: RecorderSettings = {
     dir,
     mode,
@@ -309,6 +311,7 @@ async function startThread(dir: string): Promise<Recorder> {
   forgetExit();
   if (report.state === "failed") {
     giveUp();
+    handNothingOver();
     await thread.terminate();
     throw report.code === "ENOENT"
       ? failure("there must be a program mkfifo; install it, with coreutils")

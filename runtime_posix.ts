@@ -153,12 +153,18 @@ export const posix = {
   readFile: (path) => {
     const flags = constants.O_RDONLY | constants.O_NONBLOCK |
       constants.O_NOFOLLOW;
-    const fd = unless(["ENOENT", "ELOOP"], () => openSync(path, flags));
-    if (fd === undefined) return undefined;
-    try {
-      return fstatSync(fd).isFile() ? readFileSync(fd) : undefined;
-    } finally {
-      closeSync(fd);
+    for (;;) {
+      const file = unless(["ENOENT", "ENOTDIR"], () => lstatSync(path));
+      if (file?.isFile() !== true) return undefined;
+      const fd = unless(["ENOENT", "ELOOP"], () => openSync(path, flags));
+      if (fd === undefined) return undefined;
+      try {
+        // Unless all is permitted, Deno follows links all the same. Else
+        // another file has taken the name in between.
+        if (fstatSync(fd).ino === file.ino) return readFileSync(fd);
+      } finally {
+        closeSync(fd);
+      }
     }
   },
   replaceFile: (path, bytes) => {

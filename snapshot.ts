@@ -36,7 +36,7 @@ import {
   EOF,
   type LedgerInfo,
   MAX_NAME_LENGTH,
-  parseNumber,
+  parsePaddedNumber,
   type ProcessInfo,
   show,
   type Stat,
@@ -317,7 +317,6 @@ export class SnapshotParser {
       const lineEnd = bytes.indexOf(NEWLINE, start);
       if (bytes[start] === HASH && bytes[start + 1] === SPACE) {
         const line = bytes.subarray(start, lineEnd + 1);
-        if (isEof(line)) throw fail(`${EOF} must be the last line`);
         const annotation = parseAnnotation(line, this.#known[known.length]);
         if (typeof annotation === "string") throw fail(annotation);
         annotation.apply(annotations!);
@@ -329,7 +328,7 @@ export class SnapshotParser {
           (bytes[colon] !== COLON || bytes[colon + 1] !== SPACE)
         ) colon--;
         const text = latin1.decode(bytes.subarray(colon + 2, lineEnd));
-        const stat = parseNumber(text.trim());
+        const stat = parsePaddedNumber(text);
         if (colon < start || stat === undefined) {
           const line = decoder.decode(bytes.subarray(start, lineEnd));
           throw fail(
@@ -470,10 +469,6 @@ function isBefore(
 ): boolean {
   return plainEnd +
       known.reduce((sum, { bytes }) => sum + bytes.length, 0) === textEnd;
-}
-
-function isEof(line: Uint8Array): boolean {
-  return latin1.decode(line.subarray(0, EOF.length + 2)) === `${EOF}: `;
 }
 
 /** Whether there is a line that begins as annotations do, in bytes that may be anything. */

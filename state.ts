@@ -105,7 +105,9 @@ function read(state: State, into: Accounts, table: NameTable): void {
   if (state.totals !== "") into.totals.add(parse(state.totals).snapshot);
   for (const { owner, text } of state.ledgers) {
     const { snapshot, bytes } = parse(text);
-    into.ledgers.set(owner, { owner, info: snapshot.ledger!, snapshot, bytes });
+    const { ledger: info } = snapshot;
+    if (info === undefined) throw new Error("No ledger");
+    into.ledgers.set(owner, { owner, info, snapshot, bytes });
   }
   for (const { key, pid, owner, systemStart, text } of state.known) {
     into.known.set(key, {

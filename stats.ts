@@ -194,6 +194,11 @@ interface Family {
   readonly byLabels: Map<string, { name: string; labels: Labels }>;
 }
 
+/** Whether there is a stat of a name already, however it was made. */
+function hasSeries(name: string): boolean {
+  return scalars.has(name) || recorded.has(name);
+}
+
 /**
  * The name and the labels of a series: those that were asked for, or the ones
  * of the overflow series if there are `config.maxSeries` others.
@@ -204,8 +209,14 @@ function seriesOf(
 ): { name: string; labels: Labels } {
   let key = "";
   for (const label in labels) {
-    const value = `${labels[label]}`;
-    key += `${label}\0${value.length}\0${value}`;
+    const value = labels[label];
+    // What is none of these must not be taken for the text that it makes.
+    if (
+      typeof value !== "string" && typeof value !== "number" &&
+      typeof value !== "boolean"
+    ) withLabels(name, labels);
+    const text = `${value}`;
+    key += `${label.length}\0${label}${text.length}\0${text}`;
   }
   const known = families.get(name)?.byLabels.get(key);
   if (known !== undefined) return known;
@@ -213,6 +224,8 @@ function seriesOf(
   const series = { name: withLabels(name, labels), labels: { ...labels } };
   let family = families.get(name);
   if (family === undefined) {
+    // Nothing is kept of names that will be refused.
+    if (isFull() && !hasSeries(series.name)) return series;
     family = { names: new Set(), byLabels: new Map() };
     families.set(name, family);
   }

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { Collector } from "../collect.ts";
+import { Collector, countStates, type HostStats, toMap } from "../collect.ts";
 import { config } from "../mod.ts";
 import {
   killShell,
@@ -30,8 +30,13 @@ async function startAll(dir: string, texts: string[]): Promise<Program[]> {
 }
 
 /** The values by name. */
-const values = (stats: Awaited<ReturnType<Collector["collect"]>>["stats"]) =>
-  Object.fromEntries([...stats].map(([name, { value }]) => [name, value]));
+const values = (host: HostStats) =>
+  Object.fromEntries(
+    [...toMap(host)].map(([name, { value }]) => [name, value]),
+  );
+
+/** How many processes there are in each state. */
+const states = ({ processes }: HostStats) => countStates(processes);
 
 /** A live process that writes nothing, and whose pipe a test may play with. */
 function bystander(): Deno.ChildProcess {
@@ -57,9 +62,9 @@ Deno.test("collect() merges all processes, and percentiles over all their window
       "r.mean": 100.5,
     };
     for (let i = 0; i < 10; i++) {
-      const { stats, processes } = await collector.collect();
-      assertEquals(processes, { ok: 3, dead: 0, timeout: 0, invalid: 0 });
-      assertEquals(values(stats), expected);
+      const host = await collector.collect();
+      assertEquals(states(host), { ok: 3, dead: 0, timeout: 0, invalid: 0 });
+      assertEquals(values(host), expected);
     }
     for (const program of programs) await program[Symbol.asyncDispose]();
   }));
@@ -109,9 +114,10 @@ Deno.test("collect() answers by its deadline whatever a pipe does, and says what
     const collector = new Collector({ pipeDir: dir, deadline: 250 });
     for (let i = 0; i < 4; i++) {
       const start = performance.now();
-      const { stats, processes } = await collector.collect();
+      const host = await collector.collect();
+      const processes = states(host);
       const ms = performance.now() - start;
-      assertEquals(values(stats), { n: 1 });
+      assertEquals(values(host), { n: 1 });
       assertEquals(processes.ok, 1);
       assertEquals(processes.dead, 0);
       assertEquals(
@@ -140,14 +146,14 @@ Deno.test("collect() counts a killed process as dead once, and removes what it l
     assert(namesIn(dir).includes(`${programs[0].pid}.stats`));
     const collector = new Collector({ pipeDir: dir });
     const first = await collector.collect();
-    assertEquals(first.processes, { ok: 1, dead: 1, timeout: 0, invalid: 0 });
-    assertEquals(values(first.stats), { n: 2 });
+    assertEquals(states(first), { ok: 1, dead: 1, timeout: 0, invalid: 0 });
+    assertEquals(values(first), { n: 2 });
     assertEquals(
       namesIn(dir).filter((name) => name.includes(`${programs[0].pid}.`)),
       [],
     );
     const second = await collector.collect();
-    assertEquals(second.processes, { ok: 1, dead: 0, timeout: 0, invalid: 0 });
+    assertEquals(states(second), { ok: 1, dead: 0, timeout: 0, invalid: 0 });
     await programs[1][Symbol.asyncDispose]();
   }));
 
@@ -163,7 +169,7 @@ Deno.test("collect() counts a zombie as dead", () =>
     await using program = await startProgram(
       `const { Collector } = await import("${new URL("collect.ts", ROOT)}");
        const collector = new Collector({ pipeDir: config.pipeDir });
-       while ((await collector.collect()).processes.dead !== 1);
+       while ((await collector.collect()).processes[0]?.state !== "dead");
        console.log("dead");`,
       { dir },
     );
@@ -185,7 +191,7 @@ Deno.test("collect() keeps the pipe of a stopped process, and reads it when it g
         ),
     );
     for (let i = 0; i < 3; i++) {
-      assertEquals((await collector.collect()).processes, {
+      assertEquals(states(await collector.collect()), {
         ok: 0,
         dead: 0,
         timeout: 1,
@@ -195,17 +201,17 @@ Deno.test("collect() keeps the pipe of a stopped process, and reads it when it g
     program.kill("SIGCONT");
     await until(
       "going on",
-      async () => (await collector.collect()).processes.ok === 1,
+      async () => states(await collector.collect()).ok === 1,
     );
     await program[Symbol.asyncDispose]();
   }));
 
 Deno.test("collect() finds nothing in a directory that does not exist", () =>
   withDir(async (dir) => {
-    const { stats, processes } = await new Collector({ pipeDir: `${dir}/none` })
-      .collect();
-    assertEquals(stats.size, 0);
-    assertEquals(processes, { ok: 0, dead: 0, timeout: 0, invalid: 0 });
+    const collector = new Collector({ pipeDir: `${dir}/none` });
+    const host = await collector.collect();
+    assertEquals(values(host), {});
+    assertEquals(host.processes, []);
   }));
 
 Deno.test("collect() reads config.pipeDir unless told otherwise", () =>
@@ -214,7 +220,7 @@ Deno.test("collect() reads config.pipeDir unless told otherwise", () =>
     const [program] = await startAll(dir, [`incr("n")`]);
     config.pipeDir = dir;
     try {
-      assertEquals((await new Collector().collect()).processes.ok, 1);
+      assertEquals(states(await new Collector().collect()).ok, 1);
     } finally {
       config.pipeDir = before;
     }
@@ -248,13 +254,13 @@ Deno.test("8 collectors and cat at once never get a part of a snapshot, or two",
     })();
     await Promise.all(collectors.map(async (collector) => {
       for (let i = 0; i < 125; i++) {
-        const { stats, processes } = await collector.collect();
-        assertEquals(processes, { ok: 1, dead: 0, timeout: 0, invalid: 0 });
-        assertEquals(stats.size, 20000);
+        const host = await collector.collect();
+        assertEquals(states(host), { ok: 1, dead: 0, timeout: 0, invalid: 0 });
+        assertEquals(host.ids.length, 20000);
         // All stats are counted up together; a snapshot may fall into a turn.
         let min = Infinity;
         let max = 0;
-        for (const { value } of stats.values()) {
+        for (const value of host.values) {
           min = Math.min(min, value);
           max = Math.max(max, value);
         }

@@ -9,6 +9,7 @@
  * the web service: JSON lists of words.
  */
 import { deepStrictEqual as equal, match, ok } from "node:assert";
+import { Buffer } from "node:buffer";
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -34,7 +35,7 @@ class Place {
     const file = `${process.cwd()}/program-${process.pid}-${this
       .#files++}.${suffix}`;
     const api =
-      "config, counter, gauge, getAll, incr, record, series, set, startRecorder";
+      "config, counter, describe, gauge, getAll, incr, record, series, set, startRecorder";
     const head = suffix === "cjs"
       ? `const { ${api} } = require("statvent");`
       : `import process from "node:process"; import { ${api} } from "statvent";`;
@@ -80,9 +81,11 @@ class Place {
     return program;
   }
 
+  /** The files, but for the ledger that an orderly end leaves. */
   names() {
     try {
-      return readdirSync(`${this.dir}/pipes`).sort();
+      return readdirSync(`${this.dir}/pipes`).sort()
+        .filter((name) => name !== `.ledger.${process.getuid()}`);
     } catch {
       return [];
     }
@@ -115,6 +118,18 @@ async function cat(path) {
   const code = await new Promise((resolve) => child.on("close", resolve));
   if (code !== 0) throw new Error(`cat ${path}: ${code}`);
   return text;
+}
+
+const PROCESS =
+  /^# process \{"start":\d+(\.\d+)?,"name":"[^"\n]*","runtime":"\w+ [\d.]+"\}: \d+\.\d+\n/m;
+
+/** A whole snapshot without its `# process` and its `# EOF`, which must be right. */
+function body(snapshot) {
+  const start = snapshot.lastIndexOf("# EOF: ");
+  const text = snapshot.slice(0, start);
+  equal(snapshot.slice(start), `# EOF: ${Buffer.byteLength(text)}\n`);
+  match(text, PROCESS);
+  return text.replace(PROCESS, "");
 }
 
 /** The stats that `cat` shows, as text by name. */
@@ -170,7 +185,10 @@ test("cat reads the pipe, again and again", async (place) => {
     `incr("a", 3); set("b", 0.5); await startRecorder(); ${LIVE}`,
   );
   for (let i = 0; i < 30; i++) {
-    equal(await cat(program.path), "a: 3\nb: 0.5\n# EOF: 12\n");
+    equal(
+      body(await cat(program.path)),
+      'a: 3\nb: 0.5\n# gauge ["b"]: 1\n',
+    );
   }
   equal(program.stderr, "");
 });
@@ -337,7 +355,7 @@ test("a program whose pipe and directory were deleted is healed, and ends", asyn
       await until("a new pipe", pipe, 1500);
       await until(
         "a reader's answer",
-        async () => (await cat(program.path)) === "a: 1\n# EOF: 5\n",
+        async () => body(await cat(program.path)) === "a: 1\n",
       );
     }
   }
@@ -364,7 +382,7 @@ test("a thread that started the recorder can be terminated", async (place) => {
      process.on("SIGTERM", async () => { await worker.terminate(); console.log("terminated"); process.exit(0); });
      setInterval(() => {}, 1e6);`,
   );
-  equal(await cat(program.path), "thread: 1\n# EOF: 10\n");
+  equal(body(await cat(program.path)), "thread: 1\n");
   process.kill(program.child.pid, "SIGTERM");
   const end = await Promise.race([
     program.ended,
@@ -603,7 +621,7 @@ if (!isDeno && !isBun && Number(process.versions.node.split(".")[0]) >= 22) {
       `incr("a"); require("statvent/web").createHandler(); startRecorder().then(() => { ${LIVE} });`,
       { suffix: "cjs" },
     );
-    equal(await cat(program.path), "a: 1\n# EOF: 5\n");
+    equal(body(await cat(program.path)), "a: 1\n");
   });
 }
 

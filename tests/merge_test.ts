@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { formatNumber, parseSnapshot, type Snapshot } from "../format.ts";
+import { toMap } from "../host_stats.ts";
 import { merge } from "../merge.ts";
 
 const parse = (text: string) => parseSnapshot(new TextEncoder().encode(text));
@@ -26,19 +27,21 @@ function recorded(name: string, values: number[], others = ""): Snapshot {
 }
 
 Deno.test("merge() sums what has no window, and is a float if one of them is", () => {
-  const stats = merge([
-    parse("a: 1\nb: 2\n__proto__: 1\n"),
-    parse("b: 3\nc: 4.0\nconstructor: 1\n"),
-    parse("c: 1\n__proto__: 2\n"),
-  ]);
-  assertEquals([...stats], [
+  const host = merge({
+    live: [
+      parse("a: 1\nb: 2\n__proto__: 1\n"),
+      parse("b: 3\nc: 4.0\nconstructor: 1\n"),
+      parse("c: 1\n__proto__: 2\n"),
+    ],
+  });
+  assertEquals([...toMap(host)], [
     ["a", { value: 1, fractional: false }],
     ["b", { value: 5, fractional: false }],
     ["__proto__", { value: 3, fractional: false }],
     ["c", { value: 5, fractional: true }],
     ["constructor", { value: 1, fractional: false }],
   ]);
-  assertEquals(merge([]).size, 0);
+  assertEquals(merge({ live: [] }).ids.length, 0);
 });
 
 Deno.test("merge() takes percentiles and mean of the pooled windows", () => {
@@ -48,7 +51,9 @@ Deno.test("merge() takes percentiles and mean of the pooled windows", () => {
       maxLength: 8,
     }),
     (windows) => {
-      const stats = merge(windows.map((values) => recorded("r", values)));
+      const stats = toMap(
+        merge({ live: windows.map((values) => recorded("r", values)) }),
+      );
       const all = windows.flat().sort((a, b) => a - b);
       const at = (p: number) =>
         all[Math.max(0, Math.floor(all.length * (p * 0.01)) - 1)];
@@ -65,12 +70,14 @@ Deno.test("merge() takes percentiles and mean of the pooled windows", () => {
 });
 
 Deno.test("merge() pools by name, and keeps each process's other stats", () => {
-  const stats = merge([
-    recorded("a", [1, 2], "count: 1\n"),
-    recorded("b", [10.5]),
-    recorded("a", [3, 4], "count: 2\n"),
-    parse("count: 4\nold.95th: 7\n"),
-  ]);
+  const stats = toMap(merge({
+    live: [
+      recorded("a", [1, 2], "count: 1\n"),
+      recorded("b", [10.5]),
+      recorded("a", [3, 4], "count: 2\n"),
+      parse("count: 4\nold.95th: 7\n"),
+    ],
+  }));
   assertEquals(
     Object.fromEntries(
       [...stats].map((

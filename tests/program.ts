@@ -66,6 +66,27 @@ export async function cat(path: string): Promise<string> {
   return stdout;
 }
 
+/** What a process says of itself, on a line of its own. */
+const PROCESS =
+  /^# process \{"start":\d+(\.\d+)?,"name":"[^"\n]*","runtime":"\w+ [\d.]+"\}: \d+\.\d+\n/m;
+
+/** A whole snapshot without its `# process` and its `# EOF`, which must be right. */
+export function body(snapshot: string): string {
+  const start = snapshot.lastIndexOf("# EOF: ");
+  const bytes = new TextEncoder().encode(snapshot.slice(0, start)).length;
+  if (
+    snapshot.slice(start) !== `# EOF: ${bytes}\n` || !PROCESS.test(snapshot)
+  ) {
+    throw new Error(`not a whole snapshot: ${JSON.stringify(snapshot)}`);
+  }
+  return snapshot.slice(0, start).replace(PROCESS, "");
+}
+
+/** The names in a directory, but for the ledger that an orderly end leaves. */
+export function leftIn(dir: string): string[] {
+  return namesIn(dir).filter((name) => name !== `.ledger.${Deno.uid()}`);
+}
+
 /** Starts a shell in a session of its own. `$0` is `arg`. */
 export function startShell(text: string, arg: string): Deno.ChildProcess {
   return new Deno.Command("setsid", {

@@ -136,7 +136,7 @@ Deno.test("other paths, methods and formats are answered in JSON", () =>
           }, "GET, HEAD"],
           ["GET", "/here?format=xml", 400, {
             message:
-              'Cannot serve this format: it must be json or prettyjson, got "xml"',
+              'Cannot take format: it must be json, prettyjson or text, got "xml"',
           }],
         ];
         for (const [method, path, status, body, allow] of table) {
