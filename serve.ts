@@ -14,6 +14,7 @@ import { guard, isLoopback } from "./guard.ts";
 import type { OwnMetric } from "./prometheus.ts";
 import { type Push, type PushStats, startPush } from "./push.ts";
 import { parsePushFlags, type PushFlags } from "./push_flags.ts";
+import { lockState } from "./state.ts";
 import { VERSION } from "./version.ts";
 import type { Handler, HandlerOptions } from "./web.ts";
 
@@ -258,6 +259,7 @@ export async function serve(
   const log = (line: string) => host.printError(`statvent: ${line}`);
   let collector: Collector;
   try {
+    if (flags.state !== undefined) lockState(flags.state);
     collector = new Collector({ ...flags, log });
   } catch (error) {
     log((error as Error).message);

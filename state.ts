@@ -34,31 +34,30 @@ function failure(path: string, why: string, cause: unknown): Error {
   return new Error(`Cannot use the state file ${path}: ${why}`, { cause });
 }
 
-// The states that this process uses.
-const locked = new Set<string>();
-
-/** Keeps other collectors from using the same file, as long as this process lives. */
-function lock(path: string): void {
-  const lockPath = `${path}.lock`;
-  const isInUse = (by: string) =>
-    failure(
-      path,
-      `it must not be in use, but is by ${by}; each needs a file of its own`,
-      undefined,
-    );
-  if (locked.has(path)) throw isInUse("this process");
+/**
+ * Keeps other programs from using the same file, as long as this one lives.
+ *
+ * @throws {Error} If another one does, or there can be no file.
+ */
+export function lockState(path: string): void {
+  const lock = `${path}.lock`;
+  let pid;
   try {
-    const pid = Number(new TextDecoder().decode(runtime.readFile(lockPath)));
-    if (pid > 0 && pid !== runtime.pid && runtime.processExists(pid)) {
-      throw isInUse(`process ${pid}`);
+    pid = Number(new TextDecoder().decode(runtime.readFile(lock)));
+    const isFree = pid === runtime.pid || !runtime.processExists(pid);
+    if (pid === 0 || isFree) {
+      runtime.replaceFile(lock, new TextEncoder().encode(`${runtime.pid}`));
+      runtime.onExit(() => runtime.remove(lock), () => {});
+      return;
     }
-    runtime.replaceFile(lockPath, new TextEncoder().encode(`${runtime.pid}`));
   } catch (error) {
-    if ((error as Error).message.startsWith("Cannot use")) throw error;
     throw failure(path, (error as Error).message, error);
   }
-  locked.add(path);
-  runtime.onExit(() => runtime.remove(lockPath), () => {});
+  throw failure(
+    path,
+    `each service needs a file of its own, but process ${pid} uses it`,
+    undefined,
+  );
 }
 
 /**
@@ -66,14 +65,13 @@ function lock(path: string): void {
  *
  * @param into New books.
  * @param table What gives names their ids.
- * @throws {Error} If the file cannot be read, is something else, or is in use.
+ * @throws {Error} If the file cannot be read, or is something else.
  */
 export function loadState(
   path: string,
   into: Accounts,
   table: NameTable,
 ): void {
-  lock(path);
   let bytes;
   try {
     bytes = runtime.readFile(path);

@@ -9,6 +9,7 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { createSocket } from "node:dgram";
 import { namesIn, ROOT, until, withDir } from "./program.ts";
 
 const README = await Deno.readTextFile(new URL("README.md", ROOT));
@@ -26,6 +27,7 @@ const NOT_RUN: Record<string, string> = {
 const PRINTED: (RegExp | undefined)[] = [
   undefined,
   /^1000\n$/,
+  /^http\.requests\{code="200",method="GET"\}\n$/,
   /^$/,
   /^$/,
   /^cat \S+\/\d+\.stats\n$/,
@@ -61,6 +63,8 @@ class Place implements AsyncDisposable {
   readonly ran: Set<string> = new Set();
   readonly #port: number;
   readonly #children: Deno.ChildProcess[] = [];
+  /** What stands for the ports of other servers. */
+  readonly #sinks: Record<string, number> = {};
 
   constructor(dir: string, port: number) {
     this.dir = dir;
@@ -69,11 +73,22 @@ class Place implements AsyncDisposable {
     this.#port = port;
   }
 
+  /** What stands for the port of another server. */
+  port(port: number): number {
+    this.here(`127.0.0.1:${port}`);
+    return this.#sinks[port];
+  }
+
   /** A text of the README or of the package, as it is here. */
   here(text: string): string {
     return text
       .replaceAll("/tmp/stats-pipe", this.pipes)
-      .replaceAll("7828", `${this.#port}`);
+      .replaceAll("7828", `${this.#port}`)
+      .replaceAll("/tmp/statvent.json", `${this.dir}/state.json`)
+      .replace(
+        /(?<=127\.0\.0\.1:)(2003|8125|4318|9090)/g,
+        (port) => `${this.#sinks[port] ??= freePort()}`,
+      );
   }
 
   async prepare(): Promise<void> {
@@ -156,6 +171,28 @@ class Place implements AsyncDisposable {
     await this.kill(child);
   }
 
+  /** Runs Prometheus as the README has it until it knows the counter. */
+  async scrape(command: string): Promise<void> {
+    const [config] = blocks("yaml");
+    await Deno.writeTextFile(
+      `${this.dir}/app/prometheus.yml`,
+      this.here(config),
+    );
+    const child = this.start(command);
+    const url = `http://127.0.0.1:${
+      this.port(9090)
+    }/api/v1/query?query=http_requests_total`;
+    await until("a sample", async () => {
+      try {
+        const { data } = await (await fetch(url)).json();
+        return data.result[0]?.value[1] === "3";
+      } catch {
+        return false;
+      }
+    });
+    await this.kill(child);
+  }
+
   async kill(child: Deno.ChildProcess): Promise<void> {
     try {
       child.kill("SIGKILL");
@@ -178,17 +215,59 @@ function freePort(): number {
   return listener.addr.port;
 }
 
-/** Puts the timestamp of the README in the place of another one. */
-const sameTime = (json: string) =>
-  json.replace(/"timestamp": \d+\.\d+/, '"timestamp": 1767225600.123');
+const LEDGER = /^\.ledger\.\d+$/;
+const END = "# EOF: <bytes>";
+
+/** The first that comes over TCP. */
+async function firstOfTcp(port: number, answer: string): Promise<string> {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port });
+  using connection = await listener.accept();
+  const bytes = new Uint8Array(65_536);
+  const length = await connection.read(bytes);
+  await connection.write(new TextEncoder().encode(answer));
+  return new TextDecoder().decode(bytes.subarray(0, length ?? 0));
+}
+
+/** The first datagram. */
+function firstOfUdp(port: number): Promise<string> {
+  const socket = createSocket("udp4");
+  return new Promise((resolve) => {
+    socket.on("message", (data) => {
+      socket.close();
+      resolve(`${data}`);
+    });
+    socket.bind(port, "127.0.0.1");
+  });
+}
+
+/** Puts what differs from run to run as it stands in the README. */
+const sameTime = (text: string) =>
+  text.replace(/"timestamp": \d+\.?\d*/, '"timestamp": 1767225600.123')
+    .replace(/"timestamp":\d+\.?\d*/, '"timestamp":1767225607.169')
+    .replace(/"start":\d+\.?\d*/g, '"start":1767225600.123')
+    .replace(/"pid":\d+/, '"pid":4321')
+    .replace(/"age":[\d.e-]+/, '"age":0.002')
+    .replace(/"stalled":[\d.]+/, '"stalled":7.041')
+    .replace(/(# process .*): \d+\.\d+$/m, "$1: 7.04")
+    .replace(/deno \d+\.\d+\.\d+/, "deno 2.9.6");
 
 Deno.test("README.md shows what runs, and what it prints", async (t) => {
   await withDir(async (dir) => {
     await using place = new Place(dir, freePort());
     await place.prepare();
     const { pipes } = place;
-    const [runApp, webService, webEverywhere, denoServe] = RUN_HERE;
-    const [cat, curl] = SESSIONS;
+    const [
+      runApp,
+      webService,
+      withState,
+      prometheus,
+      graphite,
+      statsd,
+      otlp,
+      webEverywhere,
+      denoServe,
+    ] = RUN_HERE;
+    const [cat, curl, curlProcesses] = SESSIONS;
 
     await t.step("every program has the types that it needs", async () => {
       assertEquals(PROGRAMS.length, PRINTED.length);
@@ -206,7 +285,15 @@ Deno.test("README.md shows what runs, and what it prints", async (t) => {
         const text = await Deno.readTextFile(`${pipes}/${pipe}`);
         return text.includes("[12,15,110]");
       });
-      assertEquals(await place.run(cat.command), cat.output);
+      assertEquals(
+        sameTime(await place.run(cat.command)).replace(/# EOF: \d+/, END),
+        cat.output.replace(/# EOF: \d+/, END),
+      );
+      const before = cat.output.slice(0, cat.output.indexOf("# EOF"));
+      assertMatch(
+        cat.output,
+        new RegExp(`# EOF: ${new TextEncoder().encode(before).length}\n$`),
+      );
 
       await place.serve(webService, async () => {
         const answer = await place.fetch("/stats?format=prettyjson");
@@ -214,14 +301,26 @@ Deno.test("README.md shows what runs, and what it prints", async (t) => {
         if (await isInstalled("curl")) {
           const printed = await place.run(curl.command);
           assertEquals(sameTime(printed), curl.output);
-        } else place.ran.add(curl.command);
+          const processes = await place.run(curlProcesses.command);
+          assertEquals(sameTime(processes), curlProcesses.output);
+        } else {
+          place.ran.add(curl.command);
+          place.ran.add(curlProcesses.command);
+        }
+        if (await isInstalled("prometheus")) {
+          await place.scrape(prometheus);
+        } else {
+          console.log("skipped: there is no prometheus");
+          place.ran.add(prometheus);
+        }
 
         await place.kill(app);
         assert(namesIn(pipes).includes(pipe));
         const { stats, processes } = JSON.parse(await place.fetch("/stats"));
-        assertEquals(stats, {});
+        // The gauge has gone with its process, and so have the percentiles.
+        assertEquals(stats, { "http.requests": 3 });
         assertEquals(processes, { ok: 0, dead: 1, timeout: 0, invalid: 0 });
-        assertEquals(namesIn(pipes), []);
+        assertEquals(namesIn(pipes).filter((name) => !LEDGER.test(name)), []);
       });
     });
 
@@ -234,7 +333,7 @@ Deno.test("README.md shows what runs, and what it prints", async (t) => {
           printed,
         );
       }
-      assertEquals(namesIn(pipes), []);
+      assertEquals(namesIn(pipes).filter((name) => !LEDGER.test(name)), []);
     });
 
     await t.step("a server of one's own serves the stats", async () => {
@@ -245,10 +344,40 @@ Deno.test("README.md shows what runs, and what it prints", async (t) => {
       });
     });
 
-    for (const command of [webEverywhere, denoServe]) {
+    const app = place.start(runApp);
+    await until("the pipe", () => namesIn(pipes).includes(`${app.pid}.stats`));
+    const sinks: [string, () => Promise<string>][] = [
+      [graphite, () => firstOfTcp(place.port(2003), "")],
+      [statsd, () => firstOfUdp(place.port(8125))],
+      [otlp, () => firstOfTcp(place.port(4318), "HTTP/1.1 200 OK\r\n\r\n{}")],
+    ];
+    for (const [command, first] of sinks) {
+      await t.step(command, async () => {
+        let text: string | undefined;
+        first().then((first) => text = first);
+        const service = place.start(command);
+        await until(
+          "the stats",
+          async () => (await place.fetch("/stats")).includes("queue.size"),
+        );
+        // It pushes once more at its end.
+        service.kill("SIGINT");
+        assertMatch(
+          await until("what is pushed", () => text),
+          /queue\.size|POST \/v1\/metrics/,
+        );
+        await service.status;
+      });
+    }
+    await place.kill(app);
+
+    for (const command of [withState, webEverywhere, denoServe]) {
       await t.step(command, async () => {
         await place.serve(command, async () => {
-          assertEquals(JSON.parse(await place.fetch("/stats")).stats, {});
+          assertEquals(
+            typeof JSON.parse(await place.fetch("/stats")).stats,
+            "object",
+          );
         });
       });
     }
