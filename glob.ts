@@ -24,9 +24,10 @@ export function matchesGlob(pattern: string, text: string): boolean {
     if (pattern[at] === "*") {
       star = at++;
       starEnd = next;
-    } else if (
-      at < pattern.length && (pattern[at] === "?" || pattern[at] === text[next])
-    ) {
+    } else if (pattern[at] === "?") {
+      at++;
+      next += text.codePointAt(next)! > 0xffff ? 2 : 1;
+    } else if (at < pattern.length && pattern[at] === text[next]) {
       at++;
       next++;
     } else if (star !== -1) {
