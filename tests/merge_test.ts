@@ -1,8 +1,17 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { formatNumber, parseSnapshot, type Snapshot } from "../format.ts";
-import { toMap } from "../host_stats.ts";
-import { merge } from "../merge.ts";
+import {
+  COUNTER,
+  GAUGE,
+  type HostStats,
+  SHOWN,
+  toMap,
+  UNKNOWN,
+} from "../host_stats.ts";
+import { merge, type MergeInput } from "../merge.ts";
+import { NameTable, SnapshotParser } from "../snapshot.ts";
+import { Totals } from "../totals.ts";
 
 const parse = (text: string) => parseSnapshot(new TextEncoder().encode(text));
 
@@ -95,4 +104,174 @@ Deno.test("merge() pools by name, and keeps each process's other stats", () => {
       "b.mean": "10.5",
     },
   );
+});
+
+/** What a process says that sends annotations. */
+const annotated = (text: string) =>
+  parse(`${text}# EOF: ${new TextEncoder().encode(text).length}\n`);
+
+/** Each stat's value as it prints, and its kind. */
+const shown = (host: HostStats) =>
+  Object.fromEntries(
+    [...host.ids].map((
+      id,
+      i,
+    ) => [host.names[id], [
+      formatNumber(host.values[i], host.fractional[i] === 1),
+      host.kinds[i],
+    ]]),
+  );
+
+Deno.test("merge() decides between kinds: a gauge before a counter before what is not known", () => {
+  const says = {
+    counter: annotated("n: 1\n"),
+    gauge: annotated('n: 2\n# gauge ["n"]: 1\n'),
+    unknown: parse("n: 4\n"),
+    unknownToo: annotated('n: 8\n# unknown ["n"]: 1\n'),
+  };
+  const table: [(keyof typeof says)[], string, number][] = [
+    [["counter"], "1", COUNTER],
+    [["gauge"], "2", GAUGE],
+    [["unknown"], "4", UNKNOWN],
+    [["unknownToo"], "8", UNKNOWN],
+    [["counter", "unknown"], "5", COUNTER],
+    [["counter", "gauge"], "3", GAUGE],
+    [["unknown", "unknownToo", "gauge"], "14", GAUGE],
+    [["gauge", "counter", "unknown", "unknownToo"], "15", GAUGE],
+  ];
+  for (const [names, value, kind] of table) {
+    for (const order of [names, names.toReversed()]) {
+      const host = merge({ live: order.map((name) => says[name]) });
+      assertEquals(shown(host), { n: [value, kind] }, `${order}`);
+    }
+  }
+});
+
+Deno.test("merge() makes one value of a gauge's as its description says", () => {
+  const process = (value: number, time: number, merge: string) =>
+    annotated(
+      `q: ${value}\nq{a="1"}: ${value}\nc: ${value}\n# gauge ["q","q{a=\\"1\\"}"]: 2\n` +
+        `# describe {"name":"q","merge":"${merge}"}: 1\n# describe {"name":"c","merge":"${merge}"}: 1\n` +
+        `# last {"q":${time},"q{a=\\"1\\"}":${10 - time}}: 2\n`,
+    );
+  const expected = {
+    sum: ["17", "17"],
+    min: ["2", "2"],
+    max: ["9", "9"],
+    mean: ["5.666666666666667", "5.666666666666667"],
+    // The last is the second; for the series with a label, the first.
+    last: ["6", "9"],
+  };
+  for (const [how, [plain, labelled]] of Object.entries(expected)) {
+    const live = [process(9, 1, how), process(6, 5, how), process(2, 3, how)];
+    const host = merge({ live });
+    assertEquals(shown(host), {
+      "q": [plain, GAUGE],
+      'q{a="1"}': [labelled, GAUGE],
+      // A counter is summed, whatever is said of it.
+      "c": ["17", COUNTER],
+    }, how);
+    assertEquals(host.descriptions.get("q")?.merge, how);
+  }
+  const tie = [3, 8, 5].map((value) => process(value, 1, "last"));
+  assertEquals(shown(merge({ live: tie }))["q"], ["8", GAUGE]);
+  // Of whole numbers a mean that is whole stays one.
+  const even = [3, 5].map((value) => process(value, 1, "mean"));
+  assertEquals(shown(merge({ live: even }))["q"], ["4", GAUGE]);
+});
+
+Deno.test("merge() takes of what has ended counters and histograms only", () => {
+  const text = (n: number) =>
+    `n: ${n}\ng: ${n}\nu: ${n}\nr.median: 5\nr.mean: 5.0\n# gauge ["g"]: 1\n# unknown ["u"]: 1\n` +
+    `# describe {"name":"n","help":"H${n}"}: 1\n` +
+    `# window {"name":"r","percentiles":[[50,"r.median"]],"mean":"r.mean","values":[${n}]}: 1\n` +
+    `# histogram {"name":"r","scale":0,"sum":${n},"min":${n},"max":${n},"zeros":0,"positive":[[${n},1]],"negative":[]}: 1\n`;
+  const totals = new Totals();
+  totals.add(annotated(text(1)));
+  totals.add(annotated(text(2)));
+  const ended = [annotated(text(4))];
+  const gone = merge({ live: [], ended, totals });
+  assertEquals(shown(gone), { n: ["7", COUNTER] });
+  assertEquals(gone.descriptions.get("n")?.help, "H4");
+  const host = merge({ live: [annotated(text(8))], ended, totals });
+  assertEquals(shown(host), {
+    "n": ["15", COUNTER],
+    "g": ["8", GAUGE],
+    "u": ["8", UNKNOWN],
+    "r.median": ["8", SHOWN],
+    "r.mean": ["8.0", SHOWN],
+  });
+  const [{ window, histogram }] = host.recorded;
+  assertEquals([...window], [8]);
+  assertEquals(histogram, {
+    scale: 0,
+    sum: 15,
+    min: 1,
+    max: 8,
+    zeros: 0,
+    positive: new Map([[8, 1], [4, 1], [1, 1], [2, 1]]),
+    negative: new Map(),
+  });
+  assertEquals(host.descriptions.get("n")?.help, "H8");
+  // What was merged is as it was.
+  assertEquals(totals.counters.get("n"), { value: 3, fractional: false });
+  assertEquals(ended[0].recorded[0].histogram?.sum, 4);
+});
+
+Deno.test("merge() merges all stats of live processes in the one way it is told to", () => {
+  const live = [
+    annotated("n: 3\nm: 1.5\n"),
+    annotated('n: 8\n# gauge ["n"]: 1\n'),
+    parse("n: 1\n"),
+  ];
+  const n = (aggregate: MergeInput["aggregate"]) =>
+    shown(merge({ live, aggregate })).n;
+  assertEquals(
+    (["sum", "min", "max", "mean", undefined] as const).map(n),
+    [["12", GAUGE], ["1", GAUGE], ["8", GAUGE], ["4", GAUGE], ["12", GAUGE]],
+  );
+});
+
+Deno.test("merge() does the same whether the snapshots share a table of names or not", () => {
+  const texts = [
+    "a: 1\nb: 2\n",
+    'b: 3\nc: 4\n# gauge ["c"]: 1\n# EOF: 27\n',
+    "c: 5\n",
+  ];
+  const table = new NameTable();
+  const encode = (text: string) => new TextEncoder().encode(text);
+  const shared = texts.map((text) =>
+    new SnapshotParser(table).parse(encode(text))
+  );
+  assertEquals(
+    shown(merge({ table, live: shared })),
+    shown(merge({ live: texts.map(parse) })),
+  );
+  // One of them was read when there was another table.
+  const mixed = [shared[0], parse(texts[1]), shared[2]];
+  assertEquals(
+    shown(merge({ table, live: mixed })),
+    shown(merge({ live: shared })),
+  );
+});
+
+Deno.test("merge() keeps a sum finite", () => {
+  const max = `n: ${formatNumber(Number.MAX_VALUE, true)}\n`;
+  const host = merge({ live: [parse(max), parse(max), parse(max)] });
+  assertEquals([...host.values], [Number.MAX_VALUE]);
+});
+
+Deno.test("new Totals() keeps 100 000 names, and counts what was more", () => {
+  const totals = new Totals();
+  for (let process = 0; process < 3; process++) {
+    const lines = Array.from(
+      { length: 50_000 },
+      (_, i) => `${process}.${i}: 1\n`,
+    );
+    totals.add(annotated(`${lines.join("")}same: 1\n`));
+  }
+  assertEquals(totals.counters.size, 100_001);
+  assertEquals(totals.counters.get("same")?.value, 3);
+  // The last process's 50 000, and one that "same" has taken the place of.
+  assertEquals(totals.counters.get("statvent.refused")?.value, 50_001);
 });

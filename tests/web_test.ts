@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { Collector, type HostStats } from "../collect.ts";
 import { createHandler, type Handler } from "../web.ts";
 import {
   killShell,
@@ -385,4 +386,276 @@ Deno.test("two services on one host both give the whole answer", () =>
       }
     }));
     for (const web of webs) assertEquals((await web.end("SIGINT")).code, 0);
+  }));
+
+/** A program of each kind of stat, and what it says of them. */
+const KINDS = `
+  const { describe } = statvent;
+  describe("oldest", { help: "Age of the oldest", unit: "seconds", merge: "max" });
+  incr("n", 3); incr("n", 2, { code: 200 }); incr("n", 4, { code: 503 }); incr("half", 0.5);
+  set("g", 2); set("oldest", Deno.pid % 7 + 1);
+  for (let i = -5; i <= 200; i++) record("r.{0}", i / 4);
+  for (let i = 1; i <= 20; i++) record("ms.{0}", i, { table: "users" });`;
+
+Deno.test("?format=text is a snapshot that another collector reads from a pipe, and comes to the same", () =>
+  withDir(async (dir) => {
+    const programs = await Promise.all(
+      [KINDS, KINDS, `config.annotations = false; incr("old", 5); incr("n");`]
+        .map((text) =>
+          startProgram(`${text} await startRecorder(); ${LIVE}`, { dir })
+        ),
+    );
+    await Promise.all(programs.map((program) => program.printed("live")));
+    // One of them is only in the ledger.
+    const ended = await startProgram(
+      `${KINDS} await startRecorder(); Deno.exit();`,
+      { dir },
+    );
+    await ended.ended();
+    const handler = createHandler({ pipeDir: dir });
+    const response = await handler(
+      new Request("http://localhost/stats?format=text"),
+    );
+    assertEquals(
+      response.headers.get("content-type"),
+      "text/plain; charset=utf-8",
+    );
+    const text = new Uint8Array(await response.arrayBuffer());
+    assertEquals(response.headers.get("content-length"), `${text.length}`);
+    await withDir(async (other) => {
+      await Deno.writeFile(`${other}/text`, text);
+      const shell = startShell(
+        "mkfifo $0/$$.stats; while :; do cat $0/text > $0/$$.stats; sleep 0.02; done",
+        other,
+      );
+      const here = await new Collector({ pipeDir: dir }).collect();
+      const there = new Collector({ pipeDir: other });
+      const copy = await until("the copy", async () => {
+        const host = await there.collect();
+        return host.processes[0]?.state === "ok" && host;
+      });
+      await killShell(shell);
+      const plain = (host: HostStats) => ({
+        stats: new Map(
+          [...host.ids].map((
+            id,
+            i,
+          ) => [
+            host.names[id],
+            [host.values[i], host.fractional[i], host.kinds[i]],
+          ]),
+        ),
+        recorded: new Map(host.recorded.map((stat) => [stat.name, stat])),
+        descriptions: new Map(host.descriptions),
+      });
+      assertEquals(plain(copy), plain(here));
+      assertEquals(plain(copy).stats.get("n"), [10, 0, 0]);
+      assertEquals(plain(copy).stats.get('n{code="200"}'), [6, 0, 0]);
+      assertEquals(plain(copy).stats.get("old"), [5, 0, 2]);
+      assertEquals(plain(copy).recorded.size, 2);
+    });
+    for (const program of programs) await program[Symbol.asyncDispose]();
+  }));
+
+Deno.test("parameters choose what is shown, and of which process", () =>
+  withDir(async (dir) => {
+    const programs = await Promise.all([1, 2].map((n) =>
+      startProgram(
+        `incr("a.n", ${n}); set("g", ${n}); await startRecorder(); ${LIVE}`,
+        { dir },
+      )
+    ));
+    await Promise.all(programs.map((program) => program.printed("live")));
+    const handler = createHandler({ pipeDir: dir });
+    const get = async (search: string) => {
+      const response = await handler(
+        new Request(`http://localhost/stats${search}`),
+      );
+      return { status: response.status, body: await response.json() };
+    };
+    const stats = async (search: string) => (await get(search)).body.stats;
+    const [a, b] = programs.map(({ pid }) => pid);
+    assertEquals(await stats("?match=a.*"), { "a.n": 3 });
+    assertEquals(await stats("?query=n>5"), {});
+    assertEquals(await stats("?query=n>2"), { "a.n": 3 });
+    assertEquals(await stats("?aggr=max"), { "a.n": 2, "g": 2 });
+    assertEquals(await stats(`?pid=${a}`), { "a.n": 1, "g": 1 });
+    assertEquals(await stats("?by=process"), {
+      [a]: { "a.n": 1, "g": 1 },
+      [b]: { "a.n": 2, "g": 2 },
+    });
+    assertEquals(await stats("?by=process&query=n>1"), {
+      [a]: {},
+      [b]: { "a.n": 2 },
+    });
+    assertEquals(await stats(`?by=process&pid=${b}&match=g`), {
+      [b]: { "g": 2 },
+    });
+    const pretty = await handler(
+      new Request("http://localhost/stats?by=process&format=prettyjson"),
+    );
+    assertEquals(
+      (await read(pretty))[0],
+      `{
+  "stats": {
+    "${Math.min(a, b)}": {
+      "a.n": ${a < b ? 1 : 2},
+      "g": ${a < b ? 1 : 2}
+    },
+    "${Math.max(a, b)}": {
+      "a.n": ${a < b ? 2 : 1},
+      "g": ${a < b ? 2 : 1}
+    }
+  },
+  "processes": {"ok": 2, "dead": 0, "timeout": 0, "invalid": 0},
+  "timestamp": T
+}
+`,
+    );
+    assertEquals(await get("?pid=4194305"), {
+      status: 404,
+      body: {
+        message:
+          "Cannot find the process 4194305: it must have a pipe, and have answered",
+      },
+    });
+    assertEquals(await get("?by=host"), {
+      status: 400,
+      body: { message: 'Cannot take by: it must be process, got "host"' },
+    });
+    for (const program of programs) await program[Symbol.asyncDispose]();
+  }));
+
+Deno.test("/processes lists the processes, what they say of themselves and how they answer", () =>
+  withDir(async (dir) => {
+    const program = await startProgram(
+      `config.processName = 'my "program"'; incr("n"); await startRecorder(); ${LIVE}`,
+      { dir },
+    );
+    await program.printed("live");
+    const handler = createHandler({ pipeDir: dir, path: "/all/stats" });
+    const get = async (path = "/all/processes") =>
+      await handler(new Request(`http://localhost${path}`));
+    const { processes, timestamp } = await (await get()).json();
+    assert(Math.abs(timestamp - Date.now() / 1000) < 5, timestamp);
+    const [{ start, age, stalled, ...rest }] = processes;
+    assertEquals(rest, {
+      pid: program.pid,
+      name: 'my "program"',
+      runtime: `deno ${Deno.version.deno}`,
+      state: "ok",
+    });
+    assert(start < timestamp && start > timestamp - 60, `${start}`);
+    assert(age >= 0 && age < 5 && stalled >= 0 && stalled < 1);
+    assertEquals((await get("/all/processes?format=json")).status, 400);
+    assertEquals((await get("/processes")).status, 404);
+    const head = await handler(
+      new Request("http://localhost/all/processes", { method: "HEAD" }),
+    );
+    assertEquals([head.status, await head.text()], [200, ""]);
+    program.kill("SIGKILL");
+    await program.ended();
+    const [dead] = (await (await get()).json()).processes;
+    assertEquals([dead.pid, dead.state, dead.error], [
+      program.pid,
+      "dead",
+      "The process no longer exists",
+    ]);
+    assertEquals((await (await get()).json()).processes, []);
+  }));
+
+Deno.test("every format has an ETag of its own, and HEAD in each", () =>
+  withDir(async (dir) => {
+    await using program = await startProgram(
+      `incr("a"); await startRecorder(); ${LIVE}`,
+      { dir },
+    );
+    await program.printed("live");
+    const handler = createHandler({ pipeDir: dir });
+    const ask = async (search: string, init: RequestInit = {}) => {
+      const request = new Request(`http://localhost/stats${search}`, init);
+      const response = await handler(request);
+      return { response, text: await response.text() };
+    };
+    const tags = new Set<string>();
+    const searches = [
+      "",
+      "?format=prettyjson",
+      "?format=text",
+      "?by=process",
+      "?match=b",
+    ];
+    for (const search of searches) {
+      const { response, text } = await ask(search);
+      const etag = response.headers.get("etag")!;
+      tags.add(etag);
+      const head = await ask(search, { method: "HEAD" });
+      assertEquals([head.response.status, head.text], [200, ""]);
+      assertEquals(head.response.headers.get("etag"), etag);
+      const type = head.response.headers.get("content-type");
+      assertEquals(type, response.headers.get("content-type"));
+      if (search === "?format=text") {
+        const length = head.response.headers.get("content-length");
+        assertEquals(length, `${text.length}`);
+      }
+      for (const method of ["GET", "HEAD"]) {
+        const headers = { "if-none-match": etag };
+        const same = await ask(search, { method, headers });
+        assertEquals([same.response.status, same.text], [304, ""], search);
+      }
+    }
+    assertEquals(tags.size, searches.length);
+  }));
+
+Deno.test("the service's memory does not grow with requests, nor with processes that have ended", () =>
+  withDir(async (dir) => {
+    const programs = await Promise.all([1, 2].map(() =>
+      startProgram(
+        `for (let i = 0; i < 200; i++) incr("n." + i); record("r.{0}", 1);
+         setInterval(() => { incr("n.0"); record("r.{0}", Math.random()); }, 1);
+         await startRecorder(); ${LIVE}`,
+        { dir },
+      )
+    ));
+    await Promise.all(programs.map((program) => program.printed("live")));
+    // Half of the processes are killed, and half hand over, each with names of
+    // its own among others.
+    await using service = await startProgram(
+      `import { createHandler } from ${JSON.stringify(WEB)};
+       import { writeEnded } from ${
+        JSON.stringify(new URL("ledger.ts", ROOT).href)
+      };
+       const handler = createHandler({ pipeDir: config.pipeDir, state: ${
+        JSON.stringify(`${dir}/state`)
+      } });
+       const ask = async (search) => (await handler(new Request("http://localhost/stats" + search))).text();
+       const searches = ["", "?format=text", "?by=process", "?format=prettyjson&match=n.*", "?query=n>5&aggr=max"];
+       const end = (i) => {
+         const text = "total: 1\\ngone." + i % 500 + ": 1\\n";
+         writeEnded(config.pipeDir, i + 1, 1, new TextEncoder().encode(text + "# EOF: " + text.length + "\\n"));
+       };
+       const use = async (requests) => {
+         // Five requests share what is read.
+         for (let i = 0; i < requests / searches.length; i++) {
+           if (i % 2) end(i);
+           await Promise.all(searches.map(ask));
+         }
+         gc();
+         const { rss, heapUsed, external } = Deno.memoryUsage();
+         return [heapUsed + external, rss];
+       };
+       console.log(JSON.stringify([await use(2000), await use(10000)]));
+       console.log("ended"); Deno.exit();`,
+      { dir, flags: ["--v8-flags=--expose-gc"] },
+    );
+    const { stderr } = await service.ended();
+    assert(service.stdout.includes("ended"), stderr);
+    const [before, after] = JSON.parse(service.stdout.split("\n")[0]);
+    const [used, resident] = after.map((bytes: number, i: number) =>
+      (bytes - before[i]) / 1e6
+    );
+    // What stays is what is used; what the heap takes in between goes up and down.
+    assert(used < 3, `${used} MB more are used`);
+    assert(resident < 100, `${resident} MB more are resident`);
+    for (const program of programs) await program[Symbol.asyncDispose]();
   }));
