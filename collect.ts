@@ -24,6 +24,8 @@ import { NameTable, type Snapshot, SnapshotParser } from "./snapshot.ts";
 import { loadState, saveState } from "./state.ts";
 
 export { countStates, merge, toMap };
+export type { EndedTotals, RecordedTotal } from "./merge.ts";
+export type { RecordedDescription } from "./process_stats.ts";
 export type { HostStats, MergeInput, Snapshot };
 export type {
   Description,

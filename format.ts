@@ -21,6 +21,9 @@ export {
   type ProcessInfo,
   type Stat,
 } from "./lines.ts";
+export type { Buckets, Histogram } from "./histogram.ts";
+export type { Description, GaugeMerge } from "./host_stats.ts";
+export type { RecordedDescription } from "./process_stats.ts";
 export {
   NameTable,
   type ParsedRecorded,

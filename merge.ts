@@ -20,11 +20,30 @@ import {
   UNKNOWN,
 } from "./host_stats.ts";
 import { splitLabels } from "./labels.ts";
-import { add } from "./lines.ts";
+import { add, type Stat } from "./lines.ts";
 import { mean, percentile, pool } from "./percentile.ts";
-import { mergeGauge } from "./process_stats.ts";
+import { mergeGauge, type RecordedDescription } from "./process_stats.ts";
 import { NameTable, type Snapshot } from "./snapshot.ts";
-import type { Totals } from "./totals.ts";
+
+/** The sums of processes that have ended. */
+export interface EndedTotals {
+  /** The counters by name. */
+  readonly counters: ReadonlyMap<string, Stat>;
+  /** The recorded stats by name. */
+  readonly recorded: ReadonlyMap<string, RecordedTotal>;
+  /** What was said of them, by their names without labels. */
+  readonly descriptions: ReadonlyMap<string, Description>;
+}
+
+/** A recorded stat of which only the histogram is left. */
+export interface RecordedTotal {
+  /** Its names. */
+  readonly description: RecordedDescription;
+  /** Whether a fractional value was ever recorded. */
+  fractional: boolean;
+  /** All values ever recorded. */
+  readonly histogram: Histogram;
+}
 
 /** What is merged. */
 export interface MergeInput {
@@ -34,8 +53,8 @@ export interface MergeInput {
   readonly live: Iterable<Snapshot>;
   /** What is left of others. Only their counters and histograms count. */
   readonly ended?: Iterable<Snapshot>;
-  /** The same of still others. */
-  readonly totals?: Totals;
+  /** The sums of still others. */
+  readonly totals?: EndedTotals;
   /** How all stats of live processes merge, instead of what is said of each. */
   readonly aggregate?: Exclude<GaugeMerge, "last">;
   /** The processes, as they are passed on. */
@@ -170,7 +189,7 @@ export function merge(input: MergeInput): HostStats {
 
 function describe(
   snapshots: readonly Snapshot[],
-  totals: Totals | undefined,
+  totals: EndedTotals | undefined,
 ): Map<string, Description> {
   const all = new Map(totals?.descriptions);
   for (const { descriptions } of snapshots) {
@@ -299,7 +318,7 @@ function addTo(
 function addTotals(
   columns: Columns,
   pools: Map<string, Pool>,
-  { counters, recorded }: Totals,
+  { counters, recorded }: EndedTotals,
 ): void {
   for (const [name, { value, fractional }] of counters) {
     const bits = KIND_BITS[COUNTER] | (fractional ? IS_FRACTIONAL : 0);

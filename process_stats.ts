@@ -32,10 +32,12 @@ import {
 
 /** What stays the same of a recorded stat: its names. */
 export interface RecordedDescription {
+  /** The name it was recorded under, labels included. */
   readonly name: string;
+  /** Each percentile, 0 to 100, and the name of the stat that shows it. */
   readonly percentiles:
     readonly (readonly [percentile: number, name: string])[];
-  /** `undefined` where nothing shows the stat. */
+  /** The name of the stat that shows the mean; `undefined` where nothing shows any of it. */
   readonly mean: string | undefined;
 }
 

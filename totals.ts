@@ -8,10 +8,10 @@
  */
 
 import type { RecordedSource, SnapshotSource } from "./exposition.ts";
-import { addHistogram, emptyHistogram, type Histogram } from "./histogram.ts";
+import { addHistogram, emptyHistogram } from "./histogram.ts";
 import { COUNTER, type Description } from "./host_stats.ts";
 import { add, type LedgerInfo, type Stat } from "./lines.ts";
-import type { RecordedDescription } from "./process_stats.ts";
+import type { EndedTotals, RecordedTotal } from "./merge.ts";
 import { FRACTIONAL } from "./slab.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -21,15 +21,8 @@ const MAX_NAMES = 100_000;
 /** Counts what would have been one name too many. */
 const REFUSED = "statvent.refused";
 
-/** A recorded stat of which only the histogram is left. */
-export interface RecordedTotal {
-  readonly description: RecordedDescription;
-  fractional: boolean;
-  readonly histogram: Histogram;
-}
-
 /** Sums that only grow. */
-export class Totals {
+export class Totals implements EndedTotals {
   /** The counters by name. */
   readonly counters: Map<string, Stat> = new Map();
   /** The recorded stats by name. */

@@ -24,7 +24,8 @@ export interface Table {
 
 /** A ratio, and whether it is at most `limit`. */
 export function atMost(ratio: number, limit: number): Row["target"] {
-  return { text: `≤ ${limit}`, met: ratio <= limit };
+  const text = limit < 1 ? `1/${Math.round(1 / limit)}` : `${limit}`;
+  return { text: `≤ ${text}`, met: ratio <= limit };
 }
 
 /** A ratio as text. */
