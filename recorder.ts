@@ -358,10 +358,8 @@ const started = {
  * incr("requests");
  * {
  *   await using recorder = await startRecorder();
- *   assertEquals(
- *     await Deno.readTextFile(recorder.path),
- *     "requests: 1\n# EOF: 12\n",
- *   );
+ *   const text = await Deno.readTextFile(recorder.path);
+ *   assertEquals(text.split("\n")[0], "requests: 1");
  * }
  * await Deno.remove(config.pipeDir);
  * ```
