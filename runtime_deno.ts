@@ -22,7 +22,8 @@ export const denoRuntime: Runtime = {
   },
   name: `deno ${globalThis.Deno?.version.deno}`,
   get mainScript() {
-    return Deno.mainModule;
+    // No thread but the first has one, whatever its type says.
+    return Deno.mainModule ?? "";
   },
   env: (name) => {
     const { state } = Deno.permissions.querySync({
