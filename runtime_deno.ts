@@ -37,7 +37,8 @@ export const denoRuntime: Runtime = {
   },
   name: `deno ${globalThis.Deno?.version.deno}`,
   get mainScript() {
-    return Deno.mainModule;
+    // No thread but the first has one, whatever its type says.
+    return Deno.mainModule ?? "";
   },
   env: (name) =>
     isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined,

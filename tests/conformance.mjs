@@ -11,7 +11,13 @@
 import { deepStrictEqual as equal, match, ok } from "node:assert";
 import { Buffer } from "node:buffer";
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import process from "node:process";
 
@@ -326,9 +332,150 @@ for (const [how, [text, code]] of Object.entries(ends)) {
     equal(end, { code, signal: null }, program.stderr);
     equal(program.stdout, "live\n");
     if (code !== 1) equal(program.stderr, "");
+    // Deno does not say whether an error ends the program, so that its values
+    // wait for a reader.
+    const left = place.names().map((name) => name.replace(/\.\d+$/, ""));
+    equal(left, isDeno && code === 1 ? [`.ended.${program.pid}`] : []);
+    if (code !== 1 || !isDeno) equal(handedOver(place).a, "1");
+  });
+}
+
+/** What programs that have ended have handed over, as text by name. */
+function handedOver(place) {
+  const path = `${place.dir}/pipes/.ledger.${process.getuid()}`;
+  const lines = readFileSync(path, "utf8").split("\n");
+  return Object.fromEntries(
+    lines.filter((line) => line !== "" && !line.startsWith("# "))
+      .map((line) => line.split(": ")),
+  );
+}
+
+test("labels, descriptions and kinds are what the pipe says", async (place) => {
+  const program = await place.startUntil(
+    "live",
+    `describe("q", { help: "Jobs that wait", unit: "jobs", merge: "max" });
+     incr("hits", 2, { code: 200, ok: true }); incr("hits", 1, { ok: "true", code: "200" });
+     counter("hits", { code: 503 }).incr(); set("q", 5); gauge("down").incr(-1); incr("up", -2);
+     record("ms.{0}", 3, { t: 'a"b' });
+     await startRecorder(); ${LIVE}`,
+  );
+  const window =
+    '# window {"name":"ms.{0}{t=\\"a\\\\\\"b\\"}","percentiles":[[50,"ms.median{t=\\"a\\\\\\"b\\"}"],';
+  const text = body(await cat(program.path));
+  equal(
+    text.split("\n").filter((line) => !line.startsWith("ms.")).slice(0, 8),
+    [
+      'hits{code="200",ok="true"}: 3',
+      'hits{code="503"}: 1',
+      "q: 5",
+      "down: -1",
+      "up: -2",
+      '# gauge ["q","down","up"]: 3',
+      '# describe {"name":"q","help":"Jobs that wait","unit":"jobs","merge":"max"}: 1',
+      text.split("\n").find((line) => line.startsWith(window)),
+    ],
+  );
+  match(
+    text,
+    /^# histogram .*"sum":3,.*"positive":\[\[25,1\]\],"negative":\[\]\}: 1\n/m,
+  );
+});
+
+test("a program says its name, what it runs on and when it started", async (place) => {
+  const before = Date.now() / 1000;
+  for (
+    const [text, name] of [["", /^program-\d+-\d+\.mjs$/], [
+      `config.processName = 'my "p"';`,
+      /^my "p"$/,
+    ]]
+  ) {
+    const program = await place.startUntil(
+      "live",
+      `${text} incr("a"); await startRecorder(); ${LIVE}`,
+    );
+    const json = /^# process (.*): [\d.]+$/m.exec(await cat(program.path))[1];
+    const info = JSON.parse(json);
+    match(info.name, name);
+    const [runtime, version] = isDeno
+      ? ["deno", globalThis.Deno.version.deno]
+      : isBun
+      ? ["bun", process.versions.bun]
+      : ["node", process.versions.node];
+    equal(info.runtime, `${runtime} ${version}`);
+    ok(info.start > before - 1 && info.start < Date.now() / 1000, json);
+  }
+});
+
+test("a program in an endless loop is said to be stalled, for longer and longer, one that turns is not", async (place) => {
+  const stalled = async (program) =>
+    Number(/^# process .*: ([\d.]+)$/m.exec(await cat(program.path))[1]);
+  const free = await place.startUntil(
+    "live",
+    `incr("a"); await startRecorder(); ${LIVE}`,
+  );
+  for (let i = 0; i < 5; i++) ok(await stalled(free) < 0.5);
+  const hung = await place.startUntil(
+    "live",
+    `incr("a"); await startRecorder(); console.log("live"); setTimeout(() => { for (;;); }, 50);`,
+  );
+  await until("a stall", async () => await stalled(hung) > 0.2);
+  const first = await stalled(hung);
+  await until("a longer one", async () => await stalled(hung) > first + 0.2);
+  ok(await stalled(free) < 0.5);
+});
+
+// What counts at the very end, and what is handed over.
+const last = {
+  "when it has nothing more to do": ["", "1"],
+  "by process.exit()": [`incr("a"); process.exit();`, "2"],
+  "in the middle of a turn, by process.exit()": [
+    `setTimeout(() => { incr("a", 5); process.exit(); incr("a", 100); }, 20); setInterval(() => {}, 1e6);`,
+    "6",
+  ],
+  ...(isDeno ? { "by Deno.exit()": [`incr("a", 2); Deno.exit();`, "3"] } : {
+    "in a listener of its own for the exit": [
+      `process.on("exit", () => incr("a", 10)); process.once("exit", () => incr("a", 20));`,
+      "31",
+    ],
+    "in listeners from before, and in those that listeners add": [
+      `process.prependListener("exit", () => { incr("a", 10); process.on("exit", () => incr("a", 1000)); });`,
+      "11",
+    ],
+    "after an error that nobody caught, in a listener": [
+      `process.on("exit", () => incr("a", 10)); throw new Error("mine");`,
+      "11",
+    ],
+  }),
+  "after its recorder was stopped": [
+    `await (await startRecorder()).stop(); incr("a", 7);`,
+    "8",
+  ],
+};
+for (const [how, [text, a]] of Object.entries(last)) {
+  test(`a program hands over what it has counted ${how}`, async (place) => {
+    const program = place.start(
+      `incr("a"); set("g", 5); record("r.{0}", 2); await startRecorder(); ${text}`,
+    );
+    await program.ended;
+    equal(handedOver(place), { a }, program.stderr);
     equal(place.names(), []);
   });
 }
+
+test("programs that end one after the other add up, and a thread that has ended counts", async (place) => {
+  const thread = place.write(`incr("a", 100);`);
+  for (let i = 1; i <= 3; i++) {
+    const program = place.start(
+      `import { Worker } from "node:worker_threads";
+       import { pathToFileURL } from "node:url";
+       incr("a"); await startRecorder();
+       await new Promise((resolve) => new Worker(pathToFileURL("${thread}")).on("exit", resolve));
+       while (getAll().a !== 101) await new Promise((resolve) => setTimeout(resolve, 1));`,
+    );
+    equal((await program.ended).code, 0, program.stderr);
+    equal(handedOver(place).a, `${101 * i}`);
+  }
+});
 
 test("SIGTERM without a handler ends the program at once, also while it hangs", async (place) => {
   for (const rest of [LIVE, `console.log("live"); for (;;);`]) {
