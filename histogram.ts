@@ -126,7 +126,7 @@ export interface Histogram {
 }
 
 /** A histogram without values. */
-export function emptyHistogram(scale = SCALE): Histogram {
+export function emptyHistogram(scale: number = SCALE): Histogram {
   return {
     scale,
     sum: 0,

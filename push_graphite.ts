@@ -158,7 +158,7 @@ export class GraphiteSender implements Sender {
     port: number,
     encode: Encode,
     paths: NameCache<string>,
-    maxWaiting = MAX_WAITING,
+    maxWaiting: number = MAX_WAITING,
   ) {
     this.#host = host;
     this.#port = port;

@@ -2,11 +2,13 @@
  * Builds the npm package in `npm/` from the sources that are published on JSR.
  *
  * dnt, the usual tool, is on JSR only, so this uses what Deno brings:
- * `deno bundle` inlines `@std` and writes the declarations. `deno pack` would
- * leave `jsr:` specifiers where `links` resolves them.
+ * `deno bundle` inlines `@std`. `deno pack` would leave `jsr:` specifiers where
+ * `links` resolves them. TypeScript writes the declarations.
  *
  * @module
  */
+
+import ts from "typescript";
 
 const root = new URL("..", import.meta.url).pathname;
 const { version, license, exports } = JSON.parse(
@@ -38,21 +40,35 @@ await bundle(npm, [], [...entries, "./cli.ts"]);
 const cli = await Deno.readTextFile(`${npm}/cli.js`);
 await Deno.writeTextFile(`${npm}/cli.js`, `#!/usr/bin/env node\n${cli}`);
 
-// Declarations are written for entry points only, but refer to other modules.
-const types = await Deno.makeTempDir({ prefix: "statvent-types-" });
-const sources = [...Deno.readDirSync(root)].map(({ name }) => name)
-  .filter((name) => /^\w+\.ts$/.test(name) && name !== "cli.ts");
-await bundle(types, ["--declaration"], sources);
+// Module by module: `deno bundle --declaration` inlines what is re-exported, and
+// then has it twice. Every export has its types, as JSR asks for.
 const needed = entries.map((path) => path.slice(2, -3));
 for (const name of needed) {
-  const text = (await Deno.readTextFile(`${types}/${name}.d.ts`))
-    .replaceAll(/(from|import\()\s*"\.\/(\w+)\.ts"/g, (_, word, other) => {
+  const fileName = `${name}.ts`;
+  const { outputText, diagnostics = [] } = ts.transpileDeclaration(
+    await Deno.readTextFile(`${root}/${fileName}`),
+    {
+      fileName,
+      compilerOptions: {
+        target: ts.ScriptTarget.ESNext,
+        module: ts.ModuleKind.ESNext,
+      },
+    },
+  );
+  const [problem] = diagnostics;
+  if (problem !== undefined) {
+    const text = ts.flattenDiagnosticMessageText(problem.messageText, "\n");
+    throw new Error(`Cannot declare ${fileName}: ${text}`);
+  }
+  const text = outputText.replaceAll(
+    /(from|import\()\s*"\.\/(\w+)\.ts"/g,
+    (_, word, other) => {
       if (!needed.includes(other)) needed.push(other);
       return `${word} "./${other}.js"`;
-    });
+    },
+  );
   await Deno.writeTextFile(`${npm}/${name}.d.ts`, text);
 }
-await Deno.remove(types, { recursive: true });
 
 const entry = (path: string) => {
   const base = path.replace(/\.ts$/, "");
