@@ -10,7 +10,7 @@
 import { type Accounted, Accounts } from "./accounts.ts";
 import { config } from "./config.ts";
 import { pipePath, privatePrefix } from "./fifo_pool.ts";
-import { countStates, type HostStats, toMap } from "./host_stats.ts";
+import type { HostStats } from "./host_stats.ts";
 import { LedgerReader } from "./ledger.ts";
 import { merge, type MergeInput } from "./merge.ts";
 import { readPipe } from "./pipe_reader.ts";
@@ -18,15 +18,20 @@ import { runtime } from "./runtime.ts";
 import { NameTable, type Snapshot, SnapshotParser } from "./snapshot.ts";
 import { loadState, saveState } from "./state.ts";
 
-export { countStates, merge, toMap };
-export type { HostStats, MergeInput, Snapshot };
-export type {
-  Description,
-  GaugeMerge,
-  Kind,
-  ProcessState,
-  ProcessStatus,
-  Recorded,
+export { merge };
+export type { MergeInput, Snapshot };
+// In one piece, since `deno bundle` puts the declarations of what is exported
+// so into this module's own, where others of the same names would clash.
+export {
+  countStates,
+  type Description,
+  type GaugeMerge,
+  type HostStats,
+  type Kind,
+  type ProcessState,
+  type ProcessStatus,
+  type Recorded,
+  toMap,
 } from "./host_stats.ts";
 
 /** What to read, and how long to wait for it. */
