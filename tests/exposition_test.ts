@@ -171,6 +171,8 @@ Deno.test("what Exposition writes, SnapshotParser reads, again and again as valu
         for (let i = 0; change !== undefined && i < values.length; i += 2) {
           values[i] = change;
           if (!Number.isInteger(change)) marks[i] |= FRACTIONAL;
+          // More and more of them become gauges.
+          if (change < 0) marks[i] |= GAUGE_MARK;
         }
         const read = parser.parse(exposition.write(snapshot, true).slice());
         assertEquals(read.annotated, true);
@@ -188,7 +190,11 @@ Deno.test("what Exposition writes, SnapshotParser reads, again and again as valu
               name,
               value: values[i],
               fractional: marks[i] & FRACTIONAL,
-              kind: isGauge ? GAUGE : isTimed ? UNKNOWN : COUNTER,
+              kind: (marks[i] & GAUGE_MARK) !== 0
+                ? GAUGE
+                : !isGauge && isTimed
+                ? UNKNOWN
+                : COUNTER,
             }),
           ),
         );
