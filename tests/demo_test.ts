@@ -10,7 +10,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { namesIn, output, ROOT, until, withDir } from "./program.ts";
+import { leftIn, output, ROOT, until, withDir } from "./program.ts";
 
 const PROGRAMS = ["shop", "queue", "reports"];
 
@@ -117,7 +117,7 @@ async function assertGone(text: string, dir: string): Promise<void> {
       return true;
     }
   });
-  await until("the end of the pipes", () => namesIn(dir).length === 0);
+  await until("the end of the pipes", () => leftIn(dir).length === 0);
 }
 
 Deno.test("the demo shows three programs and ends on SIGINT", async () => {
@@ -146,7 +146,7 @@ Deno.test("the demo shows three programs and ends on SIGINT", async () => {
 
     demo.kill("SIGINT");
     assertEquals(await demo.ended(), { code: 0, stderr: "" });
-    assertEquals(namesIn(dir), []);
+    assertEquals(leftIn(dir), []);
     for (const pid of pidsIn(text)) assertEquals(await isRunning(pid), false);
     await assertGone(text, dir);
   });
@@ -163,7 +163,7 @@ Deno.test("the demo ends on SIGTERM while a program hangs", async () => {
     });
     demo.kill("SIGTERM");
     assertEquals(await demo.ended(), { code: 0, stderr: "" });
-    assertEquals(namesIn(dir), []);
+    assertEquals(leftIn(dir), []);
     await assertGone(text, dir);
   });
 });
