@@ -50,7 +50,8 @@ export function readNumber(bytes: Uint8Array, start: number): number {
     }
     const decimals = at - point - 1;
     digits += decimals;
-    if (digits > 15 || decimals === 0) return 0;
+    if (decimals === 0) return 0;
+    // Beyond the table there are too many digits.
     value /= POWERS_OF_TEN[decimals];
   }
   if (digits > 15) return 0;

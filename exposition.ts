@@ -267,7 +267,9 @@ export class Exposition {
     fractional: boolean,
   ): void {
     const count = countOf(histogram);
-    if (count === 0) return;
+    // Of the very first value, the thread that records it may have written a
+    // part only.
+    if (count === 0 || !(histogram.min <= histogram.max)) return;
     const out = this.#out;
     out.text(text.histogram);
     out.number(histogram.scale, false);

@@ -193,6 +193,13 @@ Deno.test("merge() takes of what has ended counters and histograms only", () => 
   const gone = merge({ live: [], ended, totals });
   assertEquals(shown(gone), { n: ["7", COUNTER] });
   assertEquals(gone.descriptions.get("n")?.help, "H4");
+  const before = merge({ live: [], totals });
+  assertEquals(before.descriptions.get("n")?.help, "H2");
+  // Of a stat without a histogram nothing is left.
+  const windowOnly = annotated(
+    '# window {"name":"w","percentiles":[],"mean":"w.mean","values":[1]}: 1\n',
+  );
+  assertEquals(merge({ live: [], ended: [windowOnly] }).recorded, []);
   const host = merge({ live: [annotated(text(8))], ended, totals });
   assertEquals(shown(host), {
     "n": ["15", COUNTER],

@@ -58,6 +58,25 @@ const WRONG = [
   "# gauge [5]: 1",
   "# window {}: 0",
   "# histogram {}: 0",
+  ...[
+    ['"scale":21,"sum":1,"min":1,"max":1,"zeros":1,"positive":[]', 1],
+    ['"scale":-11,"sum":1,"min":1,"max":1,"zeros":1,"positive":[]', 1],
+    ['"scale":0.5,"sum":1,"min":1,"max":1,"zeros":1,"positive":[]', 1],
+    ['"scale":0,"sum":null,"min":1,"max":1,"zeros":1,"positive":[]', 1],
+    ['"scale":0,"sum":1,"min":1e999,"max":1,"zeros":1,"positive":[]', 1],
+    ['"scale":0,"sum":1,"min":1,"max":1,"zeros":-1,"positive":[]', -1],
+    ['"scale":0,"sum":1,"min":1,"max":1,"zeros":1,"positive":[]', 2],
+    ['"scale":0,"sum":1,"min":1,"max":1,"zeros":1,"positive":{}', 1],
+    ['"scale":0,"sum":1,"min":1,"max":1,"zeros":1,"positive":[1]', 1],
+    ['"scale":0,"sum":1,"min":1,"max":1,"zeros":1,"positive":[[]]', 1],
+    ['"scale":0,"sum":1,"min":1,"max":1,"zeros":0,"positive":[[0.5,1]]', 1],
+    ['"scale":0,"sum":1,"min":1,"max":1,"zeros":0,"positive":[[1,0.5]]', 0.5],
+    ['"scale":0,"sum":1,"min":1,"max":1,"zeros":0,"positive":[[1,-1,2]]', 1],
+    // The same bucket twice.
+    ['"scale":0,"sum":1,"min":1,"max":1,"zeros":0,"positive":[[1,1],[1,2]]', 2],
+  ].map(([content, count]) =>
+    `# histogram {"name":"r.{0}",${content},"negative":[]}: ${count}`
+  ),
   "# process {}: 0",
   "# process 5: 0",
   "# process : 0",
