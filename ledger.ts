@@ -13,6 +13,7 @@
  */
 
 import { Exposition } from "./exposition.ts";
+import { privatePrefix } from "./fifo_pool.ts";
 import type { LedgerInfo } from "./lines.ts";
 import { runtime } from "./runtime.ts";
 import { NameTable, type Snapshot, SnapshotParser } from "./snapshot.ts";
@@ -34,6 +35,11 @@ export function processKey(pid: number, start: number | string): string {
 const ENDED = /^\.ended\.([1-9]\d{0,9})\.(\d{1,16})$/;
 const LEDGER = /^\.ledger\.(\d{1,10})$/;
 
+/** A file that is not complete. If this process is killed, it is removed like its pipe. */
+function newFile(dir: string): string {
+  return `${dir}/${privatePrefix(runtime.pid)}new`;
+}
+
 /**
  * Writes the last values of a process.
  *
@@ -47,7 +53,7 @@ export function writeEnded(
   snapshot: Uint8Array,
 ): string {
   const path = `${dir}/.ended.${pid}.${Math.round(1000 * start)}`;
-  runtime.replaceFile(path, snapshot);
+  runtime.replaceFile(path, snapshot, newFile(dir));
   return path;
 }
 
@@ -85,22 +91,36 @@ function endedFiles(dir: string): EndedFile[] {
   return files;
 }
 
+/** A file's bytes, and what they say. */
+interface Parsed {
+  readonly snapshot: Snapshot;
+  readonly bytes: Uint8Array;
+}
+
+/** Reads a file. Returns `known` if it still is the same. */
 function parse(
   path: string,
   table: NameTable,
-): { snapshot: Snapshot; bytes: Uint8Array } | undefined {
+  known?: Parsed,
+): Parsed | undefined {
   try {
     const bytes = runtime.readFile(path);
-    return bytes && { snapshot: new SnapshotParser(table).parse(bytes), bytes };
+    if (bytes === undefined) return undefined;
+    if (known !== undefined && isSame(bytes, known.bytes)) return known;
+    return { snapshot: new SnapshotParser(table).parse(bytes), bytes };
   } catch {
     return undefined;
   }
 }
 
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
 /** Reads what ended processes have left, as often as it is asked to. */
 export class LedgerReader {
-  // By path: what was read of which file.
-  readonly #ledgers: Map<string, { inode: number; ledger: Ledger }> = new Map();
+  // By path: what was read last.
+  readonly #ledgers: Map<string, Ledger> = new Map();
 
   /**
    * Reads all ledgers, and the files that none of them has taken in.
@@ -130,15 +150,15 @@ export class LedgerReader {
   #readLedger(path: string, owner: number, table: NameTable): Ledger[] {
     const file = Number.isNaN(owner) ? undefined : runtime.identify(path);
     if (file?.owner !== owner) return [];
-    const known = this.#ledgers.get(path);
-    if (
-      known?.inode === file.inode && known.ledger.snapshot.table === table
-    ) return [known.ledger];
-    const parsed = parse(path, table);
+    const last = this.#ledgers.get(path);
+    // By its bytes: a file that was replaced twice may have its old inode again.
+    const known = last?.snapshot.table === table ? last : undefined;
+    const parsed = parse(path, table, known);
     const info = parsed?.snapshot.ledger;
     if (parsed === undefined || info === undefined) return [];
+    if (parsed === known) return [known];
     const ledger = { owner, info, ...parsed };
-    this.#ledgers.set(path, { inode: file.inode, ledger });
+    this.#ledgers.set(path, ledger);
     return [ledger];
   }
 }
@@ -159,7 +179,7 @@ export function takeIn(dir: string, owner: number): void {
       if (!takeLock(lock, owner)) return;
       try {
         files = ownFiles(dir, owner);
-        writeLedger(path, files);
+        writeLedger(dir, path, files);
         for (const { path } of files) runtime.remove(path);
       } finally {
         runtime.remove(lock);
@@ -188,7 +208,11 @@ function takeLock(path: string, owner: number): boolean {
   return false;
 }
 
-function writeLedger(path: string, files: readonly EndedFile[]): void {
+function writeLedger(
+  dir: string,
+  path: string,
+  files: readonly EndedFile[],
+): void {
   const table = new NameTable();
   const totals = new Totals();
   const old = parse(path, table)?.snapshot;
@@ -210,7 +234,8 @@ function writeLedger(path: string, files: readonly EndedFile[]): void {
     count: count + added,
     ended: [...listed].slice(-MAX_LISTED),
   };
-  runtime.replaceFile(path, new Exposition().write(totals.source(info), true));
+  const bytes = new Exposition().write(totals.source(info), true);
+  runtime.replaceFile(path, bytes, newFile(dir));
 }
 
 function newLedger(): LedgerInfo {

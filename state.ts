@@ -51,7 +51,8 @@ function lock(path: string): void {
     if (pid > 0 && pid !== runtime.pid && runtime.processExists(pid)) {
       throw isInUse(`process ${pid}`);
     }
-    runtime.replaceFile(lockPath, new TextEncoder().encode(`${runtime.pid}`));
+    const bytes = new TextEncoder().encode(`${runtime.pid}`);
+    runtime.replaceFile(lockPath, bytes, `${lockPath}.new`);
   } catch (error) {
     if ((error as Error).message.startsWith("Cannot use")) throw error;
     throw failure(path, (error as Error).message, error);
@@ -138,7 +139,9 @@ export function saveState(path: string, accounts: Accounts): void {
     })),
   };
   try {
-    runtime.replaceFile(path, new TextEncoder().encode(JSON.stringify(state)));
+    const bytes = new TextEncoder().encode(JSON.stringify(state));
+    // Always the same name, so that kills leave one such file at most.
+    runtime.replaceFile(path, bytes, `${path}.new`);
   } catch (error) {
     throw failure(path, (error as Error).message, error);
   }
