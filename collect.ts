@@ -9,7 +9,7 @@
 
 import { type Accounted, Accounts } from "./accounts.ts";
 import { config } from "./config.ts";
-import { pipePath, privatePrefix } from "./fifo_pool.ts";
+import { pipePath } from "./fifo_pool.ts";
 import {
   countStates,
   type HostStats,
@@ -62,6 +62,7 @@ export interface Collected extends MergeInput {
 }
 
 const PUBLIC_NAME = /^([1-9]\d{0,9})\.stats$/;
+const PRIVATE_NAME = /^\.([1-9]\d{0,9})\./;
 
 /** How many names of stats that are no more are kept, at least. */
 const SPARE_NAMES = 10_000;
@@ -178,13 +179,18 @@ export class Collector {
       readings.push({ pid, systemStart, result });
       if ("snapshot" in result) {
         if (result.snapshot.annotated) annotated.add(pid);
-      } else if (result.failure === "dead") removePipes(dir, pid);
-      // What was invalid may be another program by now, which annotates nothing.
+      } // What was invalid may be another program by now, which annotates nothing.
       else if (result.failure === "timeout" && this.#annotated.has(pid)) {
         annotated.add(pid);
       }
     }
     this.#annotated = annotated;
+    if (exists) {
+      const isDead = results.map((result) =>
+        result !== undefined && "failure" in result && result.failure === "dead"
+      );
+      removeLeftovers(dir, new Map(pids.map((pid, i) => [pid, isDead[i]])));
+    }
     const accounted = this.#accounts.update({
       readings,
       ...left,
@@ -284,15 +290,25 @@ const NO_PROCESS: ProcessStatus = {
   error: undefined,
 };
 
-/** Removes what a dead process has left behind, as far as that may be removed. */
-function removePipes(dir: string, pid: number): void {
-  const prefix = privatePrefix(pid);
-  const names = runtime.list(dir).filter((name) => name.startsWith(prefix));
-  for (
-    const path of [...names.map((name) => `${dir}/${name}`), pipePath(dir, pid)]
-  ) {
+/**
+ * Removes what dead processes have left behind, as far as that may be removed:
+ * also one that was killed before it had a pipe.
+ *
+ * @param isDead By process id: whether one that has a pipe was seen to be dead.
+ */
+function removeLeftovers(
+  dir: string,
+  isDead: Map<number, boolean>,
+): void {
+  for (const name of runtime.list(dir)) {
+    const pid = Number(
+      (PRIVATE_NAME.exec(name) ?? PUBLIC_NAME.exec(name))?.[1],
+    );
+    if (Number.isNaN(pid)) continue;
+    if (!isDead.has(pid)) isDead.set(pid, runtime.processExists(pid) === false);
+    if (!isDead.get(pid)) continue;
     try {
-      runtime.remove(path);
+      runtime.remove(`${dir}/${name}`);
     } catch {
       // Not ours.
     }

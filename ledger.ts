@@ -13,6 +13,7 @@
  */
 
 import { Exposition } from "./exposition.ts";
+import { privatePrefix } from "./fifo_pool.ts";
 import type { LedgerInfo } from "./lines.ts";
 import { runtime } from "./runtime.ts";
 import { NameTable, type Snapshot, SnapshotParser } from "./snapshot.ts";
@@ -45,6 +46,11 @@ export function ownKey(owner: number, key: string): string {
 const ENDED = /^\.ended\.([1-9]\d{0,9})\.(\d{1,16})$/;
 const LEDGER = /^\.ledger\.(\d{1,10})$/;
 
+/** A file that is not complete. If this process is killed, it is removed like its pipe. */
+function newFile(dir: string): string {
+  return `${dir}/${privatePrefix(runtime.pid)}new`;
+}
+
 /**
  * Writes the last values of a process.
  *
@@ -58,7 +64,7 @@ export function writeEnded(
   snapshot: Uint8Array,
 ): string {
   const path = `${dir}/.ended.${pid}.${Math.round(1000 * start)}`;
-  runtime.replaceFile(path, snapshot);
+  runtime.replaceFile(path, snapshot, newFile(dir));
   return path;
 }
 
@@ -218,7 +224,7 @@ export function takeIn(dir: string, owner: number): void {
       const isOurs = holder(lock);
       try {
         files = ownFiles(dir, owner);
-        addToLedger(path, files, isOurs);
+        addToLedger(dir, path, files, isOurs);
       } finally {
         if (isOurs()) runtime.remove(lock);
       }
@@ -258,6 +264,7 @@ function holder(lock: string): () => boolean {
 
 /** Adds what stands in the files to the ledger, and removes them. */
 function addToLedger(
+  dir: string,
   path: string,
   files: readonly EndedFile[],
   isOurs: () => boolean,
@@ -292,7 +299,7 @@ function addToLedger(
     });
     const bytes = new Exposition().write(source, true);
     if (!isOurs()) return;
-    runtime.replaceFile(path, bytes);
+    runtime.replaceFile(path, bytes, newFile(dir));
     for (const { path } of batch) runtime.remove(path);
   }
 }

@@ -76,8 +76,13 @@ export interface Runtime {
   rename(path: string, newPath: string): void;
   /** Reads a regular file; `undefined` if there is none. Follows no symbolic link. */
   readFile(path: string): Uint8Array | undefined;
-  /** Creates a file or replaces it, in one step: no reader ever sees a part. */
-  replaceFile(path: string, bytes: Uint8Array): void;
+  /**
+   * Creates a file or replaces it, in one step: no reader ever sees a part.
+   *
+   * @param temporary What it is called until it is complete, in the same
+   * directory. It stays if the process is killed meanwhile.
+   */
+  replaceFile(path: string, bytes: Uint8Array, temporary: string): void;
   /** Removes a file, if it is there. */
   remove(path: string): void;
   /** Calls back when something happens to a file. Returns how to stop that. */

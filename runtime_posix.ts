@@ -167,8 +167,7 @@ export const posix = {
       }
     }
   },
-  replaceFile: (path, bytes) => {
-    const temporary = `${path}.${process.pid}.new`;
+  replaceFile: (path, bytes, temporary) => {
     try {
       rmSync(temporary, { force: true });
       writeFileSync(temporary, bytes, { flag: "wx" });

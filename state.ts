@@ -46,7 +46,8 @@ export function lockState(path: string): void {
     pid = Number(new TextDecoder().decode(runtime.readFile(lock)));
     const isFree = pid === runtime.pid || !runtime.processExists(pid);
     if (pid === 0 || isFree) {
-      runtime.replaceFile(lock, new TextEncoder().encode(`${runtime.pid}`));
+      const bytes = new TextEncoder().encode(`${runtime.pid}`);
+      runtime.replaceFile(lock, bytes, `${lock}.new`);
       runtime.onExit(() => runtime.remove(lock), () => {});
       return;
     }
@@ -151,7 +152,9 @@ export function saveState(path: string, accounts: Accounts): void {
     })),
   };
   try {
-    runtime.replaceFile(path, new TextEncoder().encode(JSON.stringify(state)));
+    const bytes = new TextEncoder().encode(JSON.stringify(state));
+    // Always the same name, so that kills leave one such file at most.
+    runtime.replaceFile(path, bytes, `${path}.new`);
   } catch (error) {
     throw failure(path, (error as Error).message, error);
   }

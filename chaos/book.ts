@@ -140,7 +140,7 @@ export class Book {
       for (const [i, n] of now.entries()) sum[i] += n;
       const late_ = this.#checkSlot(account, slot, now, said.complete, before);
       if (late_ !== undefined) late.push(late_);
-      const entry = this.#entries.get(slot);
+      const entry = this.#unsettled(account, slot);
       if (entry !== undefined) {
         const isExact = this.#isExact(
           account,
@@ -168,6 +168,12 @@ export class Book {
     if (said.complete) this.#settle(account, said, before);
   }
 
+  /** The program of a slot, as long as the service has not settled it. */
+  #unsettled(account: Account, slot: number): Entry | undefined {
+    const entry = this.#entries.get(slot);
+    return entry?.settled.has(account) ? undefined : entry;
+  }
+
   /** Returns what is missing, if something is. */
   #checkSlot(
     account: Account,
@@ -178,7 +184,7 @@ export class Book {
   ): string | undefined {
     const base = account.base.get(slot) ?? nothing();
     const last = account.last.get(slot) ?? nothing();
-    const entry = this.#entries.get(slot);
+    const entry = this.#unsettled(account, slot);
     const who = entry?.name ?? `slot ${slot}, whose program has gone`;
     const done = entry && before.done.get(entry);
     let late: string | undefined;

@@ -155,15 +155,14 @@ export async function prepare(
   }
   makers.bun = () =>
     install("bun", `@oven/bun-${system.replace("arm64", "aarch64")}`, "bun");
-  const kinds = [];
-  for (const name of names) {
+  const kinds = await Promise.all(names.map(async (name) => {
     try {
-      kinds.push(await makers[name]());
+      return await makers[name]();
     } catch (error) {
       skip(name, (error as Error).message.split("\n")[0]);
     }
-  }
-  return kinds;
+  }));
+  return kinds.filter((kind) => kind !== undefined);
 }
 
 /** A program that runs. It may be another one after an `exec`. */

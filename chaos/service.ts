@@ -19,6 +19,8 @@ export interface Answer {
   readonly text: string;
   readonly asked: number;
   readonly came: number;
+  /** For how many milliseconds the service could have run meanwhile, and had no processor. */
+  readonly waited: number;
 }
 
 /** The service and what it has said. */
@@ -97,6 +99,7 @@ export class Service {
   /** Asks; `undefined` if it was stopped meanwhile. */
   async ask(path: string): Promise<Answer | undefined> {
     const child = this.#child;
+    const waited = waitOf(this.pid);
     const asked = performance.now();
     try {
       const signal = AbortSignal.timeout(PATIENCE_MS);
@@ -107,12 +110,25 @@ export class Service {
           `${this.name} answers ${path} with ${response.status}: ${text}`,
         );
       }
-      return { text, asked, came: performance.now() };
+      const came = performance.now();
+      return { text, asked, came, waited: waitOf(this.pid) - waited };
     } catch (error) {
       if (error instanceof Violation) throw error;
       if (this.#child !== child) return undefined;
       throw new Violation(`${this.name} does not answer: ${error}`);
     }
+  }
+}
+
+/** For how many milliseconds the main thread of a process has waited for a processor. */
+function waitOf(pid: number): number {
+  try {
+    return Number(
+      Deno.readTextFileSync(`/proc/${pid}/schedstat`).split(" ")[1],
+    ) /
+      1e6;
+  } catch {
+    return 0;
   }
 }
 

@@ -1,0 +1,69 @@
+/**
+ * What `deno task chaos` has found.
+ */
+import { assertEquals } from "@std/assert";
+import { Collector, toMap } from "../collect.ts";
+import { takeIn, writeEnded } from "../ledger.ts";
+import { runtime } from "../runtime.ts";
+import { namesIn, output, withDir } from "./program.ts";
+
+/** The id of a process that has ended. */
+async function deadPid(): Promise<number> {
+  const child = new Deno.Command("true").spawn();
+  await child.status;
+  return child.pid;
+}
+
+const encode = (text: string) => new TextEncoder().encode(text);
+
+function snapshot(start: number, count: number): Uint8Array {
+  const text = `n: ${count}\n# process {"start":${start}.0}: 0\n`;
+  return encode(`${text}# EOF: ${text.length}\n`);
+}
+
+Deno.test("collect() reads a ledger anew when it has the inode that an earlier one had", () =>
+  withDir(async (pipeDir) => {
+    const readers = [1, 2].map(() => new Collector({ pipeDir }));
+    const [often, seldom] = readers;
+    const read = async (collector: Collector) =>
+      toMap(await collector.collect()).get("n")?.value;
+    writeEnded(pipeDir, 1, 1, snapshot(1, 1));
+    await often.collect();
+    for (let n = 2; n < 20; n += 2) {
+      // Each time there are two new ledgers, of which it sees the second one.
+      for (const start of [n, n + 1]) {
+        writeEnded(pipeDir, 1, start, snapshot(start, 1));
+        await often.collect();
+      }
+      assertEquals(await read(seldom), n + 1);
+    }
+  }));
+
+Deno.test("collect() removes what a process has left that was killed before it had a pipe", () =>
+  withDir(async (pipeDir) => {
+    const pid = await deadPid();
+    for (const name of ["starting", "0.fifo", "new"]) {
+      await output("touch", `${pipeDir}/.${pid}.${name}`);
+    }
+    await output("touch", `${pipeDir}/.${Deno.pid}.starting`);
+    await new Collector({ pipeDir }).collect();
+    assertEquals(namesIn(pipeDir), [`.${Deno.pid}.starting`]);
+  }));
+
+Deno.test("writeEnded() and takeIn() write to names that go with the pipe of a killed process", () =>
+  withDir((pipeDir) => {
+    const { replaceFile } = runtime;
+    const names = new Set<string>();
+    try {
+      runtime.replaceFile = (path, bytes, temporary) => {
+        names.add(temporary);
+        replaceFile(path, bytes, temporary);
+      };
+      writeEnded(pipeDir, 1, 1, snapshot(1, 1));
+      takeIn(pipeDir, Deno.uid()!);
+    } finally {
+      runtime.replaceFile = replaceFile;
+    }
+    assertEquals([...names], [`${pipeDir}/.${Deno.pid}.new`]);
+    return Promise.resolve();
+  }));
