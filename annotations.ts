@@ -210,13 +210,13 @@ const ANNOTATIONS: {
     const description = { help, unit, merge };
     return (to) => to.descriptions.set(name, description);
   },
-  [LAST_SET]: (content: Record<string, number> | null, number) => {
-    if (typeof content !== "object" || content === null) return;
-    const times = new Map(Object.entries(content));
-    if (
-      times.size !== number || ![...times.keys()].every(isName) ||
-      ![...times.values()].every(Number.isFinite)
-    ) return;
+  [LAST_SET]: (pairs: unknown, number) => {
+    if (!Array.isArray(pairs) || pairs.length !== number) return;
+    const isPair = (pair: unknown) =>
+      Array.isArray(pair) && pair.length === 2 && isName(pair[0]) &&
+      Number.isFinite(pair[1]);
+    if (!pairs.every(isPair)) return;
+    const times = new Map<string, number>(pairs);
     return (to) => to.lastSet = times;
   },
   [WINDOW]: (

@@ -225,10 +225,8 @@ export class Exposition {
       this.#annotate(DESCRIBE, { name, ...description }, 1);
     }
     if (times.size > 0) {
-      const seconds = [...times].map((
-        [place, ms],
-      ) => [names[place], ms / 1000]);
-      this.#annotate(LAST_SET, Object.fromEntries(seconds), times.size);
+      const pairs = [...times].map(([place, ms]) => [names[place], ms / 1000]);
+      this.#annotate(LAST_SET, pairs, times.size);
     }
   }
 

@@ -20,7 +20,7 @@ export function processStart(): number {
     Math.round(Math.min(performance.timeOrigin, ...starts)) / 1000;
 }
 
-let target: string | undefined;
+let target: { readonly dir: string; readonly mode: number } | undefined;
 
 let isListening = false;
 
@@ -29,20 +29,22 @@ let isListening = false;
  * killed. Holds also if the recorder is stopped before. Called again, the last
  * directory counts.
  *
+ * @param mode The mode of the file.
+ *
  * @returns How to take that back, for a recorder that could not start.
  */
-export function handOverAtEnd(dir: string): () => void {
+export function handOverAtEnd(dir: string, mode: number): () => void {
   const before = target;
-  target = dir;
+  target = { dir, mode };
   if (!isListening) {
     isListening = true;
     runtime.onExit(() => {
-      const path = leave();
+      const path = leave(true);
       if (path === undefined) return;
       const owner = runtime.identify(path)?.owner;
-      if (owner !== undefined) takeIn(target!, owner);
+      if (owner !== undefined) takeIn(target!.dir, owner);
     }, () => {
-      const path = leave();
+      const path = leave(false);
       // If the event loop turns once more, somebody has caught the error.
       if (path !== undefined) setTimeout(() => runtime.remove(path));
     });
@@ -51,16 +53,17 @@ export function handOverAtEnd(dir: string): () => void {
 }
 
 /** Writes the file. Returns its path, or `undefined` if there is none. */
-function leave(): string | undefined {
+function leave(isSure: boolean): string | undefined {
   if (target === undefined) return undefined;
   const stats = new ProcessStats();
   stats.refresh(threads().slabs.values());
   if (stats.names.length === 0 && stats.recorded.size === 0) return undefined;
   const start = processStart();
   stats.process = { start, stalled: 0 };
-  const bytes = new Exposition().write(stats, true);
+  const snapshot = new Exposition().write(stats, true);
   try {
-    return writeEnded(target, runtime.pid, start, bytes);
+    const { dir, mode } = target;
+    return writeEnded(dir, runtime.pid, start, snapshot, mode, isSure);
   } catch {
     // The directory has gone, or is full. There is nobody left to tell.
     return undefined;

@@ -28,6 +28,9 @@ const BATCH = 1_024;
 /** How often a reader looks again, since one user may keep another one busy. */
 const MAX_PASSES = 4;
 
+/** How long a process may take to end, in milliseconds, where nobody can tell whether it has. */
+const ENDING_MS = 2_000;
+
 /** How old a lock is, in milliseconds, when its owner must have died. */
 const STALE_MS = 10_000;
 
@@ -43,6 +46,7 @@ export function ownKey(owner: number, key: string): string {
   return `${key} of ${owner}`;
 }
 
+const ENDING = /^\.ending\.([1-9]\d{0,9})\.(\d{1,16})$/;
 const ENDED = /^\.ended\.([1-9]\d{0,9})\.(\d{1,16})$/;
 const LEDGER = /^\.ledger\.(\d{1,10})$/;
 
@@ -55,6 +59,8 @@ function newFile(dir: string): string {
  * Writes the last values of a process.
  *
  * @param start When the process started, in seconds since 1970.
+ * @param mode The mode of the file.
+ * @param isSure Whether the process ends, or just if nobody catches an error.
  * @returns The file.
  */
 export function writeEnded(
@@ -62,10 +68,26 @@ export function writeEnded(
   pid: number,
   start: number,
   snapshot: Uint8Array,
+  mode = 0o644,
+  isSure = true,
 ): string {
-  const path = `${dir}/.ended.${pid}.${Math.round(1000 * start)}`;
-  runtime.replaceFile(path, snapshot, newFile(dir));
+  const word = isSure ? "ended" : "ending";
+  const path = `${dir}/.${word}.${pid}.${Math.round(1000 * start)}`;
+  runtime.replaceFile(path, snapshot, newFile(dir), mode);
   return path;
+}
+
+/** Gives the files of processes that may have been ending, and now have, their final names. */
+function settle(dir: string): void {
+  for (const name of runtime.list(dir)) {
+    const match = ENDING.exec(name);
+    if (match === null) continue;
+    const path = `${dir}/${name}`;
+    const lives = runtime.processExists(Number(match[1])) ??
+      Date.now() - (runtime.identify(path)?.modified ?? 0) < ENDING_MS;
+    if (lives) continue;
+    attempt(() => runtime.rename(path, path.replace("/.ending.", "/.ended.")));
+  }
 }
 
 /** The last values of a process that has ended. */
@@ -89,6 +111,7 @@ interface EndedFile {
   readonly path: string;
   readonly key: string;
   readonly owner: number;
+  readonly mode: number;
 }
 
 function endedFiles(dir: string): EndedFile[] {
@@ -99,7 +122,8 @@ function endedFiles(dir: string): EndedFile[] {
     const path = `${dir}/${name}`;
     const file = runtime.identify(path);
     if (file === undefined) continue;
-    files.push({ path, key: `${match[1]}@${match[2]}`, owner: file.owner });
+    const { owner, mode } = file;
+    files.push({ path, key: `${match[1]}@${match[2]}`, owner, mode });
   }
   return files;
 }
@@ -136,6 +160,7 @@ export class LedgerReader {
    * @param table What gives names their ids.
    */
   read(dir: string, table: NameTable): { ended: Ended[]; ledgers: Ledger[] } {
+    settle(dir);
     let before: Ledger[] | undefined;
     for (let pass = 1;; pass++) {
       // In this order: what has gone from a file by now is in a ledger.
@@ -272,6 +297,11 @@ function addToLedger(
   const table = new NameTable();
   const totals = new Totals();
   const old = parse(path, table);
+  // Nobody may read more of it than of the files that it is made of.
+  const mode = files.reduce(
+    (mode, file) => mode & file.mode,
+    runtime.identify(path)?.mode ?? 0o777,
+  );
   if (old?.ledger !== undefined) totals.add(old);
   // Somebody may want to see what is wrong with it.
   else if (runtime.identify(path)) runtime.rename(path, `${path}.invalid`);
@@ -299,7 +329,7 @@ function addToLedger(
     });
     const bytes = new Exposition().write(source, true);
     if (!isOurs()) return;
-    runtime.replaceFile(path, bytes, newFile(dir));
+    runtime.replaceFile(path, bytes, newFile(dir), mode);
     for (const { path } of batch) runtime.remove(path);
   }
 }

@@ -150,11 +150,16 @@ export function merge(input: MergeInput): HostStats {
   const columns = new Columns(table);
   for (const snapshot of live) addLive(columns, snapshot);
   mergeGauges(columns, live, descriptions, aggregate);
-  for (const snapshot of ended) addEnded(columns, snapshot);
+  // The least, the greatest or the mean is one of those that live.
+  const isOfAll = aggregate === undefined || aggregate === "sum";
+  if (isOfAll) { for (const snapshot of ended) addEnded(columns, snapshot); }
   const pools = new Map<string, Pool>();
   for (const snapshot of live) addRecorded(pools, snapshot, true);
   for (const snapshot of ended) addRecorded(pools, snapshot, false);
-  if (input.totals !== undefined) addTotals(columns, pools, input.totals);
+  if (input.totals !== undefined) {
+    addTotals(pools, input.totals);
+    if (isOfAll) addCounters(columns, input.totals);
+  }
   const recorded = [...pools.values()].map((pool) => show(columns, pool));
 
   const { sums, bits } = columns;
@@ -315,15 +320,17 @@ function addTo(
   addHistogram(pool.histogram, histogram);
 }
 
-function addTotals(
-  columns: Columns,
-  pools: Map<string, Pool>,
-  { counters, recorded }: EndedTotals,
-): void {
+function addCounters(columns: Columns, { counters }: EndedTotals): void {
   for (const [name, { value, fractional }] of counters) {
     const bits = KIND_BITS[COUNTER] | (fractional ? IS_FRACTIONAL : 0);
     columns.add(columns.idOf(name), value, bits);
   }
+}
+
+function addTotals(
+  pools: Map<string, Pool>,
+  { recorded }: EndedTotals,
+): void {
   for (const { description, histogram, fractional } of recorded.values()) {
     addTo(addNames(pools, description), histogram, fractional);
   }

@@ -275,7 +275,7 @@ async function startThread(dir: string): Promise<Recorder> {
   ownSlab();
   // A thread that ends leaves its values to the others.
   const handNothingOver = runtime.isMainThread && annotations
-    ? handOverAtEnd(dir)
+    ? handOverAtEnd(dir, mode)
     : () => {};
   const settings: RecorderSettings = {
     dir,

@@ -82,7 +82,12 @@ export interface Runtime {
    * @param temporary What it is called until it is complete, in the same
    * directory. It stays if the process is killed meanwhile.
    */
-  replaceFile(path: string, bytes: Uint8Array, temporary: string): void;
+  replaceFile(
+    path: string,
+    bytes: Uint8Array,
+    temporary: string,
+    mode?: number,
+  ): void;
   /** Removes a file, if it is there. */
   remove(path: string): void;
   /** Calls back when something happens to a file. Returns how to stop that. */

@@ -167,10 +167,10 @@ export const posix = {
       }
     }
   },
-  replaceFile: (path, bytes, temporary) => {
+  replaceFile: (path, bytes, temporary, mode) => {
     try {
       rmSync(temporary, { force: true });
-      writeFileSync(temporary, bytes, { flag: "wx" });
+      writeFileSync(temporary, bytes, { flag: "wx", mode });
       renameSync(temporary, path);
     } catch (error) {
       rmSync(temporary, { force: true });

@@ -145,7 +145,7 @@ Deno.test("collect() takes names that mean something to JavaScript for names", (
       names.map((name) => `${name}: 1\n`).join("") +
         `# gauge ${
           JSON.stringify(names)
-        }: 4\n# last {"__proto__":1}: 1\n# describe {"name":"__proto__","merge":"max"}: 1\n`,
+        }: 4\n# last [["__proto__",1]]: 1\n# describe {"name":"__proto__","merge":"max"}: 1\n`,
     );
     const writer = await startWriter(dir, await serving(dir, text));
     try {

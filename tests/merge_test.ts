@@ -152,7 +152,7 @@ Deno.test("merge() makes one value of a gauge's as its description says", () => 
     annotated(
       `q: ${value}\nq{a="1"}: ${value}\nc: ${value}\n# gauge ["q","q{a=\\"1\\"}"]: 2\n` +
         `# describe {"name":"q","merge":"${merge}"}: 1\n# describe {"name":"c","merge":"${merge}"}: 1\n` +
-        `# last {"q":${time},"q{a=\\"1\\"}":${10 - time}}: 2\n`,
+        `# last [["q",${time}],["q{a=\\"1\\"}",${10 - time}]]: 2\n`,
     );
   const expected = {
     sum: ["17", "17"],

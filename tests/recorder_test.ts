@@ -163,7 +163,7 @@ for (const [how, text, expected] of ends) {
       // Nobody knows yet that an error will end the program when its values are
       // written, so they wait for a reader.
       const left = leftIn(dir).map((name) => name.replace(/\.\d+$/, ""));
-      assertEquals(left, expected === 1 ? [`.ended.${program.pid}`] : []);
+      assertEquals(left, expected === 1 ? [`.ending.${program.pid}`] : []);
       const host = await new Collector({ pipeDir: dir }).collect();
       assertEquals([...toMap(host)], [["a", { value: 1, fractional: false }]]);
       assertEquals(namesIn(dir), [`.ledger.${Deno.uid()}`]);

@@ -81,7 +81,7 @@ const WRONG = [
   "# process 5: 0",
   "# process : 0",
   "# describe null: 1",
-  '# last {"a":"1"}: 1',
+  '# last [["a","1"]]: 1',
   "# other",
   "# other: x",
 ];
@@ -177,7 +177,7 @@ function readSlowly(bytes: Uint8Array): Plain | undefined {
       stat.fractional ||= /"min":-?\d+\./.test(content);
     }
   }
-  const last = of("# last").at(-1)?.content ?? {};
+  const last = of("# last").at(-1)?.content ?? [];
   const processes = of("# process");
   const ledgers = of("# ledger");
   const without = annotated ? COUNTER : UNKNOWN;
@@ -195,7 +195,7 @@ function readSlowly(bytes: Uint8Array): Plain | undefined {
         ]),
       ),
     ],
-    lastSet: Object.entries(last).sort(),
+    lastSet: [...new Map(last)].sort(),
     process: processes.length === 0 ? undefined : {
       name: undefined,
       runtime: undefined,
@@ -348,7 +348,7 @@ const annotation = fc.oneof(
   ),
   fc.uniqueArray(name, { maxLength: 3 }).map((names) =>
     `# last ${
-      JSON.stringify(Object.fromEntries(names.map((name, i) => [name, i])))
+      JSON.stringify(names.map((name, i) => [name, i]))
     }: ${names.length}`
   ),
   fc.tuple(
@@ -560,7 +560,7 @@ Deno.test("parse() takes the names of Object's own properties for names, whereve
     withEnd(
       `${name}: 1\nconstructor: 2\n# gauge ["${name}"]: 1\n` +
         `# describe {"name":"${name}","merge":"last"}: 1\n` +
-        `# last {"${name}":5}: 1\n` +
+        `# last [["${name}",5]]: 1\n` +
         `# window {"name":"${name}.{0}","percentiles":[[50,"constructor"]],"mean":"toString","values":[1]}: 1\n`,
     ),
   )));
