@@ -373,7 +373,7 @@ function act(kinds: readonly Kind[], residents: ReadonlySet<Program>): void {
     count: 40,
     record: 30,
     set: 8,
-    hang: 3,
+    hang: 1,
     stop: 1.5,
     term: 2,
     kill: 2,
