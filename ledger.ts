@@ -36,8 +36,8 @@ const ENDED = /^\.ended\.([1-9]\d{0,9})\.(\d{1,16})$/;
 const LEDGER = /^\.ledger\.(\d{1,10})$/;
 
 /** A file that is not complete. If this process is killed, it is removed like its pipe. */
-function newFile(dir: string): string {
-  return `${dir}/${privatePrefix(runtime.pid)}new`;
+function newFile(dir: string, what: "ended" | "ledger"): string {
+  return `${dir}/${privatePrefix(runtime.pid)}${what}.new`;
 }
 
 /**
@@ -53,7 +53,7 @@ export function writeEnded(
   snapshot: Uint8Array,
 ): string {
   const path = `${dir}/.ended.${pid}.${Math.round(1000 * start)}`;
-  runtime.replaceFile(path, snapshot, newFile(dir));
+  runtime.replaceFile(path, snapshot, newFile(dir, "ended"));
   return path;
 }
 
@@ -176,13 +176,16 @@ export function takeIn(dir: string, owner: number): void {
   // a file before.
   for (let files = ownFiles(dir, owner); files.length > 0;) {
     try {
-      if (!takeLock(lock, owner)) return;
+      const since = takeLock(lock, owner);
+      if (since === undefined) return;
+      // Not if this process was stopped for so long that another one has broken it.
+      const hasLock = () => runtime.identify(lock)?.modified === since;
       try {
         files = ownFiles(dir, owner);
-        writeLedger(dir, path, files);
+        if (!writeLedger(dir, path, files, hasLock)) return;
         for (const { path } of files) runtime.remove(path);
       } finally {
-        runtime.remove(lock);
+        if (hasLock()) runtime.remove(lock);
       }
     } catch {
       // No space, or not ours. The files stay, and are read.
@@ -196,23 +199,26 @@ function ownFiles(dir: string, owner: number): EndedFile[] {
   return endedFiles(dir).filter((file) => file.owner === owner);
 }
 
-function takeLock(path: string, owner: number): boolean {
+/** Returns since when the lock is held, which tells it apart, or `undefined` if it is not. */
+function takeLock(path: string, owner: number): number | undefined {
   if (!runtime.createNew(path)) {
     const { modified = Infinity } = runtime.identify(path) ?? {};
-    if (Date.now() - modified < STALE_MS) return false;
+    if (Date.now() - modified < STALE_MS) return undefined;
     runtime.remove(path);
-    if (!runtime.createNew(path)) return false;
+    if (!runtime.createNew(path)) return undefined;
   }
-  if (runtime.identify(path)?.owner === owner) return true;
+  const file = runtime.identify(path);
+  if (file?.owner === owner) return file.modified;
   runtime.remove(path);
-  return false;
 }
 
+/** Adds files to the ledger. Returns whether it has, which it must not without the lock. */
 function writeLedger(
   dir: string,
   path: string,
   files: readonly EndedFile[],
-): void {
+  hasLock: () => boolean,
+): boolean {
   const table = new NameTable();
   const totals = new Totals();
   const old = parse(path, table)?.snapshot;
@@ -235,7 +241,9 @@ function writeLedger(
     ended: [...listed].slice(-MAX_LISTED),
   };
   const bytes = new Exposition().write(totals.source(info), true);
-  runtime.replaceFile(path, bytes, newFile(dir));
+  if (!hasLock()) return false;
+  runtime.replaceFile(path, bytes, newFile(dir, "ledger"));
+  return true;
 }
 
 function newLedger(): LedgerInfo {
