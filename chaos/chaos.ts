@@ -331,6 +331,8 @@ function tellToEnd(program: Program): void {
     : "now";
   note(`${label(program)} is told to end: ${how}`);
   counts.ends++;
+  // Without a pipe its last values count, until it has ended.
+  if (how === "stop") program.entry.doomed = true;
   program.tellToEnd(how);
 }
 
