@@ -51,8 +51,8 @@ const ENDED = /^\.ended\.([1-9]\d{0,9})\.(\d{1,16})$/;
 const LEDGER = /^\.ledger\.(\d{1,10})$/;
 
 /** A file that is not complete. If this process is killed, it is removed like its pipe. */
-function newFile(dir: string): string {
-  return `${dir}/${privatePrefix(runtime.pid)}new`;
+function newFile(dir: string, what: "ended" | "ledger"): string {
+  return `${dir}/${privatePrefix(runtime.pid)}${what}.new`;
 }
 
 /**
@@ -73,7 +73,7 @@ export function writeEnded(
 ): string {
   const word = isSure ? "ended" : "ending";
   const path = `${dir}/.${word}.${pid}.${Math.round(1000 * start)}`;
-  runtime.replaceFile(path, snapshot, newFile(dir), mode);
+  runtime.replaceFile(path, snapshot, newFile(dir, word), mode);
   return path;
 }
 
@@ -245,8 +245,10 @@ export function takeIn(dir: string, owner: number): void {
   // a file before.
   for (let files = ownFiles(dir, owner); files.length > 0;) {
     try {
-      if (!takeLock(lock, owner)) return;
-      const isOurs = holder(lock);
+      const since = takeLock(lock, owner);
+      if (since === undefined) return;
+      // Not if this process was stopped for so long that another one has broken it.
+      const isOurs = () => runtime.identify(lock)?.modified === since;
       try {
         files = ownFiles(dir, owner);
         addToLedger(dir, path, files, isOurs);
@@ -265,26 +267,17 @@ function ownFiles(dir: string, owner: number): EndedFile[] {
   return endedFiles(dir).filter((file) => file.owner === owner);
 }
 
-function takeLock(path: string, owner: number): boolean {
+/** Returns since when the lock is held, which tells it apart, or `undefined` if it is not. */
+function takeLock(path: string, owner: number): number | undefined {
   if (!runtime.createNew(path)) {
     const { modified = Infinity } = runtime.identify(path) ?? {};
-    if (Date.now() - modified < STALE_MS) return false;
+    if (Date.now() - modified < STALE_MS) return undefined;
     runtime.remove(path);
-    if (!runtime.createNew(path)) return false;
+    if (!runtime.createNew(path)) return undefined;
   }
-  if (runtime.identify(path)?.owner === owner) return true;
+  const file = runtime.identify(path);
+  if (file?.owner === owner) return file.modified;
   runtime.remove(path);
-  return false;
-}
-
-/** How to find out later that nobody has taken the lock for a stale one in the meantime. */
-function holder(lock: string): () => boolean {
-  const file = runtime.identify(lock);
-  return () => {
-    const now = runtime.identify(lock);
-    return now !== undefined && now.inode === file?.inode &&
-      now.modified === file.modified;
-  };
 }
 
 /** Adds what stands in the files to the ledger, and removes them. */
@@ -329,7 +322,7 @@ function addToLedger(
     });
     const bytes = new Exposition().write(source, true);
     if (!isOurs()) return;
-    runtime.replaceFile(path, bytes, newFile(dir), mode);
+    runtime.replaceFile(path, bytes, newFile(dir, "ledger"), mode);
     for (const { path } of batch) runtime.remove(path);
   }
 }

@@ -331,6 +331,8 @@ function tellToEnd(program: Program): void {
     : "now";
   note(`${label(program)} is told to end: ${how}`);
   counts.ends++;
+  // Without a pipe its last values count, until it has ended.
+  if (how === "stop") program.entry.doomed = true;
   program.tellToEnd(how);
 }
 
@@ -373,7 +375,7 @@ function act(kinds: readonly Kind[], residents: ReadonlySet<Program>): void {
     count: 40,
     record: 30,
     set: 8,
-    hang: 3,
+    hang: 1,
     stop: 1.5,
     term: 2,
     kill: 2,

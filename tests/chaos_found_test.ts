@@ -42,7 +42,7 @@ Deno.test("collect() reads a ledger anew when it has the inode that an earlier o
 Deno.test("collect() removes what a process has left that was killed before it had a pipe", () =>
   withDir(async (pipeDir) => {
     const pid = await deadPid();
-    for (const name of ["starting", "0.fifo", "new"]) {
+    for (const name of ["starting", "0.fifo", "ended.new"]) {
       await output("touch", `${pipeDir}/.${pid}.${name}`);
     }
     await output("touch", `${pipeDir}/.${Deno.pid}.starting`);
@@ -64,6 +64,31 @@ Deno.test("writeEnded() and takeIn() write to names that go with the pipe of a k
     } finally {
       runtime.replaceFile = replaceFile;
     }
-    assertEquals([...names], [`${pipeDir}/.${Deno.pid}.new`]);
+    assertEquals(
+      [...names],
+      ["ended", "ledger"].map((what) => `${pipeDir}/.${Deno.pid}.${what}.new`),
+    );
+    return Promise.resolve();
+  }));
+
+Deno.test("takeIn() does not overwrite a ledger when its lock was broken", () =>
+  withDir((pipeDir) => {
+    const { readFile } = runtime;
+    const ledger = `${pipeDir}/.ledger.${Deno.uid()}`;
+    writeEnded(pipeDir, 1, 1, snapshot(1, 1));
+    try {
+      runtime.readFile = (path) => {
+        // As if this process had been stopped here, and another one had the lock.
+        Deno.utimeSync(`${ledger}.lock`, 1, 1);
+        return readFile(path);
+      };
+      takeIn(pipeDir, Deno.uid()!);
+    } finally {
+      runtime.readFile = readFile;
+    }
+    const lock = ledger.slice(pipeDir.length + 1) + ".lock";
+    assertEquals(namesIn(pipeDir), [".ended.1.1000", lock]);
+    takeIn(pipeDir, Deno.uid()!);
+    assertEquals(namesIn(pipeDir), [lock.replace(".lock", "")]);
     return Promise.resolve();
   }));
