@@ -51,7 +51,7 @@ const ENDED = /^\.ended\.([1-9]\d{0,9})\.(\d{1,16})$/;
 const LEDGER = /^\.ledger\.(\d{1,10})$/;
 
 /** A file that is not complete. If this process is killed, it is removed like its pipe. */
-function newFile(dir: string, what: "ended" | "ledger"): string {
+function newFile(dir: string, what: "ended" | "ending" | "ledger"): string {
   return `${dir}/${privatePrefix(runtime.pid)}${what}.new`;
 }
 
