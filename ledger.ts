@@ -251,7 +251,7 @@ export function takeIn(dir: string, owner: number): void {
       const isOurs = () => runtime.identify(lock)?.modified === since;
       try {
         files = ownFiles(dir, owner);
-        addToLedger(dir, path, files, isOurs);
+        if (!addToLedger(dir, path, files, isOurs)) return;
       } finally {
         if (isOurs()) runtime.remove(lock);
       }
@@ -280,13 +280,13 @@ function takeLock(path: string, owner: number): number | undefined {
   runtime.remove(path);
 }
 
-/** Adds what stands in the files to the ledger, and removes them. */
+/** Adds what stands in the files to the ledger, and removes them. Returns whether it had the lock until its end. */
 function addToLedger(
   dir: string,
   path: string,
   files: readonly EndedFile[],
   isOurs: () => boolean,
-): void {
+): boolean {
   const table = new NameTable();
   const totals = new Totals();
   const old = parse(path, table);
@@ -321,10 +321,11 @@ function addToLedger(
       ended: listed.slice(-MAX_LISTED),
     });
     const bytes = new Exposition().write(source, true);
-    if (!isOurs()) return;
+    if (!isOurs()) return false;
     runtime.replaceFile(path, bytes, newFile(dir, "ledger"), mode);
     for (const { path } of batch) runtime.remove(path);
   }
+  return true;
 }
 
 function newLedger(): LedgerInfo {
