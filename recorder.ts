@@ -24,8 +24,11 @@ export interface Recorder extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** How long a pipe of this process is listened to, to learn whether a thread serves it. */
-const LISTEN_MS = 100;
+/** How long a pipe of this process is listened to, to learn whether a thread serves it, in milliseconds. */
+const LISTEN_MS = 500;
+
+/** The same for a writer that says nothing, which may be what a thread has left that has ended. */
+const SILENCE_MS = 1_000;
 
 /** How long the thread may take to close its files, in milliseconds. */
 const STOP_MS = 500;
@@ -91,8 +94,7 @@ async function isServed(path: string): Promise<boolean> {
     for (let patience = LISTEN_MS; performance.now() - start < patience;) {
       const count = runtime.read(fd, byte);
       if (count) return true;
-      // A writer that says nothing may be what a thread has left that has ended.
-      if (count === undefined) patience = 10 * LISTEN_MS;
+      if (count === undefined) patience = SILENCE_MS;
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     return false;
