@@ -9,6 +9,14 @@
 import { show } from "./lines.ts";
 import type { Handler } from "./web.ts";
 
+/** What all answers say. Names of stats are anybody's, and no page. */
+export const ALWAYS = {
+  "cache-control": "no-cache",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+  "x-content-type-options": "nosniff",
+};
+
 /** Who may read. */
 export interface GuardOptions {
   /**
@@ -48,7 +56,10 @@ function refuse(
   message: string,
   headers?: Record<string, string>,
 ): Response {
-  return Response.json({ message }, { status, headers });
+  return Response.json({ message }, {
+    status,
+    headers: { ...ALWAYS, ...headers },
+  });
 }
 
 /**

@@ -10,6 +10,7 @@
 import { ifNoneMatch } from "@std/http/etag";
 import { type Collected, Collector, type CollectorOptions } from "./collect.ts";
 import type { HostStats } from "./host_stats.ts";
+import { ALWAYS } from "./guard.ts";
 import { show } from "./lines.ts";
 import { merge } from "./merge.ts";
 import {
@@ -141,14 +142,6 @@ function beside(path: string, name: string): string {
 }
 
 const encoder = new TextEncoder();
-
-/** What all answers say. Names of stats are anybody's, and no page. */
-const ALWAYS = {
-  "cache-control": "no-cache",
-  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-  "cross-origin-resource-policy": "same-origin",
-  "x-content-type-options": "nosniff",
-};
 
 function answer(
   status: number,
