@@ -189,6 +189,7 @@ export class SlabWriter {
   /**
    * Adds an entry with cells that hold `initial`.
    *
+   * @param mark What is noted of the stat from the beginning.
    * @returns Its first cell, or `undefined` if there is no memory for it, in
    * which case nothing has changed.
    */
@@ -196,6 +197,7 @@ export class SlabWriter {
     kind: EntryKind,
     text: string,
     initial: ArrayLike<number>,
+    mark = 0,
   ): number | undefined {
     const width = initial.length;
     const encoded = this.#encoder.encode(text);
@@ -212,6 +214,7 @@ export class SlabWriter {
     if (this.#words.length < end) this.#words = wordsOf(this.slab);
 
     this.cells.set(initial, cell);
+    this.#marks[cell] |= mark;
     this.#usedCells += width;
     const words = this.#words;
     words[start + KIND] = kind;

@@ -118,9 +118,10 @@ function allocate(
   kind: EntryKind,
   text: string,
   initial: ArrayLike<number>,
+  mark = 0,
 ): number | undefined {
   const slab = ownSlab();
-  const cell = slab.add(kind, text, initial);
+  const cell = slab.add(kind, text, initial, mark);
   if (slab.cells !== cells) useCells(slab);
   return cell;
 }
@@ -143,8 +144,13 @@ function checkFinite(name: string, value: number): void {
   }
 }
 
-/** The cell of a counter or gauge, or `undefined` if it was refused. */
-function cellOf(name: string): number | undefined {
+/**
+ * The cell of a counter or gauge, or `undefined` if it was refused.
+ *
+ * @param value What a new one holds when it is first seen.
+ * @param mark What is noted of a new one.
+ */
+function cellOf(name: string, value = 0, mark = 0): number | undefined {
   const known = scalars.get(name);
   if (known !== undefined) return known;
   checkName(name);
@@ -154,15 +160,20 @@ function cellOf(name: string): number | undefined {
       `Cannot create "${name}": the name must be free, but "${owner}" is recorded under it`,
     );
   }
-  const cell = isFull() ? undefined : allocate(SCALAR, name, [0]);
+  const cell = isFull() ? undefined : allocate(SCALAR, name, [value], mark);
   if (cell === undefined) refuse();
   else scalars.set(name, cell);
   return cell;
 }
 
-/** The cell of a gauge, or `undefined` if it was refused. */
-function gaugeCellOf(name: string): number | undefined {
-  const cell = cellOf(name);
+/**
+ * The cell of a gauge, or `undefined` if it was refused.
+ *
+ * @param value What a new one holds when it is first seen.
+ */
+function gaugeCellOf(name: string, value = 0): number | undefined {
+  const mark = GAUGE | (Number.isInteger(value) ? 0 : FRACTIONAL);
+  const cell = cellOf(name, value, mark);
   if (cell === undefined || gauges.has(name) || timeCells.has(cell)) {
     return cell;
   }
@@ -287,7 +298,7 @@ function incrNamed(name: string, value: number): void {
 
 function setNamed(name: string, value: number): void {
   checkFinite(name, value);
-  const cell = gaugeCellOf(name);
+  const cell = gaugeCellOf(name, value);
   if (cell !== undefined) setAny(name, cell, value);
 }
 

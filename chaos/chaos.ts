@@ -88,7 +88,6 @@ const events: string[] = [];
 function note(event: string): void {
   const time = ((performance.now() - epoch) / 1000).toFixed(3);
   events.push(`${time} ${event}`);
-  if (events.length > 20) events.shift();
 }
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -451,6 +450,17 @@ async function until(what: () => string | undefined): Promise<void> {
   }
 }
 
+/** What has happened to a program, and what its threads are doing. */
+function history({ pid }: Program): string {
+  const own = events.filter((event) => event.includes(`(${pid})`)).join("; ");
+  const threads = [...Deno.readDirSync(`/proc/${pid}/task`)].map(({ name }) => {
+    const read = (file: string) =>
+      Deno.readTextFileSync(`/proc/${pid}/task/${name}/${file}`).trim();
+    return `${read("comm")} ${read("wchan")} ${read("syscall").split(" ")[0]}`;
+  });
+  return `${own}; its threads: ${threads.join(", ")}`;
+}
+
 function namesIn(dir: string): string[] {
   return [...Deno.readDirSync(dir)].map(({ name }) => name).sort();
 }
@@ -544,7 +554,7 @@ async function main(): Promise<string> {
   }
   await until(() => {
     const [program] = programs;
-    return program && `${label(program)} does not end`;
+    return program && `${label(program)} does not end: ${history(program)}`;
   });
   await until(() =>
     book.isSettled ? undefined : "a service does not answer for all"
@@ -608,7 +618,8 @@ try {
 } catch (error) {
   code = 1;
   const { message, stack } = error as Error;
-  console.log(events.join("\n"));
+  console.log(events.slice(-20).join("\n"));
+  if (flags.keep) Deno.writeTextFileSync(`${place}/events`, events.join("\n"));
   if (!(error instanceof Violation)) console.log(stack);
   console.log(`chaos: ${message}, seed ${seed}: FAILED`);
 } finally {

@@ -301,6 +301,8 @@ export class Program {
     this.isEnding = true;
     this.troubledUntil = Infinity;
     this.#tell(`end ${how}`, nothing());
+    // Deno reads on, and lives, until there is nothing more to come.
+    if (how === "return") this.#stdin.close().catch(() => {});
   }
 
   signal(signal: Deno.Signal): void {

@@ -21,7 +21,7 @@ import process from "node:process";
 import { Worker } from "node:worker_threads";
 
 const [slot, handler, statvent] = process.argv.slice(2);
-const { incr, record, set, startRecorder } = await import(statvent);
+const { getAll, incr, record, set, startRecorder } = await import(statvent);
 
 const say = (text) => writeSync(1, `${text}\n`);
 
@@ -49,11 +49,16 @@ const commands = {
       incr("chaos.all", ${amount});
       incr("chaos.own.${slot}", ${amount});`;
     const url = new URL(`data:text/javascript,${encodeURIComponent(text)}`);
+    const before = getAll()["chaos.all"] ?? 0;
     const thread = new Worker(url);
     await new Promise((resolve, reject) => {
       thread.on("exit", resolve);
       thread.on("error", reject);
     });
+    // The main thread hears of it by a message, which an end would forestall.
+    while (getAll()["chaos.all"] !== before + Number(amount)) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
   },
   async end(how) {
     if (how === "stop") await recorder.stop();
@@ -85,4 +90,7 @@ process.stdin.on("data", (data) => {
     });
   }
 });
-process.stdin.on("end", () => process.exit(0));
+process.stdin.on("end", () => {
+  // After all that came before, of which `end` may be the last.
+  turn.then(() => process.exit(0));
+});

@@ -4,7 +4,10 @@
 import { assertEquals } from "@std/assert";
 import { Collector, toMap } from "../collect.ts";
 import { takeIn, writeEnded } from "../ledger.ts";
+import { ProcessStats } from "../process_stats.ts";
 import { runtime } from "../runtime.ts";
+import { FRACTIONAL, GAUGE } from "../slab.ts";
+import { ownSlab, set } from "../stats.ts";
 import { namesIn, output, withDir } from "./program.ts";
 
 /** The id of a process that has ended. */
@@ -92,3 +95,26 @@ Deno.test("takeIn() does not overwrite a ledger when its lock was broken", () =>
     assertEquals(namesIn(pipeDir), [lock.replace(".lock", "")]);
     return Promise.resolve();
   }));
+
+Deno.test("set() shows no other value of a new gauge than the one that was set", () => {
+  // The recorder's thread may read at any time: here, as soon as it is there.
+  const stats = new ProcessStats();
+  const { slab } = ownSlab();
+  const { store } = Atomics;
+  const seen: [string, number, number][] = [];
+  const storeAndRead = (of: Int32Array, index: number, value: number) => {
+    store(of, index, value);
+    stats.refresh([slab]);
+    const { names, values, marks } = stats;
+    for (let i = 0; i < names.length; i++) {
+      seen.push([names[i], values[i], marks[i]]);
+    }
+  };
+  try {
+    Object.assign(Atomics, { store: storeAndRead });
+    set("chaos.gauge", 2.5);
+  } finally {
+    Object.assign(Atomics, { store });
+  }
+  assertEquals(seen, [["chaos.gauge", 2.5, GAUGE | FRACTIONAL]]);
+});
