@@ -186,8 +186,11 @@ export class Accounts {
       return processKey(pid, snapshot.process.start);
     }
     // It does not say. So the system does, and a counter that falls.
-    const base = processKey(pid, `system ${systemStart() ?? "unknown"}`);
-    if (lastKey === undefined || !lastKey.startsWith(base)) return base;
+    const start = systemStart();
+    const base = processKey(pid, `system ${start ?? "unknown"}`);
+    // If it has ended since it was read, the system knows it no more.
+    const like = start === undefined ? processKey(pid, "system ") : base;
+    if (lastKey === undefined || !lastKey.startsWith(like)) return base;
     const last = this.known.get(lastKey);
     return last !== undefined && hasFallen(last.snapshot, snapshot)
       ? `${lastKey}+`

@@ -40,6 +40,8 @@ export class Entry {
   /** Whether it was told to go, by whatever means. */
   doomed = false;
   end: End | undefined;
+  /** Whether another one has taken its place, of which its pipe may not have told yet. */
+  isReplaced = false;
   /** The services that have settled it. */
   readonly settled: Set<Account> = new Set();
   readonly name: string;
@@ -163,9 +165,9 @@ export class Book {
       );
     }
     this.#checkAll(account, said, sum, slack);
-    this.#checkGauges(said, before);
-    this.#checkShells(said, before);
-    if (said.complete) this.#settle(account, said, before);
+    this.#checkGauges(said, before, silent);
+    this.#checkShells(said, before, silent);
+    if (said.complete) this.#settle(account, said, before, silent);
   }
 
   /** The program of a slot, as long as the service has not settled it. */
@@ -255,35 +257,36 @@ export class Book {
     }
   }
 
-  #checkGauges(said: Said, before: Before): void {
+  #checkGauges(said: Said, before: Before, silent: number): void {
     for (const [slot, value] of said.gauges) {
       const entry = this.#entries.get(slot);
-      if (entry === undefined || before.ended.has(entry)) {
+      if (hasGone(entry, before, silent)) {
         throw new Violation(
           `there is a gauge of slot ${slot}, whose program has gone`,
         );
       }
-      if (!entry.gauges.includes(value)) {
+      if (!entry!.gauges.includes(value)) {
         throw new Violation(
-          `the gauge of ${entry.name} is ${value}, which it never was`,
+          `the gauge of ${entry!.name} is ${value}, which it never was`,
         );
       }
     }
   }
 
-  #checkShells(said: Said, before: Before): void {
+  #checkShells(said: Said, before: Before, silent: number): void {
     for (const [slot, value] of said.shell) {
       const entry = this.#shells.get(slot);
-      if (entry === undefined || before.ended.has(entry)) {
+      if (hasGone(entry, before, silent)) {
         throw new Violation(
           `there is a stat of shell ${slot}, whose program has gone`,
         );
       }
-      if (value > entry.told[COUNTED]) {
+      const most = entry!.told[COUNTED];
+      if (value > most) {
         throw new Violation(
-          `the counter of ${entry.name} is ${value}, and the truth is ${
-            entry.told[COUNTED]
-          } at most`,
+          `the counter of ${
+            entry!.name
+          } is ${value}, and the truth is ${most} at most`,
         );
       }
     }
@@ -307,9 +310,15 @@ export class Book {
     );
   }
 
-  #settle(account: Account, said: Said, before: Before): void {
+  #settle(
+    account: Account,
+    said: Said,
+    before: Before,
+    silent: number,
+  ): void {
     for (const entry of before.ended) {
       if (entry.settled.has(account)) continue;
+      if (entry.isReplaced && silent > 0) continue;
       entry.settled.add(account);
       if (!entry.isShell) {
         const now = said.own.get(entry.slot) ?? nothing();
@@ -325,6 +334,17 @@ export class Book {
       }
     }
   }
+}
+
+/** Whether nothing that ends with a program may be said of it any more. */
+function hasGone(
+  entry: Entry | undefined,
+  before: Before,
+  silent: number,
+): boolean {
+  if (entry === undefined) return true;
+  // Its last values count until the one in its place has answered.
+  return before.ended.has(entry) && !(entry.isReplaced && silent > 0);
 }
 
 function places(complete: boolean): number[] {

@@ -441,11 +441,14 @@ function act(kinds: readonly Kind[], residents: ReadonlySet<Program>): void {
 let isRestarting = false;
 
 /** Waits for something that must come. */
-async function until(what: () => string | undefined): Promise<void> {
+async function until(
+  what: () => string | undefined,
+  more = () => "",
+): Promise<void> {
   for (const end = performance.now() + END_MS; violation === undefined;) {
     const missing = what();
     if (missing === undefined) return;
-    if (performance.now() > end) throw new Violation(missing);
+    if (performance.now() > end) throw new Violation(missing + more());
     await sleep(20);
   }
 }
@@ -453,11 +456,12 @@ async function until(what: () => string | undefined): Promise<void> {
 /** What has happened to a program, and what its threads are doing. */
 function history({ pid }: Program): string {
   const own = events.filter((event) => event.includes(`(${pid})`)).join("; ");
-  const threads = [...Deno.readDirSync(`/proc/${pid}/task`)].map(({ name }) => {
-    const read = (file: string) =>
-      Deno.readTextFileSync(`/proc/${pid}/task/${name}/${file}`).trim();
-    return `${read("comm")} ${read("wchan")} ${read("syscall").split(" ")[0]}`;
-  });
+  const { stdout } = new Deno.Command("sh", {
+    args: ["-c", 'cd "/proc/$0/task" && head */comm */wchan', `${pid}`],
+    stderr: "null",
+  }).outputSync();
+  const threads = new TextDecoder().decode(stdout).split("\n")
+    .filter((line) => line !== "" && !line.startsWith("="));
   return `${own}; its threads: ${threads.join(", ")}`;
 }
 
@@ -554,8 +558,8 @@ async function main(): Promise<string> {
   }
   await until(() => {
     const [program] = programs;
-    return program && `${label(program)} does not end: ${history(program)}`;
-  });
+    return program && `${label(program)} does not end`;
+  }, () => [...programs].map((program) => `: ${history(program)}`).join(""));
   await until(() =>
     book.isSettled ? undefined : "a service does not answer for all"
   );

@@ -293,6 +293,7 @@ export class Program {
   becomeNext(): void {
     this.#waiting.clear();
     this.entry.end = this.next!.end;
+    this.entry.isReplaced = true;
     this.entry = this.next!.entry;
     this.next = undefined;
   }

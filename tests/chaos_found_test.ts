@@ -2,11 +2,13 @@
  * What `deno task chaos` has found.
  */
 import { assertEquals } from "@std/assert";
+import { Accounts } from "../accounts.ts";
 import { Collector, toMap } from "../collect.ts";
 import { takeIn, writeEnded } from "../ledger.ts";
 import { ProcessStats } from "../process_stats.ts";
 import { runtime } from "../runtime.ts";
 import { FRACTIONAL, GAUGE } from "../slab.ts";
+import { NameTable, SnapshotParser } from "../snapshot.ts";
 import { ownSlab, set } from "../stats.ts";
 import { namesIn, output, withDir } from "./program.ts";
 
@@ -117,4 +119,28 @@ Deno.test("set() shows no other value of a new gauge than the one that was set",
     Object.assign(Atomics, { store });
   }
   assertEquals(seen, [["chaos.gauge", 2.5, GAUGE | FRACTIONAL]]);
+});
+
+Deno.test("Accounts.update() knows a process that ended before the system was asked for its start", () => {
+  const parser = new SnapshotParser(new NameTable());
+  const accounts = new Accounts();
+  const update = (systemStart: string | undefined, isDead: boolean) => {
+    const bytes = encode("n: 5\n# EOF: 5\n");
+    const read = { snapshot: parser.parse(bytes), bytes };
+    const { live, ended } = accounts.update({
+      readings: [{
+        pid: 1,
+        systemStart,
+        result: isDead ? { failure: "dead", why: "" } as const : read,
+      }],
+      ended: [],
+      ledgers: [],
+      now: 0,
+      lives: () => !isDead,
+    });
+    return [live.size, ended.length];
+  };
+  assertEquals(update("100", false), [1, 0]);
+  assertEquals(update(undefined, false), [1, 0]);
+  assertEquals(update(undefined, true), [0, 1]);
 });
