@@ -126,11 +126,11 @@ Deno.test("Accounts.update() knows a process that ended before the system was as
   const accounts = new Accounts();
   const update = (systemStart: string | undefined, isDead: boolean) => {
     const bytes = encode("n: 5\n# EOF: 5\n");
-    const read = { snapshot: parser.parse(bytes), bytes };
+    const read = { snapshot: parser.parse(bytes), bytes, owner: 0 };
     const { live, ended } = accounts.update({
       readings: [{
         pid: 1,
-        systemStart,
+        systemStart: () => systemStart,
         result: isDead ? { failure: "dead", why: "" } as const : read,
       }],
       ended: [],
