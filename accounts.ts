@@ -94,6 +94,11 @@ export class Accounts {
       const key = this.#note(reading, host.now);
       if (key !== undefined) keys.set(reading.pid, key);
     }
+    const killed = new Set(
+      host.readings.filter(({ result }) =>
+        "failure" in result && result.failure === "dead"
+      ).map(({ pid }) => pid),
+    );
     const isMissed = this.#noteLedgers(host.ledgers);
     const covered = new Set([
       ...host.ended.map(({ owner, key }) => ownKey(owner, key)),
@@ -110,8 +115,11 @@ export class Accounts {
         silent.push(known.snapshot);
       } else {
         this.known.delete(key);
-        // Its ledger has taken in more processes than it lists.
-        if (!isMissed) this.gone.set(key, known);
+        // A relay's counters are those of others, and come again.
+        if (known.snapshot.process?.relay) continue;
+        // Who has removed its own pipe has been taken in by a ledger, which has
+        // taken in more processes since than it lists.
+        if (!isMissed || killed.has(pid)) this.gone.set(key, known);
       }
     }
     for (const [key, { owner }] of this.gone) {

@@ -173,9 +173,12 @@ const ANNOTATIONS: {
   ) => ((to: Annotations) => void) | undefined;
 } = {
   [PROCESS]: (content: Partial<ProcessInfo> | null, stalled) => {
-    const { start, name, runtime } = content ?? {};
-    if (!Number.isFinite(start) || !isText(name) || !isText(runtime)) return;
-    const info = { start: start!, name, runtime, stalled };
+    const { start, name, runtime, relay } = content ?? {};
+    if (
+      !Number.isFinite(start) || !isText(name) || !isText(runtime) ||
+      (relay !== undefined && typeof relay !== "boolean")
+    ) return;
+    const info = { start: start!, name, runtime, relay, stalled };
     return (to) => to.process = info;
   },
   [LEDGER]: (content: Partial<LedgerInfo> | null, number) => {

@@ -241,6 +241,7 @@ function hasForgotten(
 export function takeIn(dir: string, owner: number): void {
   const path = `${dir}/.ledger.${owner}`;
   const lock = `${path}.lock`;
+  attempt(() => settle(dir));
   // Once more after the lock was given back: who has found it taken has written
   // a file before.
   for (let files = ownFiles(dir, owner); files.length > 0;) {

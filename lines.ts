@@ -45,6 +45,8 @@ export interface ProcessInfo {
   readonly name?: string;
   /** What it runs on, such as `deno 2.9.6`. */
   readonly runtime?: string;
+  /** Whether its stats are the sums of other processes. */
+  readonly relay?: boolean;
   /** For how many seconds, at least, its main thread has not turned. */
   readonly stalled: number;
 }

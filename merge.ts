@@ -149,16 +149,18 @@ export function merge(input: MergeInput): HostStats {
   const descriptions = describe([...ended, ...live], input.totals);
   const columns = new Columns(table);
   for (const snapshot of live) addLive(columns, snapshot);
-  mergeGauges(columns, live, descriptions, aggregate);
+  const special = mergeGauges(columns, live, descriptions, aggregate);
   // The least, the greatest or the mean is one of those that live.
   const isOfAll = aggregate === undefined || aggregate === "sum";
-  if (isOfAll) { for (const snapshot of ended) addEnded(columns, snapshot); }
+  if (isOfAll) {
+    for (const snapshot of ended) addEnded(columns, snapshot, special);
+  }
   const pools = new Map<string, Pool>();
   for (const snapshot of live) addRecorded(pools, snapshot, true);
   for (const snapshot of ended) addRecorded(pools, snapshot, false);
   if (input.totals !== undefined) {
     addTotals(pools, input.totals);
-    if (isOfAll) addCounters(columns, input.totals);
+    if (isOfAll) addCounters(columns, input.totals, special);
   }
   const recorded = [...pools.values()].map((pool) => show(columns, pool));
 
@@ -220,33 +222,37 @@ function addLive(columns: Columns, snapshot: Snapshot): void {
   }
 }
 
-function addEnded(columns: Columns, snapshot: Snapshot): void {
+function addEnded(
+  columns: Columns,
+  snapshot: Snapshot,
+  special: ReadonlySet<number>,
+): void {
   const ids = columns.idsOf(snapshot);
   const { values, fractional, kinds } = snapshot;
   for (let i = 0; i < ids.length; i++) {
-    if (kinds[i] !== COUNTER) continue;
+    if (kinds[i] !== COUNTER || special.has(ids[i])) continue;
     columns.add(ids[i], values[i], KIND_BITS[COUNTER] | fractional[i]);
   }
 }
 
-/** Merges anew those stats of live processes that must not be summed. */
+/** Merges anew those stats of live processes that must not be summed. Returns their ids. */
 function mergeGauges(
   columns: Columns,
   live: readonly Snapshot[],
   descriptions: ReadonlyMap<string, Description>,
   aggregate: MergeInput["aggregate"],
-): void {
+): Set<number> {
   const isSpecial = ({ merge }: Description) =>
     merge !== undefined && merge !== "sum";
-  if (aggregate === "sum") return;
+  const parts = new Map<number, number[][]>();
+  if (aggregate === "sum") return new Set();
   if (aggregate === undefined && ![...descriptions.values()].some(isSpecial)) {
-    return;
+    return new Set();
   }
   const { names } = columns.table;
   const howOf = (id: number): GaugeMerge =>
     aggregate ?? descriptions.get(splitLabels(names[id]).family)?.merge ??
       "sum";
-  const parts = new Map<number, number[][]>();
   for (const snapshot of live) {
     const ids = columns.idsOf(snapshot);
     for (const [i, id] of ids.entries()) {
@@ -268,6 +274,7 @@ function mergeGauges(
       columns.bits[id] |= IS_FRACTIONAL;
     }
   }
+  return new Set(parts.keys());
 }
 
 function poolOf(pools: Map<string, Pool>, name: string): Pool {
@@ -320,10 +327,15 @@ function addTo(
   addHistogram(pool.histogram, histogram);
 }
 
-function addCounters(columns: Columns, { counters }: EndedTotals): void {
+function addCounters(
+  columns: Columns,
+  { counters }: EndedTotals,
+  special: ReadonlySet<number>,
+): void {
   for (const [name, { value, fractional }] of counters) {
     const bits = KIND_BITS[COUNTER] | (fractional ? IS_FRACTIONAL : 0);
-    columns.add(columns.idOf(name), value, bits);
+    const id = columns.idOf(name);
+    if (!special.has(id)) columns.add(id, value, bits);
   }
 }
 

@@ -116,6 +116,10 @@ export function parseQuery(parameters: URLSearchParams): Query {
     throw refuse("format", "json or prettyjson with by=process", format);
   }
   const pid = parameters.get("pid");
+  const aggregate = choose(parameters, "aggr", ["sum", "min", "max", "mean"]);
+  if (aggregate !== undefined && (byProcess || pid !== null)) {
+    throw refuse("aggr", "left out with by=process or pid", aggregate);
+  }
   if (pid !== null && !/^[1-9]\d{0,9}$/.test(pid)) {
     throw refuse("pid", "a process id", pid);
   }
@@ -128,7 +132,7 @@ export function parseQuery(parameters: URLSearchParams): Query {
     format,
     byProcess,
     pid: pid === null ? undefined : Number(pid),
-    aggregate: choose(parameters, "aggr", ["sum", "min", "max", "mean"]),
+    aggregate,
     keep: matches === undefined
       ? isWanted
       : (name, value) =>
@@ -148,9 +152,10 @@ export function checkKeys(
 ): void {
   for (const key of parameters.keys()) {
     if (!keys.includes(key)) {
-      throw new QueryError(
-        `Cannot take the parameter ${show(key)}: it must be ${listOf(keys)}`,
-      );
+      const rule = keys.length === 0
+        ? "there must be none here"
+        : `it must be ${listOf(keys)}`;
+      throw new QueryError(`Cannot take the parameter ${show(key)}: ${rule}`);
     }
     if (parameters.getAll(key).length > 1) {
       throw new QueryError(`Cannot take ${key}: it must be there once`);

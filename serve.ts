@@ -14,6 +14,7 @@ import { guard, isLoopback } from "./guard.ts";
 import type { OwnMetric } from "./prometheus.ts";
 import { type Push, type PushStats, startPush } from "./push.ts";
 import { parsePushFlags, type PushFlags } from "./push_flags.ts";
+import { runtime } from "./runtime.ts";
 import { lockState } from "./state.ts";
 import { VERSION } from "./version.ts";
 import type { Handler, HandlerOptions } from "./web.ts";
@@ -174,7 +175,15 @@ function parseFlags(host: Host): Flags {
       `--path must begin with / and have no ? or #, got ${flags.path}`,
     );
   }
+  if (/\/(processes|metrics)$/.test(path)) {
+    throw new UsageError(
+      `--path must not end in /processes or /metrics, which are beside it, got ${flags.path}`,
+    );
+  }
   const dir = flags["pipe-dir"];
+  if (dir !== undefined && runtime.identifyTarget(dir)?.isDirectory === false) {
+    throw new UsageError(`--pipe-dir must be a directory, got the file ${dir}`);
+  }
   const [token, cert, key] = FILES.map((name) => {
     const path = flags[name];
     if (path === undefined) return undefined;

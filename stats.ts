@@ -162,8 +162,18 @@ function cellOf(name: string, value = 0, mark = 0): number | undefined {
   }
   const cell = isFull() ? undefined : allocate(SCALAR, name, [value], mark);
   if (cell === undefined) refuse();
-  else scalars.set(name, cell);
+  else {
+    scalars.set(name, cell);
+    // Only gauges merge in another way than by their sum.
+    if (mergeOf(name) !== undefined) gaugeCellOf(name);
+  }
   return cell;
+}
+
+/** How a stat merges, if that was said. */
+function mergeOf(name: string): Description["merge"] {
+  if (descriptions.size === 0) return undefined;
+  return descriptions.get(splitLabels(name).family)?.merge;
 }
 
 /**
@@ -178,7 +188,7 @@ function gaugeCellOf(name: string, value = 0): number | undefined {
     return cell;
   }
   ownSlab().mark(cell, GAUGE);
-  const timeCell = descriptions.get(splitLabels(name).family)?.merge === "last"
+  const timeCell = mergeOf(name) === "last"
     ? allocate(TIME, name, [0])
     : undefined;
   if (timeCell === undefined) gauges.set(name, cell);
@@ -792,10 +802,11 @@ function seriesHandle(
  * ```
  *
  * @param name The name of the stat, without labels.
- * @param description `help` is a sentence, `unit` a word. `merge` says how the
- * values of a gauge in several threads and processes become one: their sum
- * (default), the least, the greatest, their mean, or the one that was set last.
- * The last must be said before the gauge is first set in the same thread.
+ * @param description `help` is a sentence, `unit` a word. `merge` makes the stat a
+ * gauge and says how its values in several threads and processes become one:
+ * their sum (default), the least, the greatest, their mean, or the one that was
+ * set last. The last must be said in every thread that sets the gauge, before
+ * it does: where it was not said, there is no time.
  * @throws {TypeError} If something is of the wrong type, or `last` comes too late.
  * @throws {RangeError} If `merge` is none of the five.
  */
@@ -834,6 +845,11 @@ export function describe(name: string, description: Description): void {
     return;
   }
   descriptions.set(name, now);
+  if (merge !== undefined) {
+    for (const stat of scalars.keys()) {
+      if (splitLabels(stat).family === name) gaugeCellOf(stat);
+    }
+  }
   allocate(DESCRIPTION, text, []);
 }
 

@@ -8,15 +8,20 @@
 
 import { Exposition, type RecordedSource } from "./exposition.ts";
 import { GAUGE, type HostStats, SHOWN, UNKNOWN } from "./host_stats.ts";
+import type { ProcessInfo } from "./lines.ts";
 import { FRACTIONAL, GAUGE as GAUGE_MARK } from "./slab.ts";
 
 /**
  * Writes a snapshot that says of a whole host what a pipe says of one process,
  * so that it can be merged like one.
  *
+ * @param process Who says it.
  * @returns The bytes.
  */
-export function toText(host: HostStats): Uint8Array<ArrayBuffer> {
+export function toText(
+  host: HostStats,
+  process?: ProcessInfo,
+): Uint8Array<ArrayBuffer> {
   const places: number[] = [];
   for (let i = 0; i < host.ids.length; i++) {
     // Written with the recorded stat that they show.
@@ -45,6 +50,7 @@ export function toText(host: HostStats): Uint8Array<ArrayBuffer> {
     times: new Map(),
     recorded,
     descriptions: host.descriptions,
+    process,
     unknowns: places.filter((i) => host.kinds[i] === UNKNOWN).map(nameOf),
   }, true);
 }

@@ -85,6 +85,14 @@ export function createHandler(options: HandlerOptions = {}): Handler {
       }`,
     );
   }
+  for (const name of ["processes", "metrics"]) {
+    if (beside(path, name) !== path) continue;
+    throw new TypeError(
+      `Cannot serve: the path of the stats must not be that of the ${name}, got ${
+        show(path)
+      }`,
+    );
+  }
   const collector = options.collector ?? new Collector(options);
   const { own = () => [] } = options;
   const json = new StatsJson();
@@ -142,6 +150,14 @@ function beside(path: string, name: string): string {
 }
 
 const encoder = new TextEncoder();
+
+/** What this service says of itself to another one that reads its text. */
+const RELAY = {
+  start: Math.round(performance.timeOrigin) / 1000,
+  name: "statvent",
+  relay: true,
+  stalled: 0,
+};
 
 function answer(
   status: number,
@@ -206,7 +222,7 @@ async function answerStats(
     )
     : mergeAll(snapshot === undefined ? collected : { live: [snapshot] });
   if (query.format === "text") {
-    return await conditional(request, toText(host as HostStats), {
+    return await conditional(request, toText(host as HostStats, RELAY), {
       "content-type": "text/plain; charset=utf-8",
     });
   }
