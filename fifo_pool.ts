@@ -103,7 +103,10 @@ export class FifoPool {
         continue;
       }
       this.#control.whileRunning(() => {
-        if (previous !== undefined && this.isPublished(previous)) {
+        if (
+          previous !== undefined && this.isPublished(previous) &&
+          !isNamed(previous, previous.path)
+        ) {
           runtime.link(this.path, previous.path);
         }
         runtime.rename(path, this.path);
@@ -133,7 +136,13 @@ export class FifoPool {
     for (let pause = 1;; pause = Math.min(2 * pause, 250)) {
       await sleep(pause);
       const age = performance.now() - start;
-      const fd = this.openWriter(fifo);
+      let fd;
+      try {
+        fd = this.openWriter(fifo);
+      } catch {
+        // No more files may be open, which passes.
+        continue;
+      }
       if (fd === undefined) {
         left = true;
         if (age < QUARANTINE_MS) continue;

@@ -90,7 +90,7 @@ export class PipeServer {
   async run(ready: () => void): Promise<void> {
     try {
       let fifo = await this.#pool.publishNext();
-      let arrival = this.#wait();
+      let arrival = this.#wait(fifo);
       ready();
       for (;;) {
         const { hold } = this.#options.control;
@@ -101,7 +101,7 @@ export class PipeServer {
         const earlier = arrival;
         // Waits before it serves, so that this thread is the writer of the
         // next pipe when its reader comes.
-        arrival = this.#wait();
+        arrival = this.#wait(next);
         if (close !== undefined) this.#serve(fifo, close);
         else {
           // Without its name it will have no more readers. One that has come
@@ -119,23 +119,29 @@ export class PipeServer {
   }
 
   /**
-   * Waits for a reader of the pipe with the public name.
+   * Waits for a reader of the pipe that has just got the public name.
    *
    * @returns How to close the pipe again. Never settles if the name is lost
    * before the wait begins, which will be noticed.
    */
-  async #wait(): Promise<() => void> {
+  async #wait(fifo: Fifo): Promise<() => void> {
     const { control, mayPark } = this.#options;
     const { path } = this.#pool;
-    let hold = 0;
-    try {
-      hold = control.hold = runtime.hold(path);
-      return await runtime.waitForReader(path, mayPark);
-    } catch {
-      return new Promise(() => {});
-    } finally {
-      if (control.hold === hold) control.hold = 0;
-      if (hold > 0) runtime.close(hold);
+    for (;;) {
+      let hold = 0;
+      try {
+        hold = control.hold = runtime.hold(path);
+        return await runtime.waitForReader(path, mayPark);
+      } catch {
+        if (!control.running || !this.#pool.isPublished(fifo)) {
+          return new Promise(() => {});
+        }
+      } finally {
+        if (control.hold === hold) control.hold = 0;
+        if (hold > 0) runtime.close(hold);
+      }
+      // No more files may be open, which passes.
+      await sleep(POLL_MS);
     }
   }
 
@@ -195,7 +201,12 @@ export class PipeServer {
 
   /** Serves the reader for whom `close` has kept the pipe open. */
   #serve(fifo: Fifo, close: () => void): void {
-    const fd = this.#pool.openWriter(fifo);
+    let fd;
+    try {
+      fd = this.#pool.openWriter(fifo);
+    } catch {
+      // No more files may be open. This reader gets nothing.
+    }
     close();
     const takeBack = () =>
       this.#pool.takeBack(fifo, (fd) => void this.#write(fd));
@@ -205,8 +216,8 @@ export class PipeServer {
 
   /** Writes a snapshot and closes the file. */
   async #write(fd: number): Promise<void> {
-    const snapshot = this.#options.snapshot();
     try {
+      const snapshot = this.#options.snapshot();
       const offset = writePatiently(fd, snapshot);
       if (offset < snapshot.length && this.#slow < MAX_SLOW) {
         this.#slow++;
@@ -217,7 +228,7 @@ export class PipeServer {
         }
       }
     } catch {
-      // The reader has gone, which is its right.
+      // The reader has gone, which is its right, or there is no memory.
     } finally {
       runtime.close(fd);
     }
