@@ -178,7 +178,13 @@ const ANNOTATIONS: {
       !Number.isFinite(start) || !isText(name) || !isText(runtime) ||
       (relay !== undefined && typeof relay !== "boolean")
     ) return;
-    const info = { start: start!, name, runtime, relay, stalled };
+    const info = {
+      start: start!,
+      name,
+      runtime,
+      ...(relay && { relay }),
+      stalled,
+    };
     return (to) => to.process = info;
   },
   [LEDGER]: (content: Partial<LedgerInfo> | null, number) => {

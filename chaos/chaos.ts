@@ -22,6 +22,8 @@ Usage: deno task chaos [flags]
       --seed N         what happens, in which order (from the clock)
       --runtimes LIST  of ${KINDS.join(",")} (all)
       --programs N     how many run at a time, and one of each (8)
+      --fuzz N         how many snapshots are read by the parser and by a slow
+                       one before that (0)
       --keep           leaves the directories if it fails
   -h, --help           print this and exit
 
@@ -37,8 +39,27 @@ const END_MS = 30_000;
 /** What may be held more after than before, of what a process keeps for itself. */
 const MARGIN: Usage = { files: 4, threads: 6, megabytes: 64 };
 
+/** Reads so many random snapshots in two ways. */
+async function fuzz(count: string): Promise<void> {
+  console.log(`chaos: reading ${count} snapshots in two ways`);
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["test", "--quiet", "--allow-env", "--filter", "/slow reader/"],
+      new URL("../tests/snapshot_test.ts", import.meta.url).pathname,
+    ],
+    env: { STATVENT_FUZZ: count },
+    stdin: "null",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).output();
+  if (!success) {
+    console.log("chaos: the parser and a slow one differ; see the test above");
+    Deno.exit(1);
+  }
+}
+
 const flags = parseArgs(Deno.args, {
-  string: ["seconds", "seed", "runtimes", "programs"],
+  string: ["seconds", "seed", "runtimes", "programs", "fuzz"],
   boolean: ["help", "keep"],
   "--": true,
   alias: { h: "help" },
@@ -47,6 +68,7 @@ const flags = parseArgs(Deno.args, {
     seed: `${Date.now() % 1e9}`,
     runtimes: KINDS.join(","),
     programs: "8",
+    fuzz: "0",
   },
   unknown: (arg) => {
     console.error(`chaos: unknown argument ${arg}; see --help`);
@@ -72,6 +94,7 @@ if (!(seconds > 0 && Number.isInteger(seed) && most > 0)) {
   Deno.exit(2);
 }
 
+if (Number(flags.fuzz) > 0) await fuzz(flags.fuzz);
 console.log(`chaos: seed ${seed}, ${seconds} seconds`);
 const random = new Random(seed);
 // When is not what: pauses may differ from run to run, and take nothing from
