@@ -99,7 +99,7 @@ export class Accounts {
         "failure" in result && result.failure === "dead"
       ).map(({ pid }) => pid),
     );
-    const isMissed = this.#noteLedgers(host.ledgers);
+    const missed = this.#noteLedgers(host.ledgers);
     const covered = new Set([
       ...host.ended.map(({ owner, key }) => ownKey(owner, key)),
       ...[...this.ledgers.values()].flatMap(({ owner, info }) =>
@@ -119,7 +119,7 @@ export class Accounts {
         if (known.snapshot.process?.relay) continue;
         // Who has removed its own pipe has been taken in by a ledger, which has
         // taken in more processes since than it lists.
-        if (!isMissed || killed.has(pid)) this.gone.set(key, known);
+        if (!missed.has(owner) || killed.has(pid)) this.gone.set(key, known);
       }
     }
     for (const [key, { owner }] of this.gone) {
@@ -205,9 +205,9 @@ export class Accounts {
       : lastKey;
   }
 
-  /** Notes the ledgers. Returns whether one of them has taken in more than can be known. */
-  #noteLedgers(ledgers: readonly Ledger[]): boolean {
-    let isMissed = false;
+  /** Notes the ledgers. Returns the users whose ledger has taken in more than can be known. */
+  #noteLedgers(ledgers: readonly Ledger[]): Set<number> {
+    const missed = new Set<number>();
     for (const ledger of ledgers) {
       const { owner, info } = ledger;
       const last = this.ledgers.get(owner);
@@ -215,11 +215,13 @@ export class Accounts {
         // Somebody has removed the last one.
         this.totals.add(last.snapshot);
       } else if (last !== undefined) {
-        isMissed ||= info.count - last.info.count > info.ended.length;
+        if (info.count - last.info.count > info.ended.length) {
+          missed.add(owner);
+        }
       }
       this.ledgers.set(owner, ledger);
     }
-    return isMissed;
+    return missed;
   }
 
   #statusOf(

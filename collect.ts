@@ -64,6 +64,9 @@ export interface Collected extends MergeInput {
 const PUBLIC_NAME = /^([1-9]\d{0,9})\.stats$/;
 const PRIVATE_NAME = /^\.([1-9]\d{0,9})\./;
 
+/** How many pipes are named at once that are wrong. */
+const MAX_LINES = 20;
+
 /** How many names of stats that are no more are kept, at least. */
 const SPARE_NAMES = 10_000;
 
@@ -217,14 +220,20 @@ export class Collector {
   /** Says what is wrong with a pipe, once until it is something else. */
   #logProblems(dir: string, processes: readonly ProcessStatus[]): void {
     const problems = new Set<string>();
+    let more = 0;
     for (const { pid, state, error } of processes) {
       if (error === undefined || state === "dead") continue;
-      const problem = pid === 0
+      const line = pid === 0
         ? `${dir}/${error}`
         : `${pipePath(dir, pid)}: ${error}`;
+      // What is wrong may be something else each time.
+      const problem = pid === 0 ? error : `${pid} ${state}`;
       problems.add(problem);
-      if (!this.#problems.has(problem)) this.#log(problem);
+      if (this.#problems.has(problem)) continue;
+      if (problems.size - more > MAX_LINES) more++;
+      else this.#log(line);
     }
+    if (more > 0) this.#log(`${dir}: ${more} more are wrong`);
     this.#problems = problems;
   }
 
@@ -273,7 +282,7 @@ function namesIn(dir: string): { pids: number[]; misnamed: string[] } {
       misnamed.push(name);
     }
   }
-  return { pids: pids.sort((a, b) => a - b), misnamed: misnamed.slice(0, 100) };
+  return { pids: pids.sort((a, b) => a - b), misnamed };
 }
 
 const NOTHING = { pids: [], misnamed: [] };

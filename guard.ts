@@ -86,8 +86,10 @@ export function guard(
       }
     }
     if (token !== undefined) {
-      const given = request.headers.get("authorization") ?? "";
-      if (!await isSame(given.replace(/^bearer +/i, ""), token)) {
+      const [, given = ""] = /^bearer +(.*)$/i.exec(
+        request.headers.get("authorization") ?? "",
+      ) ?? [];
+      if (!await isSame(given, token)) {
         return refuse(
           401,
           "Cannot serve without the token: send it as Authorization: Bearer TOKEN",

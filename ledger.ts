@@ -28,6 +28,9 @@ const BATCH = 1_024;
 /** How often a reader looks again, since one user may keep another one busy. */
 const MAX_PASSES = 4;
 
+/** How long the files of ended processes may take to read, in milliseconds. */
+const ENDED_MS = 500;
+
 /** How long a process may take to end, in milliseconds, where nobody can tell whether it has. */
 const ENDING_MS = 2_000;
 
@@ -112,6 +115,8 @@ interface EndedFile {
   readonly key: string;
   readonly owner: number;
   readonly mode: number;
+  /** Tells the file from others that had its name. */
+  readonly id: string;
 }
 
 function endedFiles(dir: string): EndedFile[] {
@@ -122,8 +127,9 @@ function endedFiles(dir: string): EndedFile[] {
     const path = `${dir}/${name}`;
     const file = runtime.identify(path);
     if (file === undefined) continue;
-    const { owner, mode } = file;
-    files.push({ path, key: `${match[1]}@${match[2]}`, owner, mode });
+    const { owner, mode, inode, modified } = file;
+    const id = `${name} ${inode} ${modified}`;
+    files.push({ path, key: `${match[1]}@${match[2]}`, owner, mode, id });
   }
   return files;
 }
@@ -153,6 +159,8 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
 export class LedgerReader {
   // By path.
   readonly #ledgers: Map<string, Ledger> = new Map();
+  // The files of ended processes, each of which is read once.
+  #ended: Map<string, Snapshot | undefined> = new Map();
 
   /**
    * Reads all ledgers, and the files that none of them has taken in.
@@ -164,11 +172,7 @@ export class LedgerReader {
     let before: Ledger[] | undefined;
     for (let pass = 1;; pass++) {
       // In this order: what has gone from a file by now is in a ledger.
-      const files = endedFiles(dir).map(({ path, key, owner }) => ({
-        owner,
-        key,
-        snapshot: parse(path, table),
-      }));
+      const files = this.#readEnded(dir, table);
       const ledgers = this.#readLedgers(dir, table);
       // A ledger forgets whom it has taken in. Files that were there after it
       // was read before are listed since, unless too many have come.
@@ -192,6 +196,23 @@ export class LedgerReader {
       }
       before = ledgers;
     }
+  }
+
+  /** Reads what ended processes have left, as far as there is time: of the rest, the last values count on. */
+  #readEnded(dir: string, table: NameTable) {
+    const deadline = performance.now() + ENDED_MS;
+    const known = new Map<string, Snapshot | undefined>();
+    const files = [];
+    for (const { path, key, owner, id } of endedFiles(dir)) {
+      const isKnown = this.#ended.has(id);
+      // One that was counted once goes on to count.
+      if (!isKnown && performance.now() > deadline) continue;
+      const snapshot = isKnown ? this.#ended.get(id) : parse(path, table);
+      known.set(id, snapshot);
+      files.push({ owner, key, snapshot });
+    }
+    this.#ended = known;
+    return files;
   }
 
   #readLedgers(dir: string, table: NameTable): Ledger[] {
@@ -252,7 +273,7 @@ export function takeIn(dir: string, owner: number): void {
       const isOurs = () => runtime.identify(lock)?.modified === since;
       try {
         files = ownFiles(dir, owner);
-        if (!addToLedger(dir, path, files, isOurs)) return;
+        if (!addToLedger(dir, owner, files, isOurs)) return;
       } finally {
         if (isOurs()) runtime.remove(lock);
       }
@@ -284,13 +305,16 @@ function takeLock(path: string, owner: number): number | undefined {
 /** Adds what stands in the files to the ledger, and removes them. Returns whether it had the lock until its end. */
 function addToLedger(
   dir: string,
-  path: string,
+  owner: number,
   files: readonly EndedFile[],
   isOurs: () => boolean,
 ): boolean {
+  const path = `${dir}/.ledger.${owner}`;
   const table = new NameTable();
   const totals = new Totals();
-  const old = parse(path, table);
+  // What another user has put there is no ledger of this one.
+  const isOwn = runtime.identify(path)?.owner === owner;
+  const old = isOwn ? parse(path, table) : undefined;
   // Nobody may read more of it than of the files that it is made of.
   const mode = files.reduce(
     (mode, file) => mode & file.mode,

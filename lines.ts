@@ -189,10 +189,15 @@ export function formatNumber(value: number, fractional: boolean): string {
 }
 
 const INTEGER = /^[+-]?\d+$/;
-const FLOAT = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+// No two parts can take the same digits: else a long line takes seconds.
+const FLOAT = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/;
+
+/** The longest number. No double has more digits when it is written exactly. */
+const MAX_NUMBER_LENGTH = 1_100;
 
 /** Reads a decimal number, or `undefined` if the text is anything else. */
 export function parseNumber(text: string): Stat | undefined {
+  if (text.length > MAX_NUMBER_LENGTH) return undefined;
   const fractional = !INTEGER.test(text);
   if (fractional && !FLOAT.test(text)) return undefined;
   // There is no -0.

@@ -62,6 +62,17 @@ async function prepare(dir: string): Promise<void> {
   }
 }
 
+/** The id of the user who runs this process, by a file that nobody else can have made. */
+function userOf(dir: string): number | undefined {
+  const probe = `${dir}/${privatePrefix(runtime.pid)}${crypto.randomUUID()}`;
+  if (!runtime.createNew(probe)) return undefined;
+  try {
+    return runtime.identify(probe)?.owner;
+  } finally {
+    runtime.remove(probe);
+  }
+}
+
 /**
  * Says why the pipe of this process would not be safe in a directory: another
  * user could remove it and put something else in its place.
@@ -245,7 +256,7 @@ async function start(): Promise<Recorder> {
     throw notCreatable(dir, (error as Error).message);
   }
   const unlock = () => attempt(() => runtime.remove(lock));
-  const danger = dangerOf(dir, runtime.identify(lock)?.owner);
+  const danger = dangerOf(dir, attempt(() => userOf(dir)));
   if (danger !== undefined) {
     unlock();
     throw failure(danger);

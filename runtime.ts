@@ -74,8 +74,11 @@ export interface Runtime {
   link(path: string, newPath: string): void;
   /** Renames a file, in one step, over another one if there is one. */
   rename(path: string, newPath: string): void;
-  /** Reads a regular file; `undefined` if there is none. Follows no symbolic link. */
-  readFile(path: string): Uint8Array | undefined;
+  /**
+   * Reads a regular file of at most 16 MiB, or so many bytes; `undefined` if
+   * there is none. Follows no symbolic link.
+   */
+  readFile(path: string, maxBytes?: number): Uint8Array | undefined;
   /**
    * Creates a file or replaces it, in one step: no reader ever sees a part.
    *

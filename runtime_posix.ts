@@ -150,7 +150,7 @@ export const posix = {
       return undefined;
     }
   },
-  readFile: (path) => {
+  readFile: (path, maxBytes = 2 ** 24) => {
     const flags = constants.O_RDONLY | constants.O_NONBLOCK |
       constants.O_NOFOLLOW;
     for (;;) {
@@ -161,7 +161,10 @@ export const posix = {
       try {
         // Unless all is permitted, Deno follows links all the same. Else
         // another file has taken the name in between.
-        if (fstatSync(fd).ino === file.ino) return readFileSync(fd);
+        const { ino, size } = fstatSync(fd);
+        if (ino === file.ino) {
+          return size > maxBytes ? undefined : readFileSync(fd);
+        }
       } finally {
         closeSync(fd);
       }

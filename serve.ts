@@ -265,7 +265,13 @@ export async function serve(
   const scheme = tls === undefined ? "http" : "https";
   const loopback = isLoopback(ip);
   const name = ip.includes(":") ? `[${ip}]` : ip;
-  const log = (line: string) => host.printError(`statvent: ${line}`);
+  // Names of files are anybody's.
+  const log = (line: string) =>
+    host.printError(
+      `statvent: ${
+        line.replace(/\p{Cc}/gu, (c) => JSON.stringify(c).slice(1, -1))
+      }`,
+    );
   let collector: Collector;
   try {
     if (flags.state !== undefined) lockState(flags.state);

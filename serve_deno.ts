@@ -6,6 +6,9 @@
 
 import type { Host } from "./serve.ts";
 
+/** When to listen again where that has failed, in milliseconds. */
+const LISTEN_AGAIN_MS = 1_000;
+
 const denoHost: Host = {
   get args() {
     return Deno.args;
@@ -16,20 +19,36 @@ const denoHost: Host = {
   readText: (path) => Deno.readTextFileSync(path),
   exit: (code) => Deno.exit(code),
   listen: async (handler, { ip, port, tls }, onListen) => {
-    const server = Deno.serve({
-      hostname: ip,
-      port,
-      ...tls,
-      onListen: ({ port }) => onListen(port),
-    }, handler);
+    let server: Deno.HttpServer | undefined;
+    let isStopped = false;
     const stop = () => {
+      isStopped = true;
       // Once more ends the program the hard way.
       for (const signal of signals) Deno.removeSignalListener(signal, stop);
-      server.shutdown();
+      server?.shutdown();
     };
     const signals = ["SIGINT", "SIGTERM"] as const;
     for (const signal of signals) Deno.addSignalListener(signal, stop);
-    await server.finished;
+    let open: number | undefined;
+    const onOpen = (address: { port: number }) => {
+      if (open === undefined) onListen(address.port);
+      open = address.port;
+    };
+    while (!isStopped) {
+      try {
+        server = Deno.serve(
+          { hostname: ip, port: open ?? port, ...tls, onListen: onOpen },
+          handler,
+        );
+        await server.finished;
+        return;
+      } catch (error) {
+        if (open === undefined) throw error;
+        // So many connections that no more files may be open, which passes.
+        console.error(`statvent: ${(error as Error).message}; listening again`);
+        await new Promise((resolve) => setTimeout(resolve, LISTEN_AGAIN_MS));
+      }
+    }
   },
 };
 

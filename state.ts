@@ -15,6 +15,9 @@ import { type NameTable, SnapshotParser } from "./snapshot.ts";
 /** The version of the file. Another one is refused. */
 const VERSION = 1;
 
+/** How long the file may be. */
+const MAX_BYTES = 2 ** 30;
+
 /** What the file holds, in JSON. Each text is a snapshot. */
 interface State {
   readonly version: number;
@@ -75,7 +78,7 @@ export function loadState(
 ): void {
   let bytes;
   try {
-    bytes = runtime.readFile(path);
+    bytes = runtime.readFile(path, MAX_BYTES);
   } catch (error) {
     throw failure(path, (error as Error).message, error);
   }

@@ -42,15 +42,17 @@ Deno.test("parseQuery() understands every parameter", () => {
   }]);
   const { keep: keepSome, ...all } = parseQuery(
     new URLSearchParams(
-      "format=prettyjson&by=process&pid=12&aggr=mean&match=a*&query=b",
+      "format=prettyjson&by=process&pid=12&match=a*&query=b",
     ),
   );
   assertEquals([typeof keepSome, all], ["function", {
     format: "prettyjson",
     byProcess: true,
     pid: 12,
-    aggregate: "mean",
+    aggregate: undefined,
   }]);
+  const { aggregate } = parseQuery(new URLSearchParams("aggr=mean"));
+  assertEquals(aggregate, "mean");
 });
 
 Deno.test("match keeps the names that a pattern matches, with their labels or without", () => {
