@@ -25,6 +25,7 @@ export {
   type FormatFunc,
   type Gauge,
   gauge,
+  type GaugeMerge,
   getAll,
   incr,
   type Labels,

@@ -10,7 +10,11 @@
 import { config } from "./config.ts";
 import { checkName, formatName, show } from "./lines.ts";
 import { HIGH_WORD, indexOfBits } from "./histogram.ts";
-import { type Description, GAUGE_MERGES } from "./host_stats.ts";
+import {
+  type Description,
+  GAUGE_MERGES,
+  type GaugeMerge,
+} from "./host_stats.ts";
 import { type Labels, splitLabels, withLabels } from "./labels.ts";
 import { ProcessStats } from "./process_stats.ts";
 import {
@@ -33,7 +37,7 @@ import {
 } from "./slab.ts";
 import { threads } from "./threads.ts";
 
-export type { Description, Labels };
+export type { Description, GaugeMerge, Labels };
 
 /** Makes the name of a percentile of a recorded stat, such as `latency.95th`. */
 export type FormatFunc = (name: string, label: string) => string;

@@ -28,7 +28,9 @@ import { startAsProgram } from "./serve_deno.ts";
 import { endOfJson, StatsJson } from "./stats_json.ts";
 import { toText } from "./stats_text.ts";
 
-export type { CollectorOptions, OwnMetric };
+export type * from "./collect.ts";
+export type * from "./format.ts";
+export type { OwnMetric };
 
 /** What to serve, and where. */
 export interface HandlerOptions extends CollectorOptions {
