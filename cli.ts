@@ -15,7 +15,7 @@ const HELP = `Stats of all programs on this host, through named pipes.
 Usage: npx statvent COMMAND
 
 Commands:
-  serve      serve the merged stats as JSON; see npx statvent serve --help
+  serve      serve the merged stats; see npx statvent serve --help
 
   --help     print this and exit
   --version  print the version and exit`;
