@@ -307,8 +307,10 @@ export class SlabReader {
     for (let tries = 1, naps = 0; !stat.isBroken; tries++) {
       const epoch = this.#epochOf(stat);
       if (epoch % 2 === 0) {
-        // It may have got buckets.
+        // It may have got buckets. All else that is new is copied with them.
+        const end = this.#usedCells;
         this.#readEntries(added);
+        this.#copy(end, this.#usedCells);
         this.#copy(stat.cell, stat.cell + stat.width);
         for (const { cell, width } of stat.buckets) {
           this.#copy(cell, cell + width);

@@ -7,7 +7,16 @@ import { Collector, toMap } from "../collect.ts";
 import { takeIn, writeEnded } from "../ledger.ts";
 import { ProcessStats } from "../process_stats.ts";
 import { runtime } from "../runtime.ts";
-import { FRACTIONAL, GAUGE } from "../slab.ts";
+import {
+  EPOCH,
+  FRACTIONAL,
+  GAUGE,
+  RECORDED,
+  SCALAR,
+  SlabReader,
+  SlabWriter,
+  SUMMARY_CELLS,
+} from "../slab.ts";
 import { NameTable, SnapshotParser } from "../snapshot.ts";
 import { ownSlab, set } from "../stats.ts";
 import { namesIn, output, withDir } from "./program.ts";
@@ -143,4 +152,29 @@ Deno.test("Accounts.update() knows a process that ended before the system was as
   assertEquals(update("100", false), [1, 0]);
   assertEquals(update(undefined, false), [1, 0]);
   assertEquals(update(undefined, true), [0, 1]);
+});
+
+Deno.test("refresh() never shows 0 for a stat that came while a recorded one was being counted", () => {
+  const writer = new SlabWriter();
+  writer.add(RECORDED, "{}", new Float64Array(SUMMARY_CELLS + 1));
+  const reader = new SlabReader(writer.slab);
+  reader.refresh();
+  const words = new Int32Array(writer.slab.cells);
+  words[2 * EPOCH] = 1;
+  // The reader looks at the epoch, at the catalog, and at the epoch again.
+  const { load } = Atomics;
+  let looks = 0;
+  Atomics.load = (...args: [never, number]): never => {
+    if (++looks === 3) {
+      writer.add(SCALAR, "new", [5]);
+      words[2 * EPOCH] = 2;
+    }
+    return load(...args) as never;
+  };
+  try {
+    const [{ cell }] = reader.refresh();
+    assertEquals(reader.cells[cell], 5);
+  } finally {
+    Atomics.load = load;
+  }
 });
