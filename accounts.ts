@@ -14,8 +14,11 @@ import type { PipeReading, Problem } from "./pipe_reader.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { Totals } from "./totals.ts";
 
-/** How many killed processes are remembered one by one, in case one lives after all. */
+/** How many killed processes of a user are remembered one by one, in case one lives after all. */
 const MAX_GONE = 64;
+
+/** How many bytes of theirs. */
+const MAX_GONE_BYTES = 2 ** 24;
 
 /** What a process last said. */
 export interface Known {
@@ -58,8 +61,8 @@ export interface Accounted {
   readonly live: ReadonlyMap<number, Snapshot>;
   /** What is left of others. */
   readonly ended: readonly Snapshot[];
-  /** The same of still others. */
-  readonly totals: Totals;
+  /** The same of still others, by their owners. */
+  readonly totals: readonly Totals[];
   readonly processes: readonly ProcessStatus[];
 }
 
@@ -79,8 +82,11 @@ export class Accounts {
   /** Those that were killed lately, oldest first. */
   readonly gone: Map<string, Pick<Known, "owner" | "snapshot" | "bytes">> =
     new Map();
-  /** What those that were killed before have counted, and ledgers that were lost. */
-  readonly totals: Totals = new Totals();
+  /**
+   * What those that were killed before have counted, and ledgers that were
+   * lost, by their owners: none takes the room of another.
+   */
+  readonly totals: Map<number, Totals> = new Map();
   /** The ledgers, by their owners, as they were last read. */
   readonly ledgers: Map<number, Ledger> = new Map();
   /** The key of each process that has a pipe. */
@@ -127,11 +133,7 @@ export class Accounts {
         this.gone.delete(key);
       }
     }
-    for (const [key, { snapshot }] of this.gone) {
-      if (this.gone.size <= MAX_GONE) break;
-      this.totals.add(snapshot);
-      this.gone.delete(key);
-    }
+    this.#forgetGone();
     this.#keys = keys;
 
     const live = new Map<number, Snapshot>();
@@ -147,11 +149,35 @@ export class Accounts {
         ...host.ended.map(({ snapshot }) => snapshot),
         ...[...this.ledgers.values()].map(({ snapshot }) => snapshot),
       ],
-      totals: this.totals,
+      totals: [...this.totals.values()],
       processes: host.readings.map((reading) =>
         this.#statusOf(reading, keys.get(reading.pid), host.now)
       ),
     };
+  }
+
+  /** The totals of one user. */
+  totalsOf(owner: number): Totals {
+    let totals = this.totals.get(owner);
+    if (totals === undefined) this.totals.set(owner, totals = new Totals());
+    return totals;
+  }
+
+  /** Keeps of the killed ones that are one too many, or say too much, no more than their sums. */
+  #forgetGone(): void {
+    const room = new Map<number, { count: number; bytes: number }>();
+    for (const [key, { owner, snapshot, bytes }] of [...this.gone].reverse()) {
+      let left = room.get(owner);
+      if (left === undefined) {
+        left = { count: MAX_GONE, bytes: MAX_GONE_BYTES };
+        room.set(owner, left);
+      }
+      left.count--;
+      left.bytes -= bytes.length;
+      if (left.count >= 0 && left.bytes >= 0) continue;
+      this.totalsOf(owner).add(snapshot);
+      this.gone.delete(key);
+    }
   }
 
   /** Notes what came of a pipe. Returns the key of the process that it is of, if that is known and lives. */
@@ -213,7 +239,7 @@ export class Accounts {
       const last = this.ledgers.get(owner);
       if (last !== undefined && last.info.id !== info.id) {
         // Somebody has removed the last one.
-        this.totals.add(last.snapshot);
+        this.totalsOf(owner).add(last.snapshot);
       } else if (last !== undefined) {
         if (info.count - last.info.count > info.ended.length) {
           missed.add(owner);

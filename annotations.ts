@@ -12,7 +12,13 @@ import {
   numberFractional,
   readNumber,
 } from "./byte_reader.ts";
-import { type Histogram, MAX_SCALE, MIN_SCALE } from "./histogram.ts";
+import {
+  type Buckets,
+  hasBucket,
+  type Histogram,
+  MAX_SCALE,
+  MIN_SCALE,
+} from "./histogram.ts";
 import { type Description, GAUGE_MERGES } from "./host_stats.ts";
 import {
   ANNOTATION,
@@ -121,16 +127,17 @@ function isRecordedDescription(value: unknown): value is RecordedDescription {
 }
 
 /** Reads runs of neighbouring buckets; `undefined` if they are something else. */
-function parseBuckets(runs: unknown): Map<number, number> | undefined {
-  const buckets = new Map<number, number>();
+function parseBuckets(runs: unknown, scale: number): Buckets | undefined {
+  const buckets: Buckets = new Map();
   if (!Array.isArray(runs)) return undefined;
   for (const run of runs) {
     if (!Array.isArray(run) || !Number.isSafeInteger(run[0])) return undefined;
     for (let i = 1; i < run.length; i++) {
       const index = run[0] + i - 1;
-      if (!Number.isInteger(run[i]) || run[i] < 0 || buckets.has(index)) {
-        return undefined;
-      }
+      if (
+        !Number.isSafeInteger(run[i]) || run[i] < 0 || buckets.has(index) ||
+        !hasBucket(index, scale)
+      ) return undefined;
       if (run[i] > 0) buckets.set(index, run[i]);
     }
   }
@@ -142,12 +149,12 @@ function parseHistogram(
   count: number,
 ): Histogram | undefined {
   const { scale, sum, min, max, zeros } = content as { [key: string]: number };
-  const positive = parseBuckets(content.positive);
-  const negative = parseBuckets(content.negative);
+  const positive = parseBuckets(content.positive, scale);
+  const negative = parseBuckets(content.negative, scale);
   if (
     positive === undefined || negative === undefined ||
     !Number.isInteger(scale) || scale < MIN_SCALE || scale > MAX_SCALE ||
-    ![sum, min, max].every(Number.isFinite) || !Number.isInteger(zeros) ||
+    ![sum, min, max].every(Number.isFinite) || !Number.isSafeInteger(zeros) ||
     zeros < 0
   ) return undefined;
   let sumOfCounts = zeros;

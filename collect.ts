@@ -254,7 +254,8 @@ export class Collector {
     const { live, ended, totals, processes } = accounted;
     const table = this.#table;
     const used = [...live.values(), ...ended]
-      .reduce((sum, { ids }) => sum + ids.length, totals.counters.size);
+      .reduce((sum, { ids }) => sum + ids.length, 0) +
+      totals.reduce((sum, { counters }) => sum + counters.size, 0);
     if (table.names.length > 2 * used + SPARE_NAMES) {
       // Most names are of stats that are no more.
       this.#table = new NameTable();

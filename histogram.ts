@@ -4,7 +4,7 @@
  * The schema is that of OpenTelemetry's exponential histograms and of
  * Prometheus's native ones: at scale s the base is 2^(2^-s), and bucket i counts
  * the values v with base^i < v ≤ base^(i+1). (Prometheus numbers that bucket
- * i + 1.) Histograms of any two scales merge exactly at the lower one.
+ * i + 1.) Histograms of one scale merge exactly.
  *
  * Pure: no clock, no I/O. Imports nothing.
  *
@@ -82,21 +82,22 @@ export function indexOfBits(high: number, low: number): number {
   return (((high >>> 20) & 0x7ff) - 1023) * BUCKETS_PER_OCTAVE + place;
 }
 
+/** The index of the bucket that counts a value other than 0, at {@linkcode SCALE}. */
+function indexOf(value: number): number {
+  scratch[0] = value;
+  return indexOfBits(scratchWords[HIGH_WORD], scratchWords[1 - HIGH_WORD]);
+}
+
 /** Adds one value. The histogram must be at {@linkcode SCALE}. */
 export function addValue(histogram: Histogram, value: number): void {
   histogram.sum = clamp(histogram.sum + value);
   histogram.min = Math.min(histogram.min, value);
   histogram.max = Math.max(histogram.max, value);
-  if (value === 0) {
-    histogram.zeros++;
-    return;
+  if (value === 0) histogram.zeros++;
+  else {
+    const { positive, negative } = histogram;
+    addTo(value < 0 ? negative : positive, indexOf(value), 1);
   }
-  scratch[0] = value;
-  const index = indexOfBits(
-    scratchWords[HIGH_WORD],
-    scratchWords[1 - HIGH_WORD],
-  );
-  addTo(value < 0 ? histogram.negative : histogram.positive, index, 1);
 }
 
 /** The finite number that is closest. */
@@ -151,6 +152,12 @@ export function upperBound(index: number, scale: number): number {
   return 2 ** ((index + 1) * 2 ** -scale);
 }
 
+/** Whether there are numbers that bucket `index` counts. */
+export function hasBucket(index: number, scale: number): boolean {
+  return upperBound(index, scale) > 0 &&
+    upperBound(index - 1, scale) < Infinity;
+}
+
 /** Halves the number of buckets until the histogram is at `scale`, if that is lower. */
 export function downscale(histogram: Histogram, scale: number): void {
   const by = 2 ** (histogram.scale - scale);
@@ -167,17 +174,41 @@ function addTo(buckets: Buckets, index: number, n: number): void {
   buckets.set(index, (buckets.get(index) ?? 0) + n);
 }
 
-/** Adds the values of `other`, which is left as it is, to `histogram`. */
+/**
+ * Adds the values of `other`, which is left as it is, to `histogram`.
+ *
+ * The scale stays what it is. Of a finer one, several buckets become one; those
+ * of a coarser one are counted in their middle, so that nobody who records
+ * coarsely takes the resolution of others.
+ */
 export function addHistogram(histogram: Histogram, other: Histogram): void {
-  downscale(histogram, other.scale);
-  const by = 2 ** (other.scale - histogram.scale);
-  for (const sign of ["positive", "negative"] as const) {
-    for (const [index, n] of other[sign]) {
-      addTo(histogram[sign], Math.floor(index / by), n);
-    }
-  }
+  const { min, max } = other;
+  addBuckets("positive", histogram, other, min, max);
+  addBuckets("negative", histogram, other, -max, -min);
   histogram.sum = clamp(histogram.sum + other.sum);
-  histogram.min = Math.min(histogram.min, other.min);
-  histogram.max = Math.max(histogram.max, other.max);
+  histogram.min = Math.min(histogram.min, min);
+  histogram.max = Math.max(histogram.max, max);
   histogram.zeros += other.zeros;
+}
+
+/**
+ * @param least The least value without its sign, if it is above 0.
+ * @param most The greatest one.
+ */
+function addBuckets(
+  sign: "positive" | "negative",
+  { scale, [sign]: buckets }: Histogram,
+  { scale: otherScale, [sign]: others }: Histogram,
+  least: number,
+  most: number,
+): void {
+  const by = 2 ** (scale - otherScale);
+  // A coarse bucket is wider than what lies between the least and the greatest.
+  const isCoarse = by > 1 && scale === SCALE && most > 0;
+  const first = isCoarse && least > 0 ? indexOf(least) : -Infinity;
+  const last = isCoarse ? indexOf(most) : Infinity;
+  for (const [index, n] of others) {
+    const middle = Math.floor((index + (by > 1 ? 0.5 : 0)) * by);
+    addTo(buckets, Math.min(Math.max(middle, first), last), n);
+  }
 }

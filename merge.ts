@@ -54,7 +54,7 @@ export interface MergeInput {
   /** What is left of others. Only their counters and histograms count. */
   readonly ended?: Iterable<Snapshot>;
   /** The sums of still others. */
-  readonly totals?: EndedTotals;
+  readonly totals?: Iterable<EndedTotals>;
   /** How all stats of live processes merge, instead of what is said of each. */
   readonly aggregate?: Exclude<GaugeMerge, "last">;
   /** The processes, as they are passed on. */
@@ -69,9 +69,9 @@ const KIND_BITS = [2, 4, 8, 16];
 
 /** The kind that counts where processes contradict each other. */
 function kindOf(bits: number): Kind {
-  if ((bits & IS_SHOWN) !== 0) return SHOWN;
   if ((bits & KIND_BITS[GAUGE]) !== 0) return GAUGE;
-  return (bits & KIND_BITS[COUNTER]) !== 0 ? COUNTER : UNKNOWN;
+  if ((bits & KIND_BITS[COUNTER]) !== 0) return COUNTER;
+  return (bits & KIND_BITS[UNKNOWN]) !== 0 ? UNKNOWN : SHOWN;
 }
 
 /** The stats that the merge is made of, by id. */
@@ -112,6 +112,9 @@ class Columns {
   }
 }
 
+/** Values that do not add up, each with when it was set, by how they merge. */
+type Parts = Map<GaugeMerge, number[][]>;
+
 /** A recorded stat over all processes that have it. */
 interface Pool {
   readonly name: string;
@@ -146,21 +149,20 @@ export function merge(input: MergeInput): HostStats {
   const { table = new NameTable(), aggregate } = input;
   const live = [...input.live];
   const ended = [...input.ended ?? []];
-  const descriptions = describe([...ended, ...live], input.totals);
+  const totals = [...input.totals ?? []];
   const columns = new Columns(table);
-  for (const snapshot of live) addLive(columns, snapshot);
-  const special = mergeGauges(columns, live, descriptions, aggregate);
+  const parts = new Map<number, Parts>();
+  for (const snapshot of live) addLive(columns, snapshot, parts, aggregate);
+  for (const [id, ways] of parts) addParts(columns, id, ways);
   // The least, the greatest or the mean is one of those that live.
   const isOfAll = aggregate === undefined || aggregate === "sum";
-  if (isOfAll) {
-    for (const snapshot of ended) addEnded(columns, snapshot, special);
-  }
+  if (isOfAll) { for (const snapshot of ended) addEnded(columns, snapshot); }
   const pools = new Map<string, Pool>();
   for (const snapshot of live) addRecorded(pools, snapshot, true);
   for (const snapshot of ended) addRecorded(pools, snapshot, false);
-  if (input.totals !== undefined) {
-    addTotals(pools, input.totals);
-    if (isOfAll) addCounters(columns, input.totals, special);
+  for (const some of totals) {
+    addTotals(pools, some);
+    if (isOfAll) addCounters(columns, some);
   }
   const recorded = [...pools.values()].map((pool) => show(columns, pool));
 
@@ -178,9 +180,7 @@ export function merge(input: MergeInput): HostStats {
     // Neither the pipe nor JSON has an infinity.
     values[i] = add(sums[id], 0);
     fractional[i] = bits[id] & IS_FRACTIONAL;
-    const kind = kindOf(bits[id]);
-    // What some writer calls a counter, and is none.
-    kinds[i] = kind === COUNTER && values[i] < 0 ? GAUGE : kind;
+    kinds[i] = kindOf(bits[id]);
   }
   return {
     names: table.names,
@@ -189,92 +189,91 @@ export function merge(input: MergeInput): HostStats {
     fractional,
     kinds,
     recorded,
-    descriptions,
+    descriptions: describe(totals, ended, live),
     processes: input.processes ?? [],
   };
 }
 
 function describe(
-  snapshots: readonly Snapshot[],
-  totals: EndedTotals | undefined,
+  ...groups: Iterable<Pick<Snapshot, "descriptions">>[]
 ): Map<string, Description> {
-  const all = new Map(totals?.descriptions);
-  for (const { descriptions } of snapshots) {
+  const all = new Map<string, Description>();
+  for (const { descriptions } of groups.flatMap((group) => [...group])) {
     for (const [name, description] of descriptions) all.set(name, description);
   }
   return all;
 }
 
-function addLive(columns: Columns, snapshot: Snapshot): void {
+/** Adds what a process says, and keeps for later what must not be summed. */
+function addLive(
+  columns: Columns,
+  snapshot: Snapshot,
+  parts: Map<number, Parts>,
+  aggregate: MergeInput["aggregate"],
+): void {
   const ids = columns.idsOf(snapshot);
-  const { values, fractional, kinds } = snapshot;
+  const { values, fractional, kinds, table: { names } } = snapshot;
   const { sums, bits } = columns;
+  const ways = waysOf(snapshot);
+  const isPlain = ways.size === 0 && (aggregate ?? "sum") === "sum";
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i];
-    const kind = kinds[i];
+    // What some writer calls a counter, and is none.
+    const kind = kinds[i] === COUNTER && values[i] < 0 ? GAUGE : kinds[i];
     if (kind === SHOWN) {
       // Computed anew. Whether it is fractional is told by the line.
       bits[id] |= fractional[i];
       continue;
     }
-    sums[id] += values[i];
     bits[id] |= KIND_BITS[kind] | fractional[i];
+    if (isPlain) {
+      sums[id] += values[i];
+      continue;
+    }
+    const name = names[snapshot.ids[i]];
+    const way = aggregate ??
+      (kind === GAUGE ? ways.get(splitLabels(name).family) : undefined);
+    if (way === undefined || way === "sum") sums[id] += values[i];
+    else {
+      let all = parts.get(id);
+      if (all === undefined) parts.set(id, all = new Map());
+      const part = [values[i], snapshot.lastSet.get(name) ?? 0];
+      const others = all.get(way);
+      if (others === undefined) all.set(way, [part]);
+      else others.push(part);
+    }
   }
 }
 
-function addEnded(
-  columns: Columns,
-  snapshot: Snapshot,
-  special: ReadonlySet<number>,
-): void {
+/** How the gauges of a process merge that are not summed, by their names without labels. */
+function waysOf({ descriptions }: Snapshot): Map<string, GaugeMerge> {
+  const ways = new Map<string, GaugeMerge>();
+  for (const [name, { merge = "sum" }] of descriptions) {
+    if (merge !== "sum") ways.set(name, merge);
+  }
+  return ways;
+}
+
+/**
+ * Adds the gauges of live processes that must not be summed. What a process
+ * says of a stat holds for its own value: where processes contradict each
+ * other, none of them changes what another one's is worth.
+ */
+function addParts(columns: Columns, id: number, parts: Parts): void {
+  for (const [way, values] of parts) {
+    const value = mergeGauge(way, values);
+    const bit = way === "mean" && !Number.isInteger(value) ? IS_FRACTIONAL : 0;
+    columns.add(id, value, bit);
+  }
+}
+
+function addEnded(columns: Columns, snapshot: Snapshot): void {
   const ids = columns.idsOf(snapshot);
   const { values, fractional, kinds } = snapshot;
   for (let i = 0; i < ids.length; i++) {
-    if (kinds[i] !== COUNTER || special.has(ids[i])) continue;
+    if (kinds[i] !== COUNTER || values[i] < 0) continue;
     columns.add(ids[i], values[i], KIND_BITS[COUNTER] | fractional[i]);
   }
-}
-
-/** Merges anew those stats of live processes that must not be summed. Returns their ids. */
-function mergeGauges(
-  columns: Columns,
-  live: readonly Snapshot[],
-  descriptions: ReadonlyMap<string, Description>,
-  aggregate: MergeInput["aggregate"],
-): Set<number> {
-  const isSpecial = ({ merge }: Description) =>
-    merge !== undefined && merge !== "sum";
-  const parts = new Map<number, number[][]>();
-  if (aggregate === "sum") return new Set();
-  if (aggregate === undefined && ![...descriptions.values()].some(isSpecial)) {
-    return new Set();
-  }
-  const { names } = columns.table;
-  const howOf = (id: number): GaugeMerge =>
-    aggregate ?? descriptions.get(splitLabels(names[id]).family)?.merge ??
-      "sum";
-  for (const snapshot of live) {
-    const ids = columns.idsOf(snapshot);
-    for (const [i, id] of ids.entries()) {
-      if (snapshot.kinds[i] === SHOWN) continue;
-      const isGauge = (columns.bits[id] & KIND_BITS[GAUGE]) !== 0;
-      if (aggregate === undefined && (!isGauge || howOf(id) === "sum")) {
-        continue;
-      }
-      let values = parts.get(id);
-      if (values === undefined) parts.set(id, values = []);
-      values.push([snapshot.values[i], snapshot.lastSet.get(names[id]) ?? 0]);
-    }
-  }
-  for (const [id, values] of parts) {
-    const how = howOf(id);
-    const value = mergeGauge(how, values);
-    columns.sums[id] = value;
-    if (how === "mean" && !Number.isInteger(value)) {
-      columns.bits[id] |= IS_FRACTIONAL;
-    }
-  }
-  return new Set(parts.keys());
 }
 
 function poolOf(pools: Map<string, Pool>, name: string): Pool {
@@ -323,19 +322,14 @@ function addTo(
 ): void {
   pool.fractional ||= fractional;
   if (histogram === undefined) return;
-  pool.histogram ??= emptyHistogram(histogram.scale);
+  pool.histogram ??= emptyHistogram();
   addHistogram(pool.histogram, histogram);
 }
 
-function addCounters(
-  columns: Columns,
-  { counters }: EndedTotals,
-  special: ReadonlySet<number>,
-): void {
+function addCounters(columns: Columns, { counters }: EndedTotals): void {
   for (const [name, { value, fractional }] of counters) {
     const bits = KIND_BITS[COUNTER] | (fractional ? IS_FRACTIONAL : 0);
-    const id = columns.idOf(name);
-    if (!special.has(id)) columns.add(id, value, bits);
+    columns.add(columns.idOf(name), value, bits);
   }
 }
 

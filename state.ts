@@ -13,7 +13,7 @@ import { runtime } from "./runtime.ts";
 import { type NameTable, SnapshotParser } from "./snapshot.ts";
 
 /** The version of the file. Another one is refused. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** How long the file may be. */
 const MAX_BYTES = 2 ** 30;
@@ -21,7 +21,7 @@ const MAX_BYTES = 2 ** 30;
 /** What the file holds, in JSON. Each text is a snapshot. */
 interface State {
   readonly version: number;
-  readonly totals: string;
+  readonly totals: readonly { owner: number; text: string }[];
   readonly ledgers: readonly { owner: number; text: string }[];
   readonly known: readonly {
     key: string;
@@ -104,7 +104,9 @@ function read(state: State, into: Accounts, table: NameTable): void {
     const bytes = encoder.encode(text);
     return { bytes, snapshot: new SnapshotParser(table).parse(bytes) };
   };
-  if (state.totals !== "") into.totals.add(parse(state.totals).snapshot);
+  for (const { owner, text } of state.totals) {
+    into.totalsOf(owner).add(parse(text).snapshot);
+  }
   for (const { owner, text } of state.ledgers) {
     const { snapshot, bytes } = parse(text);
     const { ledger: info } = snapshot;
@@ -134,7 +136,10 @@ export function saveState(path: string, accounts: Accounts): void {
   const decoder = new TextDecoder();
   const state: State = {
     version: VERSION,
-    totals: write(accounts),
+    totals: [...accounts.totals].map(([owner, totals]) => ({
+      owner,
+      text: decoder.decode(new Exposition().write(totals.source(), true)),
+    })),
     ledgers: [...accounts.ledgers.values()].map(({ owner, bytes }) => ({
       owner,
       text: decoder.decode(bytes),
@@ -161,9 +166,4 @@ export function saveState(path: string, accounts: Accounts): void {
   } catch (error) {
     throw failure(path, (error as Error).message, error);
   }
-}
-
-function write({ totals }: Accounts): string {
-  const bytes = new Exposition().write(totals.source(), true);
-  return new TextDecoder().decode(bytes);
 }

@@ -244,26 +244,59 @@ Deno.test("addHistogram() makes of several processes' histograms the one of a pr
   );
 });
 
-Deno.test("addHistogram() merges any two scales exactly at the lower one, and leaves the other as it was", () => {
+Deno.test("addHistogram() keeps its scale: of a finer histogram buckets become one, of a coarser one they are counted in the middle", () => {
+  const values = fc.array(fc.integer({ min: -5000, max: 5000 }), {
+    minLength: 1,
+  });
   fc.assert(
     fc.property(
-      fc.array(fc.integer({ min: -5000, max: 5000 }), { minLength: 1 }),
-      fc.array(fc.integer({ min: -5000, max: 5000 }), { minLength: 1 }),
+      values,
+      values,
       fc.integer({ min: -10, max: 4 }),
-      fc.integer({ min: -10, max: 4 }),
-      (a, b, scaleA, scaleB) => {
-        const [left, right, all] = [record(a), record(b), record([...a, ...b])];
-        downscale(left, scaleA);
-        downscale(right, scaleB);
-        downscale(all, Math.min(scaleA, scaleB));
-        const before = plain(right);
-        addHistogram(left, right);
-        assertEquals(plain(left), plain(all));
-        assertEquals(plain(right), before);
+      (a, b, scale) => {
+        const [own, other, all] = [record(a), record(b), record([...a, ...b])];
+        downscale(other, scale);
+        const before = plain(other);
+        addHistogram(own, other);
+        assertEquals(plain(other), before);
+        // What is not in the buckets is exact.
+        const { positive: _, negative: __, ...rest } = all;
+        assertEquals({ ...own, ...rest }, own);
+        assertEquals(countOf(own), countOf(all));
+        // What was counted finely still is; the rest is in its coarse bucket.
+        for (const sign of ["positive", "negative"] as const) {
+          const theirs = new Map(own[sign]);
+          for (const [index, n] of record(a)[sign]) {
+            theirs.set(index, theirs.get(index)! - n);
+          }
+          const coarse = { ...emptyHistogram(), [sign]: theirs };
+          downscale(coarse, scale);
+          const counts = [...coarse[sign]].filter(([, n]) => n > 0);
+          assertEquals(new Map(counts), other[sign]);
+        }
       },
     ),
     { numRuns: 100 },
   );
+  // Those of a finer one.
+  const [coarse, fine, all] = [
+    record([3, 70]),
+    record([5]),
+    record([3, 70, 5]),
+  ];
+  downscale(coarse, 1);
+  downscale(all, 1);
+  addHistogram(coarse, fine);
+  assertEquals(plain(coarse), plain(all));
+});
+
+Deno.test("addHistogram() counts nothing of a coarse histogram below its least value, or above its greatest", () => {
+  const coarse = record([5, 6]);
+  downscale(coarse, -10);
+  const sum = record([1]);
+  addHistogram(sum, coarse);
+  // The middle of the one bucket would be 2^512.
+  assertEquals([...sum.positive], [[-1, 1], [41, 2]]);
 });
 
 Deno.test("downscale() keeps every value between the bounds of its bucket", () => {

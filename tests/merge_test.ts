@@ -180,27 +180,79 @@ Deno.test("merge() makes one value of a gauge's as its description says", () => 
   assertEquals(shown(merge({ live: even }))["q"], ["4", GAUGE]);
 });
 
+Deno.test("merge() lets no process change what another one's values are worth", () => {
+  const max = (value: number) =>
+    `n: ${value}\n# gauge ["n"]: 1\n# describe {"name":"n","merge":"max"}: 1\n`;
+  const honest = ["n: 5\nm: 1\n", "n: 6\nm: 1\n"];
+  const liars: [text: string, value: string, kind: number][] = [
+    // One that says nothing of n, only how it merges.
+    ['# describe {"name":"n","merge":"min"}: 1\n', "11", COUNTER],
+    ['n: 3\n# gauge ["n"]: 1\n', "14", GAUGE],
+    [max(3), "14", GAUGE],
+    [max(30), "41", GAUGE],
+    ["n: -3\n", "8", GAUGE],
+    [
+      'n: 3\n# window {"name":"r","percentiles":[[50,"n"]],"mean":"r.mean","values":[3]}: 1\n',
+      "14",
+      COUNTER,
+    ],
+  ];
+  for (const [liar, value, kind] of liars) {
+    const texts = [...honest, liar];
+    for (const order of [texts, texts.toReversed()]) {
+      const { n, m } = shown(merge({ live: order.map(annotated) }));
+      assertEquals({ n, m }, { n: [value, kind], m: ["2", COUNTER] }, liar);
+    }
+  }
+  // Those that agree make one value, and the others' are added.
+  const live = [max(3), max(7), ...honest].map(annotated);
+  assertEquals(shown(merge({ live })).n, ["18", GAUGE]);
+  // What counted, and has ended, goes on to count.
+  const ended = [annotated("n: 100\n"), annotated("n: -100\n")];
+  assertEquals(shown(merge({ live, ended })).n, ["118", GAUGE]);
+});
+
+Deno.test("merge() keeps the resolution of histograms although one has none", () => {
+  const recorded = (scale: number, buckets: number[][]) =>
+    annotated(
+      `# histogram {"name":"r","scale":${scale},"sum":6,"min":1,"max":3,"zeros":0,"positive":${
+        JSON.stringify(buckets)
+      },"negative":[]}: 3\n`,
+    );
+  const live = [
+    recorded(-10, [[-1, 1, 2]]),
+    recorded(4, [[-1, 1], [15, 1], [25, 1]]),
+    recorded(20, [[-1, 1], [2 ** 20 - 1, 2]]),
+  ];
+  for (const order of [live, live.toReversed()]) {
+    const [{ histogram }] = merge({ live: order }).recorded;
+    assertEquals(histogram?.scale, 4);
+    const { positive } = histogram!;
+    assertEquals([-1, 15, 25].map((i) => positive.get(i)), [3, 3, 3]);
+  }
+});
+
 Deno.test("merge() takes of what has ended counters and histograms only", () => {
   const text = (n: number) =>
     `n: ${n}\ng: ${n}\nu: ${n}\nr.median: 5\nr.mean: 5.0\n# gauge ["g"]: 1\n# unknown ["u"]: 1\n` +
     `# describe {"name":"n","help":"H${n}"}: 1\n` +
     `# window {"name":"r","percentiles":[[50,"r.median"]],"mean":"r.mean","values":[${n}]}: 1\n` +
-    `# histogram {"name":"r","scale":0,"sum":${n},"min":${n},"max":${n},"zeros":0,"positive":[[${n},1]],"negative":[]}: 1\n`;
+    `# histogram {"name":"r","scale":4,"sum":${n},"min":${n},"max":${n},"zeros":0,"positive":[[${n},1]],"negative":[]}: 1\n`;
   const totals = new Totals();
   totals.add(annotated(text(1)));
   totals.add(annotated(text(2)));
   const ended = [annotated(text(4))];
-  const gone = merge({ live: [], ended, totals });
+  const gone = merge({ live: [], ended, totals: [totals] });
   assertEquals(shown(gone), { n: ["7", COUNTER] });
   assertEquals(gone.descriptions.get("n")?.help, "H4");
-  const before = merge({ live: [], totals });
+  const before = merge({ live: [], totals: [totals] });
   assertEquals(before.descriptions.get("n")?.help, "H2");
   // Of a stat without a histogram nothing is left.
   const windowOnly = annotated(
     '# window {"name":"w","percentiles":[],"mean":"w.mean","values":[1]}: 1\n',
   );
   assertEquals(merge({ live: [], ended: [windowOnly] }).recorded, []);
-  const host = merge({ live: [annotated(text(8))], ended, totals });
+  const host = merge({ live: [annotated(text(8))], ended, totals: [totals] });
   assertEquals(shown(host), {
     "n": ["15", COUNTER],
     "g": ["8", GAUGE],
@@ -211,7 +263,7 @@ Deno.test("merge() takes of what has ended counters and histograms only", () => 
   const [{ window, histogram }] = host.recorded;
   assertEquals([...window], [8]);
   assertEquals(histogram, {
-    scale: 0,
+    scale: 4,
     sum: 15,
     min: 1,
     max: 8,

@@ -127,15 +127,6 @@ Deno.test("describe() with a way to merge makes a gauge of what is only counted 
     );
   }));
 
-Deno.test("merge() takes the greatest of those that live, whatever ended ones have counted", () => {
-  const live = [
-    read(`x: 5\n# gauge ["x"]: 1\n# describe {"name":"x","merge":"max"}: 1\n`),
-  ];
-  const ended = [read("x: 100\ny: 1\n# a {}: 0\n")];
-  const values = toMap(merge({ live, ended }));
-  assertEquals([values.get("x")?.value, values.get("y")?.value], [5, 1]);
-});
-
 Deno.test("parameters that make no sense are refused with a sentence", async () => {
   const query = (text: string) =>
     assertThrows(() => parseQuery(new URLSearchParams(text)), QueryError)

@@ -72,6 +72,13 @@ const WRONG = [
     ['"scale":0,"sum":1,"min":1,"max":1,"zeros":0,"positive":[[0.5,1]]', 1],
     ['"scale":0,"sum":1,"min":1,"max":1,"zeros":0,"positive":[[1,0.5]]', 0.5],
     ['"scale":0,"sum":1,"min":1,"max":1,"zeros":0,"positive":[[1,-1,2]]', 1],
+    // No number lies there, or no more can be counted exactly.
+    ['"scale":0,"sum":1,"min":1,"max":1,"zeros":0,"positive":[[1024,1]]', 1],
+    ['"scale":0,"sum":1,"min":1,"max":1,"zeros":0,"positive":[[-1076,1]]', 1],
+    [
+      `"scale":0,"sum":1,"min":1,"max":1,"zeros":0,"positive":[[0,${2 ** 53}]]`,
+      2 ** 53,
+    ],
     // The same bucket twice.
     ['"scale":0,"sum":1,"min":1,"max":1,"zeros":0,"positive":[[1,1],[1,2]]', 2],
   ].map(([content, count]) =>
@@ -169,11 +176,13 @@ function readSlowly(bytes: Uint8Array): Plain | undefined {
         runs.flatMap(([first, ...counts]) =>
           counts.map((count, i) => [first + i, count])
         );
-      stat.histogram = {
-        ...histogram,
-        positive: buckets(histogram.positive),
-        negative: buckets(histogram.negative),
-      };
+      const positive = buckets(histogram.positive);
+      const negative = buckets(histogram.negative);
+      const width = 2 ** -histogram.scale;
+      const isThere = ([index]: number[]) =>
+        2 ** ((index + 1) * width) > 0 && 2 ** (index * width) < Infinity;
+      if (![...positive, ...negative].every(isThere)) return undefined;
+      stat.histogram = { ...histogram, positive, negative };
       stat.fractional ||= /"min":-?\d+\./.test(content);
     }
   }

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Accounts, type HostReading, type Reading } from "../accounts.ts";
 import { Collector, type HostStats, merge, toMap } from "../collect.ts";
+import { Exposition } from "../exposition.ts";
 import { countOf } from "../histogram.ts";
 import { parseSnapshot } from "../snapshot.ts";
 import {
@@ -265,10 +266,10 @@ Deno.test("new Collector() refuses a state file that it cannot use, and says wha
         "null",
         "5",
         "{}",
-        '{"version":1}',
-        '{"version":2,"totals":"","ledgers":[],"known":[],"gone":[]}',
-        '{"version":1,"totals":"n: x\\n","ledgers":[],"known":[],"gone":[]}',
-        '{"version":1,"totals":"","ledgers":[{"owner":1,"text":"n: 1\\n"}],"known":[],"gone":[]}',
+        '{"version":2}',
+        '{"version":1,"totals":[],"ledgers":[],"known":[],"gone":[]}',
+        '{"version":2,"totals":[{"owner":1,"text":"n: x\\n"}],"ledgers":[],"known":[],"gone":[]}',
+        '{"version":2,"totals":[],"ledgers":[{"owner":1,"text":"n: 1\\n"}],"known":[],"gone":[]}',
       ]
     ) {
       await Deno.writeTextFile(state, text);
@@ -464,5 +465,56 @@ Deno.test("update() remembers 10 000 killed processes in no more memory than 64 
     );
   }
   assertEquals([accounts.known.size, accounts.gone.size], [1, 64]);
-  assertEquals(accounts.totals.counters.size, 1);
+  assertEquals(accounts.totalsOf(1).counters.size, 1);
+});
+
+/** What a user's program says that never says the same start twice. */
+function liar(now: number, text: string, owner: number): Reading {
+  const all = `${text}# process {"start":${now}}: 0.0\n`;
+  const bytes = encode(`${all}# EOF: ${encode(all).length}\n`);
+  const result = { snapshot: parseSnapshot(bytes), bytes, owner };
+  return { pid: 66, systemStart: () => "same", result };
+}
+
+Deno.test("update() keeps of a user who fills the books no more than there is room for, and of others everything", () => {
+  const accounts = new Accounts();
+  let names = 0;
+  const lines = (text: (n: number) => string, count: number) =>
+    Array.from({ length: count }, () => text(names++)).join("");
+  const long = "x".repeat(60_000);
+  const floods = [
+    () => lines((n) => `n${n}: 1\n`, 40_000),
+    () => lines((n) => `${n}${long}: 1\n`, 100),
+    () => `many: 1${"0".repeat(308)}\n`,
+    () =>
+      `# describe {"name":"d${names++}","help":"${"x".repeat(2 ** 22)}"}: 1\n`,
+    () =>
+      lines(
+        (n) =>
+          `# histogram {"name":"h${n}","scale":4,"sum":1,"min":1,"max":1,"zeros":0,"positive":[[-16000${
+            ",1".repeat(32_000)
+          }]],"negative":[]}: 32000\n`,
+        40,
+      ),
+  ];
+  const host = { ended: [], ledgers: [], lives: () => true };
+  for (let now = 1; now <= 80; now++) {
+    const flood = floods[now % floods.length]();
+    accounts.update({
+      ...host,
+      now,
+      readings: [liar(now, flood, 2), reading(7, now, now, "7")],
+    });
+  }
+  const bytes = [...accounts.gone.values()].filter(({ owner }) => owner === 2)
+    .reduce((sum, { bytes }) => sum + bytes.length, 0);
+  assert(bytes <= 2 ** 24, `${bytes} bytes of those that are gone`);
+  const totals = accounts.totalsOf(2);
+  const text = new Exposition().write(totals.source(), true);
+  assert(text.length < 2 ** 24, `${text.length} bytes of totals`);
+  parseSnapshot(text);
+  assert(totals.counters.get("statvent.refused")!.value > 0);
+  // The 64 last ones are kept one by one.
+  const sum = (n: number) => n * (n + 1) / 2;
+  assertEquals(accounts.totalsOf(1).counters.get("n")?.value, sum(79 - 64));
 });
