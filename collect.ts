@@ -16,7 +16,7 @@ import {
   type ProcessStatus,
   toMap,
 } from "./host_stats.ts";
-import { LedgerReader } from "./ledger.ts";
+import { fromAnywhere, LedgerReader } from "./ledger.ts";
 import { merge, type MergeInput } from "./merge.ts";
 import { newBudget, readPipe } from "./pipe_reader.ts";
 import { runtime } from "./runtime.ts";
@@ -67,6 +67,15 @@ const PRIVATE_NAME = /^\.([1-9]\d{0,9})\./;
 /** How many pipes are named at once that are wrong. */
 const MAX_LINES = 20;
 
+/** How long reading what ended processes have left may take at least, in milliseconds. */
+const LEFT_MS = 25;
+
+/** How long before the deadline it stops, in milliseconds. */
+const REST_MS = 100;
+
+/** How many pipes are read at one time. */
+const MAX_PIPES = 4_096;
+
 /** How many names of stats that are no more are kept, at least. */
 const SPARE_NAMES = 10_000;
 
@@ -96,6 +105,7 @@ export class Collector {
   readonly #accounts: Accounts = new Accounts();
   readonly #ledgers: LedgerReader = new LedgerReader();
   #table: NameTable = new NameTable();
+  // Of the processes that have answered, as long as they have a pipe.
   #parsers: Map<number, SnapshotParser> = new Map();
   // The processes that are known to send annotations.
   #annotated: Set<number> = new Set();
@@ -159,7 +169,9 @@ export class Collector {
     const deadline = performance.now() + this.#deadline;
     const dir = this.#pipeDir ?? config.pipeDir;
     const exists = runtime.identify(dir) !== undefined;
-    const { pids, misnamed } = exists ? namesIn(dir) : NOTHING;
+    const { pids, wrong } = exists
+      ? namesIn(dir, (pid) => this.#parsers.has(pid))
+      : NOTHING;
     const budget = newBudget();
     const parsers = new Map<number, SnapshotParser>();
     const results = await Promise.all(pids.map((pid) => {
@@ -169,15 +181,17 @@ export class Collector {
       const path = pipePath(dir, pid);
       return readPipe(path, pid, parser, deadline, isAnnotated, budget);
     }));
-    this.#parsers = parsers;
-    const left = exists
-      ? this.#ledgers.read(dir, this.#table)
-      : { ended: [], ledgers: [] };
+    const names = exists ? runtime.list(dir) : [];
+    // Also where the pipes have taken all the time, as a hung one does.
+    const until = Math.max(deadline - REST_MS, performance.now() + LEFT_MS);
+    const left = this.#ledgers.read(dir, names, this.#table, until);
     const annotated = new Set<number>();
     const readings = [];
     for (const [i, result] of results.entries()) {
-      if (result === undefined) continue;
       const pid = pids[i];
+      const isSilent = result === undefined || "failure" in result;
+      if (isSilent && !this.#parsers.has(pid)) parsers.delete(pid);
+      if (result === undefined) continue;
       const systemStart = () => runtime.processStart(pid);
       readings.push({ pid, systemStart, result });
       if ("snapshot" in result) {
@@ -187,12 +201,18 @@ export class Collector {
         annotated.add(pid);
       }
     }
+    this.#parsers = parsers;
     this.#annotated = annotated;
     if (exists) {
       const isDead = results.map((result) =>
         result !== undefined && "failure" in result && result.failure === "dead"
       );
-      removeLeftovers(dir, new Map(pids.map((pid, i) => [pid, isDead[i]])));
+      removeLeftovers(
+        dir,
+        names,
+        new Map(pids.map((pid, i) => [pid, isDead[i]])),
+        until,
+      );
     }
     const accounted = this.#accounts.update({
       readings,
@@ -207,27 +227,32 @@ export class Collector {
     });
     this.#save();
     const processes = [
-      ...misnamed.map((name): ProcessStatus => ({
-        ...NO_PROCESS,
-        error: `${name} must be named after a process id`,
-      })),
+      ...wrong.map((error): ProcessStatus => ({ ...NO_PROCESS, error })),
       ...accounted.processes,
     ];
-    this.#logProblems(dir, processes);
+    this.#logProblems(dir, processes, left.problems);
     return this.#complete({ ...accounted, processes });
   }
 
   /** Says what is wrong with a pipe, once until it is something else. */
-  #logProblems(dir: string, processes: readonly ProcessStatus[]): void {
-    const problems = new Set<string>();
-    let more = 0;
+  #logProblems(
+    dir: string,
+    processes: readonly ProcessStatus[],
+    left: readonly string[],
+  ): void {
+    // What is wrong may be something else each time.
+    const lines = new Map(left.map((line) => [line, line]));
+    // Of too many, each time others are read.
+    const areAll = processes.length < MAX_PIPES;
     for (const { pid, state, error } of processes) {
       if (error === undefined || state === "dead") continue;
-      const line = pid === 0
-        ? `${dir}/${error}`
-        : `${pipePath(dir, pid)}: ${error}`;
-      // What is wrong may be something else each time.
-      const problem = pid === 0 ? error : `${pid} ${state}`;
+      if (pid !== 0 && !areAll && !this.#parsers.has(pid)) continue;
+      if (pid === 0) lines.set(error, `${dir}/${error}`);
+      else lines.set(`${pid} ${state}`, `${pipePath(dir, pid)}: ${error}`);
+    }
+    const problems = new Set<string>();
+    let more = 0;
+    for (const [problem, line] of lines) {
       problems.add(problem);
       if (this.#problems.has(problem)) continue;
       if (problems.size - more > MAX_LINES) more++;
@@ -272,21 +297,38 @@ export class Collector {
   }
 }
 
-/** The processes that have a pipe, in ascending order, and what looks like a pipe of none. */
-function namesIn(dir: string): { pids: number[]; misnamed: string[] } {
+/**
+ * The processes that have a pipe, in ascending order, and what is wrong with
+ * other names, for a person.
+ *
+ * @param isKnown Whether a process is read first, where there are too many.
+ */
+function namesIn(
+  dir: string,
+  isKnown: (pid: number) => boolean,
+): { pids: number[]; wrong: string[] } {
   const pids: number[] = [];
-  const misnamed: string[] = [];
+  const wrong: string[] = [];
   for (const name of runtime.list(dir)) {
     const match = PUBLIC_NAME.exec(name);
     if (match !== null) pids.push(Number(match[1]));
     else if (name.endsWith(".stats") && !name.startsWith(".")) {
-      misnamed.push(name);
+      wrong.push(`${name} must be named after a process id`);
     }
   }
-  return { pids: pids.sort((a, b) => a - b), misnamed };
+  if (pids.length > MAX_PIPES) {
+    wrong.unshift(`*.stats must be at most ${MAX_PIPES}, got ${pids.length}`);
+    const others = pids.filter((pid) => !isKnown(pid));
+    const first = [...pids.filter(isKnown), ...fromAnywhere(others)];
+    pids.splice(0, Infinity, ...first.slice(0, MAX_PIPES));
+  }
+  return {
+    pids: pids.sort((a, b) => a - b),
+    wrong: wrong.slice(0, MAX_PIPES),
+  };
 }
 
-const NOTHING = { pids: [], misnamed: [] };
+const NOTHING = { pids: [], wrong: [] };
 
 /** What is said of a file that is of no process. */
 const NO_PROCESS: ProcessStatus = {
@@ -304,17 +346,22 @@ const NO_PROCESS: ProcessStatus = {
  * Removes what dead processes have left behind, as far as that may be removed:
  * also one that was killed before it had a pipe.
  *
+ * @param names What is in the directory.
  * @param isDead By process id: whether one that has a pipe was seen to be dead.
+ * @param until When to stop, by `performance.now()`.
  */
 function removeLeftovers(
   dir: string,
+  names: readonly string[],
   isDead: Map<number, boolean>,
+  until: number,
 ): void {
-  for (const name of runtime.list(dir)) {
+  for (const name of fromAnywhere(names)) {
     const pid = Number(
       (PRIVATE_NAME.exec(name) ?? PUBLIC_NAME.exec(name))?.[1],
     );
     if (Number.isNaN(pid)) continue;
+    if (performance.now() > until) return;
     if (!isDead.has(pid)) isDead.set(pid, runtime.processExists(pid) === false);
     if (!isDead.get(pid)) continue;
     try {

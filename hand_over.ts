@@ -12,6 +12,9 @@ import { ProcessStats } from "./process_stats.ts";
 import { runtime } from "./runtime.ts";
 import { threads } from "./threads.ts";
 
+/** How long the end of this process may take because of what others have left, in milliseconds. */
+const TAKE_IN_MS = 500;
+
 /** When this process started, in seconds since 1970; the same for all copies of statvent in a thread. */
 export function processStart(): number {
   const home = globalThis as { [key: symbol]: number | undefined };
@@ -42,7 +45,8 @@ export function handOverAtEnd(dir: string, mode: number): () => void {
       const path = leave(true);
       if (path === undefined) return;
       const owner = runtime.identify(path)?.owner;
-      if (owner !== undefined) takeIn(target!.dir, owner);
+      if (owner === undefined) return;
+      takeIn(target!.dir, owner, performance.now() + TAKE_IN_MS);
     }, () => {
       const path = leave(false);
       // If the event loop turns once more, somebody has caught the error.

@@ -12,6 +12,7 @@
  * @module
  */
 
+import { isSame } from "./byte_reader.ts";
 import { Exposition } from "./exposition.ts";
 import { privatePrefix } from "./fifo_pool.ts";
 import type { LedgerInfo } from "./lines.ts";
@@ -25,11 +26,14 @@ const MAX_LISTED = 4_096;
 /** How many it takes in at one time: all are listed as long as their files are there. */
 const BATCH = 1_024;
 
+/** How long a reader takes them in at least, in milliseconds. */
+const TAKE_IN_MS = 20;
+
+/** How long a reader looks for ledgers at least, in milliseconds. */
+const LEDGERS_MS = 10;
+
 /** How often a reader looks again, since one user may keep another one busy. */
 const MAX_PASSES = 4;
-
-/** How long the files of ended processes may take to read, in milliseconds. */
-const ENDED_MS = 500;
 
 /** How long a process may take to end, in milliseconds, where nobody can tell whether it has. */
 const ENDING_MS = 2_000;
@@ -49,9 +53,10 @@ export function ownKey(owner: number, key: string): string {
   return `${key} of ${owner}`;
 }
 
-const ENDING = /^\.ending\.([1-9]\d{0,9})\.(\d{1,16})$/;
-const ENDED = /^\.ended\.([1-9]\d{0,9})\.(\d{1,16})$/;
-const LEDGER = /^\.ledger\.(\d{1,10})$/;
+// With a last part where somebody else has taken the name.
+const ENDING = /^\.ending\.([1-9]\d{0,9})\.(\d{1,16})(?:\.[0-9a-f-]{36})?$/;
+const ENDED = /^\.ended\.([1-9]\d{0,9})\.(\d{1,16})(?:\.[0-9a-f-]{36})?$/;
+const LEDGER = /^\.ledger\.(\d{1,10})(\.lock)?$/;
 
 /** A file that is not complete. If this process is killed, it is removed like its pipe. */
 function newFile(dir: string, what: "ended" | "ending" | "ledger"): string {
@@ -76,21 +81,44 @@ export function writeEnded(
 ): string {
   const word = isSure ? "ended" : "ending";
   const path = `${dir}/.${word}.${pid}.${Math.round(1000 * start)}`;
-  runtime.replaceFile(path, snapshot, newFile(dir, word), mode);
-  return path;
+  return toFreeName(path, (path) => {
+    runtime.replaceFile(path, snapshot, newFile(dir, word), mode);
+    return path;
+  });
 }
 
-/** Gives the files of processes that may have been ending, and now have, their final names. */
-function settle(dir: string): void {
-  for (const name of runtime.list(dir)) {
+/** Does something with a path, or with one that nobody knows if another user has taken it. */
+function toFreeName<T>(path: string, action: (path: string) => T): T {
+  try {
+    return action(path);
+  } catch {
+    return action(`${path}.${crypto.randomUUID()}`);
+  }
+}
+
+/**
+ * Gives the files of processes that may have been ending, and now have, their
+ * final names.
+ *
+ * @param names What is in the directory.
+ * @returns The same, with these.
+ */
+function settle(dir: string, names: string[], until: number): string[] {
+  return names.map((name) => {
     const match = ENDING.exec(name);
-    if (match === null) continue;
+    if (match === null || performance.now() > until) return name;
     const path = `${dir}/${name}`;
     const lives = runtime.processExists(Number(match[1])) ??
       Date.now() - (runtime.identify(path)?.modified ?? 0) < ENDING_MS;
-    if (lives) continue;
-    attempt(() => runtime.rename(path, path.replace("/.ending.", "/.ended.")));
-  }
+    if (lives) return name;
+    const settled = attempt(() =>
+      toFreeName(path.replace("/.ending.", "/.ended."), (settled) => {
+        runtime.rename(path, settled);
+        return settled;
+      })
+    );
+    return settled?.slice(dir.length + 1) ?? name;
+  });
 }
 
 /** The last values of a process that has ended. */
@@ -110,7 +138,9 @@ export interface Ledger {
   readonly bytes: Uint8Array;
 }
 
+/** A file that an ended process has left. */
 interface EndedFile {
+  readonly name: string;
   readonly path: string;
   readonly key: string;
   readonly owner: number;
@@ -119,19 +149,34 @@ interface EndedFile {
   readonly id: string;
 }
 
-function endedFiles(dir: string): EndedFile[] {
-  const files = [];
-  for (const name of runtime.list(dir)) {
+/**
+ * Looks at the files of ended processes, as far as there is time.
+ *
+ * @param names What is in the directory.
+ */
+function* endedFiles(
+  dir: string,
+  names: readonly string[],
+  until: number,
+): Generator<EndedFile> {
+  for (const name of fromAnywhere(names)) {
     const match = ENDED.exec(name);
     if (match === null) continue;
+    if (performance.now() > until) return;
     const path = `${dir}/${name}`;
     const file = runtime.identify(path);
-    if (file === undefined) continue;
+    // What another user has made a second name of would count twice.
+    if (file === undefined || file.links > 1) continue;
     const { owner, mode, inode, modified } = file;
-    const id = `${name} ${inode} ${modified}`;
-    files.push({ path, key: `${match[1]}@${match[2]}`, owner, mode, id });
+    const id = `${inode} ${modified}`;
+    yield { name, path, key: `${match[1]}@${match[2]}`, owner, mode, id };
   }
-  return files;
+}
+
+/** The same, from anywhere on: of too many, none is always the last one. */
+export function* fromAnywhere<T>(list: readonly T[]): Generator<T> {
+  const start = Math.floor(Math.random() * list.length);
+  for (let i = 0; i < list.length; i++) yield list[(start + i) % list.length];
 }
 
 /** The result of something that may fail, or `undefined`. */
@@ -152,28 +197,60 @@ function parse(path: string, table: NameTable): Snapshot | undefined {
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  return a.length === b.length && isSame(a, 0, b, 0, b.length);
+}
+
+/** The same, and what stands in it. */
+interface ReadFile extends EndedFile {
+  /** `undefined` if it is none. */
+  readonly snapshot: Snapshot | undefined;
+}
+
+/** What ended processes have left. */
+export interface Left {
+  readonly ended: readonly Ended[];
+  readonly ledgers: readonly Ledger[];
+  /** What is wrong with a file, for a person. */
+  readonly problems: readonly string[];
 }
 
 /** Reads what ended processes have left, as often as it is asked to. */
 export class LedgerReader {
   // By path.
   readonly #ledgers: Map<string, Ledger> = new Map();
-  // The files of ended processes, each of which is read once.
-  #ended: Map<string, Snapshot | undefined> = new Map();
+  // The files of ended processes by their names, each of which is read once.
+  #files: Map<string, ReadFile> = new Map();
+  #last: Left | undefined;
+  // The users who have a ledger, or soon may.
+  readonly #users: Set<number> = new Set();
+  // Those whose files are not for this process to take in.
+  readonly #others: Set<number> = new Set();
 
   /**
    * Reads all ledgers, and the files that none of them has taken in.
    *
+   * @param names What is in the directory.
    * @param table What gives names their ids.
+   * @param until When to stop, by `performance.now()`. Where there is no time
+   * left, what was read of a user before is still so.
    */
-  read(dir: string, table: NameTable): { ended: Ended[]; ledgers: Ledger[] } {
-    settle(dir);
-    let before: Ledger[] | undefined;
-    for (let pass = 1;; pass++) {
+  read(
+    dir: string,
+    names: string[],
+    table: NameTable,
+    until = Infinity,
+  ): Left {
+    names = settle(dir, names, until);
+    for (let pass = 1, before = this.#last?.ledgers;; pass++) {
       // In this order: what has gone from a file by now is in a ledger.
-      const files = this.#readEnded(dir, table);
-      const ledgers = this.#readLedgers(dir, table);
+      const files = this.#readEnded(dir, names, table, until);
+      if (names.some((name) => ENDED.test(name))) names = runtime.list(dir);
+      const { ledgers, late, problems } = this.#readLedgers(
+        dir,
+        names,
+        table,
+        until,
+      );
       // A ledger forgets whom it has taken in. Files that were there after it
       // was read before are listed since, unless too many have come.
       const isSure = files.length === 0 || pass === MAX_PASSES ||
@@ -184,60 +261,110 @@ export class LedgerReader {
             info.ended.map((key) => ownKey(owner, key))
           ),
         );
+        const isLeft = ({ key, owner }: Ended) =>
+          !taken.has(ownKey(owner, key)) && !late.has(owner);
         const ended = files.flatMap(({ key, owner, snapshot }) =>
-          snapshot === undefined || taken.has(ownKey(owner, key))
-            ? []
-            : [{ key, owner, snapshot }]
+          snapshot === undefined ? [] : [{ key, owner, snapshot }]
+        ).filter(isLeft);
+        const wasLeft = this.#last?.ended.filter(({ owner }) =>
+          late.has(owner)
         );
         for (const owner of new Set(files.map(({ owner }) => owner))) {
-          takeIn(dir, owner);
+          this.#users.add(owner);
+          if (this.#others.has(owner)) continue;
+          const own = files.filter((file) => file.owner === owner);
+          // So many that there is no time left must become fewer all the same.
+          const end = Math.max(until, performance.now() + TAKE_IN_MS);
+          if (!takeIn(dir, owner, end, own)) this.#others.add(owner);
         }
-        return { ended, ledgers };
+        return this.#last = {
+          ended: [...ended, ...wasLeft ?? []],
+          ledgers,
+          problems,
+        };
       }
       before = ledgers;
     }
   }
 
-  /** Reads what ended processes have left, as far as there is time: of the rest, the last values count on. */
-  #readEnded(dir: string, table: NameTable) {
-    const deadline = performance.now() + ENDED_MS;
-    const known = new Map<string, Snapshot | undefined>();
-    const files = [];
-    for (const { path, key, owner, id } of endedFiles(dir)) {
-      const isKnown = this.#ended.has(id);
-      // One that was counted once goes on to count.
-      if (!isKnown && performance.now() > deadline) continue;
-      const snapshot = isKnown ? this.#ended.get(id) : parse(path, table);
-      known.set(id, snapshot);
-      files.push({ owner, key, snapshot });
+  #readEnded(
+    dir: string,
+    names: readonly string[],
+    table: NameTable,
+    until: number,
+  ): ReadFile[] {
+    const files = new Map<string, ReadFile>();
+    for (const file of endedFiles(dir, names, until)) {
+      const { name, path, id } = file;
+      const known = this.#files.get(name);
+      files.set(
+        name,
+        known?.id === id ? known : { ...file, snapshot: parse(path, table) },
+      );
     }
-    this.#ended = known;
-    return files;
+    if (performance.now() > until) {
+      for (const name of names) {
+        const known = this.#files.get(name);
+        if (known !== undefined && !files.has(name)) files.set(name, known);
+      }
+    }
+    this.#files = files;
+    return [...files.values()];
   }
 
-  #readLedgers(dir: string, table: NameTable): Ledger[] {
-    return runtime.list(dir).flatMap((name) =>
-      this.#readLedger(`${dir}/${name}`, Number(LEDGER.exec(name)?.[1]), table)
-    );
-  }
-
-  #readLedger(path: string, owner: number, table: NameTable): Ledger[] {
-    const file = Number.isNaN(owner) ? undefined : runtime.identify(path);
-    if (file?.owner !== owner) return [];
-    const known = this.#ledgers.get(path);
-    // Nothing that is known of a file before it is read tells whether it is the
-    // same: a new one soon gets the number of one that has gone.
-    const bytes = attempt(() => runtime.readFile(path));
-    if (bytes === undefined) return [];
-    if (
-      known !== undefined && isEqual(known.bytes, bytes) &&
-      known.snapshot.table === table
-    ) return [known];
-    const snapshot = attempt(() => new SnapshotParser(table).parse(bytes));
-    if (snapshot?.ledger === undefined) return [];
-    const ledger = { owner, info: snapshot.ledger, snapshot, bytes };
-    this.#ledgers.set(path, ledger);
-    return [ledger];
+  #readLedgers(
+    dir: string,
+    names: readonly string[],
+    table: NameTable,
+    until: number,
+  ): { ledgers: Ledger[]; late: Set<number>; problems: string[] } {
+    const ledgers = [];
+    const late = new Set<number>();
+    const problems = [];
+    const texts = [];
+    const known = [...this.#users].map((owner) => `.ledger.${owner}`);
+    const end = Math.max(until, performance.now() + LEDGERS_MS);
+    // Those that are known come first.
+    for (const name of new Set([...known, ...fromAnywhere(names)])) {
+      const match = LEDGER.exec(name);
+      if (match === null) continue;
+      const owner = Number(match[1]);
+      if (performance.now() > end && !this.#users.has(owner)) break;
+      const path = `${dir}/${name}`;
+      const file = runtime.identify(path);
+      if (file !== undefined && file.owner !== owner) {
+        if (!this.#users.has(owner)) continue;
+        problems.push(`${path}: It must belong to user ${owner}`);
+      } else if (match[2] === undefined && file?.links === 1) {
+        this.#users.add(owner);
+        // Nothing that is known of a file before it is read tells whether it is
+        // the same: a new one soon gets the number of one that has gone.
+        const bytes = attempt(() => runtime.readFile(path));
+        if (bytes !== undefined) texts.push({ path, owner, bytes });
+      }
+    }
+    // Nobody's is late because of a longer one of somebody else.
+    texts.sort((a, b) => a.bytes.length - b.bytes.length);
+    for (const { path, owner, bytes } of texts) {
+      let ledger = this.#ledgers.get(path);
+      if (
+        ledger === undefined || ledger.snapshot.table !== table ||
+        !isEqual(ledger.bytes, bytes)
+      ) {
+        const isLate = () => performance.now() > until;
+        const snapshot = attempt(() =>
+          new SnapshotParser(table).parse(bytes, isLate)
+        );
+        const info = snapshot?.ledger;
+        if (info !== undefined) {
+          ledger = { owner, info, snapshot: snapshot!, bytes };
+          this.#ledgers.set(path, ledger);
+        } else if (isLate()) late.add(owner);
+        else ledger = undefined;
+      }
+      if (ledger !== undefined) ledgers.push(ledger);
+    }
+    return { ledgers, late, problems };
   }
 }
 
@@ -258,48 +385,65 @@ function hasForgotten(
  * unless another process is at it, or this one is another user's.
  *
  * @param owner The id of the user.
+ * @param until When to stop, by `performance.now()`. The next one goes on.
+ * @param seen Those that were seen, if somebody has looked.
+ * @returns `false` if this process is another user's.
  */
-export function takeIn(dir: string, owner: number): void {
-  const path = `${dir}/.ledger.${owner}`;
-  const lock = `${path}.lock`;
-  attempt(() => settle(dir));
-  // Once more after the lock was given back: who has found it taken has written
-  // a file before.
-  for (let files = ownFiles(dir, owner); files.length > 0;) {
-    try {
-      const since = takeLock(lock, owner);
-      if (since === undefined) return;
+export function takeIn(
+  dir: string,
+  owner: number,
+  until = Infinity,
+  seen?: readonly EndedFile[],
+): boolean {
+  const lock = `${dir}/.ledger.${owner}.lock`;
+  try {
+    let files = seen ?? ownFiles(dir, owner, until);
+    while (files.length > 0) {
+      const { since, isOwn } = takeLock(lock, owner);
+      if (since === undefined) return isOwn;
       // Not if this process was stopped for so long that another one has broken it.
       const isOurs = () => runtime.identify(lock)?.modified === since;
       try {
-        files = ownFiles(dir, owner);
-        if (!addToLedger(dir, owner, files, isOurs)) return;
+        if (!addToLedger(dir, owner, files, isOurs, until)) return true;
       } finally {
         if (isOurs()) runtime.remove(lock);
       }
-    } catch {
-      // No space, or not ours. The files stay, and are read.
-      return;
+      // Once more: who has found the lock taken has written a file before.
+      files = ownFiles(dir, owner, until);
     }
-    files = ownFiles(dir, owner);
+  } catch {
+    // No space, or not ours. The files stay, and are read.
   }
+  return true;
 }
 
-function ownFiles(dir: string, owner: number): EndedFile[] {
-  return endedFiles(dir).filter((file) => file.owner === owner);
+function ownFiles(dir: string, owner: number, until: number): EndedFile[] {
+  if (performance.now() > until) return [];
+  const names = settle(dir, runtime.list(dir), until);
+  return [...endedFiles(dir, names, until)]
+    .filter((file) => file.owner === owner);
 }
 
-/** Returns since when the lock is held, which tells it apart, or `undefined` if it is not. */
-function takeLock(path: string, owner: number): number | undefined {
+/**
+ * Takes the lock of a user.
+ *
+ * @returns Since when it is held, which tells it apart, or `undefined` if it is
+ * not; and whether it could be.
+ */
+function takeLock(
+  path: string,
+  owner: number,
+): { since?: number; isOwn: boolean } {
   if (!runtime.createNew(path)) {
     const { modified = Infinity } = runtime.identify(path) ?? {};
-    if (Date.now() - modified < STALE_MS) return undefined;
+    if (Date.now() - modified < STALE_MS) return { isOwn: true };
     runtime.remove(path);
-    if (!runtime.createNew(path)) return undefined;
+    if (!runtime.createNew(path)) return { isOwn: true };
   }
   const file = runtime.identify(path);
-  if (file?.owner === owner) return file.modified;
+  if (file?.owner === owner) return { since: file.modified, isOwn: true };
   runtime.remove(path);
+  return { isOwn: file === undefined };
 }
 
 /** Adds what stands in the files to the ledger, and removes them. Returns whether it had the lock until its end. */
@@ -308,6 +452,7 @@ function addToLedger(
   owner: number,
   files: readonly EndedFile[],
   isOurs: () => boolean,
+  until: number,
 ): boolean {
   const path = `${dir}/.ledger.${owner}`;
   const table = new NameTable();
@@ -331,15 +476,19 @@ function addToLedger(
   // Left by one that was killed after it had written the ledger.
   for (const { path } of files.filter(isKnown)) runtime.remove(path);
   const added = files.filter((file) => !isKnown(file));
-  for (let start = 0; start < added.length; start += BATCH) {
-    const batch = added.slice(start, start + BATCH);
-    for (const { path, key } of batch) {
+  for (let start = 0; start < added.length && performance.now() <= until;) {
+    const first = start;
+    do {
+      const { path, key } = added[start++];
       const snapshot = parse(path, table);
       if (snapshot === undefined) continue;
       totals.add(snapshot);
       listed.push(key);
       count++;
-    }
+    } while (
+      start < added.length && start < first + BATCH &&
+      performance.now() <= until
+    );
     const source = totals.source({
       id,
       count,
@@ -348,7 +497,7 @@ function addToLedger(
     const bytes = new Exposition().write(source, true);
     if (!isOurs()) return false;
     runtime.replaceFile(path, bytes, newFile(dir, "ledger"), mode);
-    for (const { path } of batch) runtime.remove(path);
+    for (const { path } of added.slice(first, start)) runtime.remove(path);
   }
   return true;
 }

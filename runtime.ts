@@ -34,6 +34,8 @@ export interface FileId {
   readonly mode: number;
   /** When it was last written, in milliseconds since 1970. */
   readonly modified: number;
+  /** How many names it has. */
+  readonly links: number;
 }
 
 /** The operating system, as statvent needs it. */

@@ -76,6 +76,7 @@ function toFileId(stat: Stats): FileId {
     owner: stat.uid,
     mode: stat.mode & 0o7777,
     modified: stat.mtimeMs,
+    links: stat.nlink,
   };
 }
 

@@ -17,6 +17,7 @@ import { parseQuery, QueryError } from "../query.ts";
 import {
   killShell,
   LIVE,
+  namesIn,
   output,
   startProgram,
   startShell,
@@ -274,6 +275,52 @@ Deno.test("collect() counts what is no pipe, or is named after no process, and l
       for (const sleeper of sleepers) await killShell(sleeper);
     }
   }));
+
+/** Names with which a directory may be filled. */
+const FLOODS = [
+  "N.stats",
+  "xN.stats",
+  ".N.starting",
+  ".ended.N.1",
+  ".ending.N.1",
+  ".ledger.N",
+];
+
+for (const flood of FLOODS) {
+  Deno.test(`collect() goes on counting although there are 8 000 files such as ${flood}`, () =>
+    withDir(async (dir) => {
+      await using good = await startProgram(
+        `incr("good", 3); await startRecorder(); ${LIVE}`,
+        { dir },
+      );
+      await good.printed("live");
+      const uid = Deno.uid()!;
+      const values = whole("good: 4\n");
+      await Deno.writeTextFile(`${dir}/.ended.1.1`, values);
+      const lines: string[] = [];
+      const log = (line: string) => lines.push(line);
+      const collector = new Collector({ pipeDir: dir, log });
+      const good7 = async () =>
+        assertEquals(
+          toMap(await collector.collect()).get("good")?.value,
+          7,
+        );
+      await good7();
+      for (let i = 0; i < 8_000; i++) {
+        // Of no process, and of no user.
+        const name = flood.replace("N", `${4_200_000 + i}`);
+        Deno.writeTextFileSync(`${dir}/${name}`, "");
+      }
+      for (let i = 0; i < 4; i++) {
+        const start = performance.now();
+        await good7();
+        const ms = performance.now() - start;
+        assert(ms < 2000, `${ms} ms`);
+      }
+      assert(lines.length <= 50, lines.slice(0, 60).join("\n"));
+      assertEquals(namesIn(dir).includes(`.ledger.${uid}`), true);
+    }));
+}
 
 Deno.test("a long number costs no time, wherever it stands", () => {
   const digits = "1".repeat(1_000_000);

@@ -18,7 +18,7 @@ const left = (n: number) =>
 
 /** The sum of a counter over all that a reader finds, and how many values were recorded. */
 function sums(reader: LedgerReader, dir: string): [number, number] {
-  const { ended, ledgers } = reader.read(dir, new NameTable());
+  const { ended, ledgers } = reader.read(dir, namesIn(dir), new NameTable());
   const all = [...ended, ...ledgers].map(({ snapshot }) => snapshot);
   let n = 0;
   let recorded = 0;

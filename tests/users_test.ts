@@ -118,6 +118,7 @@ catch (error) { console.log(error.message); }`,
 /** The web service, which root runs with all permissions, as far as a test needs it. */
 class Service implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
+  readonly #log: ReadableStreamDefaultReader<string>;
   #url = "";
 
   constructor(dir: string) {
@@ -128,8 +129,15 @@ class Service implements AsyncDisposable {
       ],
       stdin: "null",
       stdout: "piped",
-      stderr: "null",
+      stderr: "piped",
     }).spawn();
+    this.#log = this.#child.stderr.pipeThrough(new TextDecoderStream())
+      .getReader();
+  }
+
+  /** What it has logged since the last time. */
+  async log(): Promise<string> {
+    return (await this.#log.read()).value!;
   }
 
   async read(path: string) {
@@ -154,6 +162,7 @@ class Service implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.kill("SIGKILL");
     await this.#child.status;
+    await this.#log.cancel();
   }
 }
 
@@ -280,6 +289,50 @@ Deno.test({ name: "several users of one machine", ignore }, async (t) => {
     ]);
     assertEquals(forged.stats["forged"], undefined);
   });
+
+  await t.step(
+    "who takes the names that another user's end needs takes nothing else",
+    async () => {
+      const shared = `${dir}/ends`;
+      await Deno.mkdir(shared);
+      await Deno.chmod(shared, 0o1777);
+      await using service = new Service(shared);
+      const ends = 'Deno.addSignalListener("SIGTERM", () => Deno.exit());';
+      const a = await machine.program(0, shared, ends);
+      const { processes: [{ start }] } = await service.collect();
+      const name = `.ended.${a.pid}.${Math.round(1000 * start!)}`;
+      const ledger = `${shared}/.ledger.${idA}`;
+      for (const path of [`${shared}/${name}`, ledger, `${ledger}.lock`]) {
+        assertEquals((await machine.sh(1, `: > ${path}`)).code, 0);
+      }
+      a.child.kill("SIGTERM");
+      await a.child.status;
+      const left = [...Deno.readDirSync(shared)].map(({ name }) => name)
+        .filter((other) => other.startsWith(`${name}.`));
+      assertEquals(left.length, 1);
+      // It may be given another name only where the system lets that be.
+      await machine.sh(1, `ln ${shared}/${left[0]} ${shared}/.ended.1.1`);
+      for (let i = 0; i < 2; i++) {
+        const { stats, processes } = await service.collect();
+        assertEquals([stats, processes], [{ "of.0": 3 }, []]);
+      }
+      assertEquals(
+        await service.log(),
+        [ledger, `${ledger}.lock`].map((path) =>
+          `statvent: ${path}: It must belong to user ${idA}\n`
+        ).join(""),
+      );
+      // Root makes room, and the next one that ends takes in both.
+      await Deno.remove(ledger);
+      await Deno.remove(`${ledger}.lock`);
+      await Deno.remove(`${shared}/.ended.1.1`).catch(() => {});
+      const next = await machine.program(0, shared, ends);
+      next.child.kill("SIGTERM");
+      await next.child.status;
+      assertEquals((await service.collect()).stats, { "of.0": 6 });
+      assertStringIncludes(await Deno.readTextFile(ledger), "of.0: 6\n");
+    },
+  );
 
   await t.step("config.pipeMode keeps others from reading", async () => {
     const shared = `${dir}/shared`;
