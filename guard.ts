@@ -31,7 +31,12 @@ export interface GuardOptions {
 
 /** Whether an address is one that only this host can reach. */
 export function isLoopback(address: string): boolean {
-  return /^(127(\.\d{1,3}){3}|::1|localhost)$/.test(address);
+  const url = `http://${address.includes(":") ? `[${address}]` : address}`;
+  if (!URL.canParse(url)) return false;
+  // In its one form: 127.1 and 0:0:0:0:0:0:0:1 are too.
+  const { hostname } = new URL(url);
+  return /^(127\.[\d.]+|\[::1\]|\[::ffff:7f[\da-f]{2}:[\da-f]+\]|localhost)$/
+    .test(hostname);
 }
 
 /** Whether a host of a URL is an address or `localhost`, so that nobody else can have it. */
@@ -63,7 +68,19 @@ function refuse(
 }
 
 /**
- * Makes a handler that asks another one if the request may be answered.
+ * Makes a handler that asks another one if the request may be answered. The
+ * web service has one; a server of your own needs it where not everybody may
+ * read who reaches it.
+ *
+ * @example In a server of your own
+ * ```ts
+ * import { createHandler, guard } from "@statvent/statvent/web";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const handler = guard(createHandler(), { loopback: true, token: "secret" });
+ * const url = "http://127.0.0.1:8000/stats";
+ * assertEquals((await handler(new Request(url))).status, 401);
+ * ```
  *
  * @param handler The other one.
  * @param options Who may read.

@@ -10,7 +10,7 @@
 import { ifNoneMatch } from "@std/http/etag";
 import { type Collected, Collector, type CollectorOptions } from "./collect.ts";
 import type { HostStats } from "./host_stats.ts";
-import { ALWAYS } from "./guard.ts";
+import { ALWAYS, guard, type GuardOptions } from "./guard.ts";
 import { show } from "./lines.ts";
 import { merge } from "./merge.ts";
 import {
@@ -30,7 +30,8 @@ import { toText } from "./stats_text.ts";
 
 export type * from "./collect.ts";
 export type * from "./format.ts";
-export type { OwnMetric };
+export { guard };
+export type { GuardOptions, OwnMetric };
 
 /** What to serve, and where. */
 export interface HandlerOptions extends CollectorOptions {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isLoopback } from "../guard.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createHandler } from "../web.ts";
 import { LIVE, output, ROOT, startProgram, until, withDir } from "./program.ts";
@@ -106,6 +107,23 @@ Deno.test("the service answers only hosts that are addresses or localhost", () =
     }
     assertEquals(service.stderr, "");
   }));
+
+Deno.test("isLoopback() knows every form of an address that only this host can reach", () => {
+  const own = [
+    "127.0.0.1",
+    "127.1",
+    "127.255.255.254",
+    "0x7f000001",
+    "::1",
+    "0:0:0:0:0:0:0:1",
+    "::ffff:127.0.0.1",
+    "localhost",
+  ];
+  const others = ["0.0.0.0", "128.0.0.1", "::", "::2", "fe80::1", "1.2.3.4"];
+  assertEquals(own.filter((address) => !isLoopback(address)), []);
+  assertEquals(others.filter(isLoopback), []);
+  assertEquals(["", "127.0.0.1.evil.com", "%"].filter(isLoopback), []);
+});
 
 Deno.test("the service with --token-file answers only who sends the token, and says what is missing", () =>
   withDir(async (dir) => {
