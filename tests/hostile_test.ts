@@ -276,6 +276,46 @@ Deno.test("collect() counts what is no pipe, or is named after no process, and l
     }
   }));
 
+Deno.test("collect() lets no pipe that lies change what others have said", () =>
+  withDir(async (dir) => {
+    await using good = await startProgram(
+      `incr("n", 5); set("g", 7); for (const i of [1, 2]) record("r.{0}", i);
+       await startRecorder(); ${LIVE}`,
+      { dir },
+    );
+    await good.printed("live");
+    const max = '"merge":"max"}: 1\n';
+    const lies = whole(
+      'n: 1\ng: 1\nevil: 1\n# gauge ["n","g"]: 2\n' +
+        `# describe {"name":"n",${max}# describe {"name":"g",${max}` +
+        '# window {"name":"x","percentiles":[[50,"g"]],"mean":"n","values":[9]}: 1\n' +
+        '# histogram {"name":"r.{0}","scale":-10,"sum":1,"min":1,"max":1,"zeros":0,"positive":[[-1,1]],"negative":[]}: 1\n',
+    );
+    // Another start each time, and so another process each time.
+    const restarting =
+      `i=0; next=$0/.$$.next; while :; do i=$((i+1)); mkfifo "$next"; { mv -f "$next" "$pipe"; ` +
+      `t="n: 1\n# process {\\"start\\":$i}: 0.0\n"; printf "$t"; printf '# EOF: %d\n' $(printf "$t" | wc -c); } >"$pipe"; done`;
+    const writers = [
+      await startWriter(dir, await serving(dir, lies)),
+      await startWriter(dir, restarting),
+    ];
+    try {
+      const collector = new Collector({ pipeDir: dir, deadline: 1000 });
+      for (let times = 1; times <= 80; times++) {
+        const host = await collector.collect();
+        assertEquals(countStates(host.processes).ok, 3);
+        const { n, g } = Object.fromEntries(toMap(host));
+        // Each adds what it says, and nothing else: of those that were, too.
+        assertEquals([n.value, g.value], [5 + 9 + times, 7 + 9]);
+        const [{ histogram }] = host.recorded;
+        assertEquals(histogram!.scale, 4);
+        assertEquals([...histogram!.positive], [[-1, 2], [15, 1]]);
+      }
+    } finally {
+      for (const writer of writers) await writer.end();
+    }
+  }));
+
 /** Names with which a directory may be filled. */
 const FLOODS = [
   "N.stats",
