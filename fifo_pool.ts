@@ -24,6 +24,12 @@ const BATCH = 3;
  */
 const QUARANTINE_MS = 30;
 
+/**
+ * When a used pipe is looked at first, in milliseconds, and then after eight
+ * times as long: each look that finds no reader costs an exception.
+ */
+const FIRST_LOOK_MS = 4;
+
 /** How long a reader may keep a pipe after its snapshot, before that is given up. */
 const GIVE_UP_MS = 10_000;
 
@@ -103,15 +109,21 @@ export class FifoPool {
         continue;
       }
       this.#control.whileRunning(() => {
-        if (
-          previous !== undefined && this.isPublished(previous) &&
-          !isNamed(previous, previous.path)
-        ) {
-          runtime.link(this.path, previous.path);
+        if (previous !== undefined && this.isPublished(previous)) {
+          this.#keepName(previous);
         }
         runtime.rename(path, this.path);
       });
       return { path, inode: file.inode };
+    }
+  }
+
+  /** Gives the published pipe its private name, unless it has it. */
+  #keepName(fifo: Fifo): void {
+    try {
+      runtime.link(this.path, fifo.path);
+    } catch (error) {
+      if (!isNamed(fifo, fifo.path)) throw error;
     }
   }
 
@@ -133,7 +145,7 @@ export class FifoPool {
   async takeBack(fifo: Fifo, serve: (fd: number) => void): Promise<void> {
     const start = performance.now();
     let left = false;
-    for (let pause = 1;; pause = Math.min(2 * pause, 250)) {
+    for (let pause = FIRST_LOOK_MS;; pause = Math.min(8 * pause, 250)) {
       await sleep(pause);
       const age = performance.now() - start;
       let fd;

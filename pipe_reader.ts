@@ -43,8 +43,14 @@ class ForeignError extends Error {
   override message = "It must be a pipe of the user of its process";
 }
 
+/** Thrown if there is nobody to write. */
+class DeadError extends Error {}
+
 /** How much is read in one turn, so that other pipes get theirs. */
 const TURN_BYTES = 2 ** 20;
+
+/** How long a pipe is left alone at most that brings nothing, in milliseconds. */
+const MAX_PAUSE_MS = 8;
 
 /** How long after the deadline a text may be parsed that came in time, in milliseconds. */
 const LATE_MS = 25;
@@ -53,6 +59,18 @@ const LATE_MS = 25;
 const DOUBTS = 3;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+const turns = new Map<number, Promise<unknown>>();
+
+/** Waits for so long, or less if another pipe does: one timer is enough for a thousand. */
+function turn(ms: number): Promise<unknown> {
+  let next = turns.get(ms);
+  if (next === undefined) {
+    next = sleep(ms).then(() => turns.delete(ms));
+    turns.set(ms, next);
+  }
+  return next;
+}
 
 // Read into, and copied out of before the thread turns to anything else.
 const buffer = new Uint8Array(65_536);
@@ -70,12 +88,14 @@ function join(pieces: readonly Uint8Array[], length: number): Uint8Array {
 /**
  * Reads all that comes until the writer closes the pipe.
  *
+ * @param user Who runs the process, if that is known.
  * @returns The bytes, or `undefined` if this pipe will not bring any: it has
  * been replaced by another one, or the time is over.
  */
 async function readOnce(
   path: string,
   pid: number,
+  user: number | undefined,
   deadline: number,
   budget: Budget,
 ): Promise<Uint8Array | undefined> {
@@ -83,13 +103,17 @@ async function readOnce(
   try {
     // What was opened, not what was there before.
     const { inode, isFifo, owner } = runtime.identifyOpen(fd);
-    const user = runtime.processOwner(pid);
     if (!isFifo || (owner !== 0 && user !== undefined && owner !== user)) {
       throw new ForeignError();
     }
     const pieces: Uint8Array[] = [];
     let length = 0;
-    while (performance.now() < deadline) {
+    // Many pipes are looked at in turn, and that takes the time of the writers.
+    for (
+      let pause = 1;
+      performance.now() < deadline;
+      pause = Math.min(2 * pause, MAX_PAUSE_MS)
+    ) {
       const count = runtime.read(fd, buffer);
       if (count) {
         pieces.push(buffer.slice(0, count));
@@ -105,14 +129,21 @@ async function readOnce(
         }
         if (
           Math.floor(length / TURN_BYTES) > Math.floor(before / TURN_BYTES)
-        ) await sleep(0);
+        ) await turn(0);
+        pause = 0.5;
         continue;
       }
       if (count === 0 && length > 0) return join(pieces, length);
-      // No writer yet. If the pipe has been replaced, there never will be one:
-      // another reader came in between.
-      if (count === 0 && runtime.identify(path)?.inode !== inode) return;
-      await sleep(1);
+      if (count === 0) {
+        // No writer yet. If the pipe has been replaced, there never will be one:
+        // another reader came in between.
+        if (runtime.identify(path)?.inode !== inode) return;
+        // Most have come by the second look, which saves the question.
+        if (pause > 1 && runtime.processExists(pid) === false) {
+          throw new DeadError();
+        }
+      }
+      await turn(pause);
     }
   } finally {
     runtime.close(fd);
@@ -148,6 +179,10 @@ export async function readPipe(
   annotated: boolean,
   budget: Budget,
 ): Promise<PipeReading | Problem | undefined> {
+  const dead = {
+    failure: "dead",
+    why: "The process no longer exists",
+  } as const;
   const silence = {
     failure: "timeout",
     why: "It gave no answer in time",
@@ -161,13 +196,14 @@ export async function readPipe(
     if (file !== undefined && !file.isFifo) {
       return invalid("It must be a named pipe");
     }
-    if (runtime.processExists(pid) === false) {
-      return { failure: "dead", why: "The process no longer exists" };
+    const user = runtime.processOwner(pid);
+    if (user === undefined && runtime.processExists(pid) === false) {
+      return dead;
     }
     if (file === undefined) problem = silence;
     else {
       try {
-        const bytes = await readOnce(path, pid, deadline, budget);
+        const bytes = await readOnce(path, pid, user, deadline, budget);
         if (bytes !== undefined) {
           const snapshot = parser.parse(
             bytes,
@@ -192,7 +228,8 @@ export async function readPipe(
               why: "Other readers got parts of all its answers",
             }
             : invalid(error.message);
-        } else if (!isPassing(error)) return invalid((error as Error).message);
+        } else if (error instanceof DeadError) return dead;
+        else if (!isPassing(error)) return invalid((error as Error).message);
       }
     }
     // At random, so that readers which came at the same time do not again.

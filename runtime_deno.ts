@@ -4,12 +4,13 @@
  * @module
  */
 
-import type { Runtime } from "./runtime.ts";
+import type { FileId, Runtime } from "./runtime.ts";
 import {
   firstLine,
   livesInProc,
   posix,
   takesSignals,
+  unless,
 } from "./runtime_posix.ts";
 
 /** Whether something is permitted, without asking: at a terminal, Deno would ask by itself. */
@@ -20,6 +21,20 @@ function isGranted(descriptor: Deno.PermissionDescriptor): boolean {
 /** The result of an action that reads of `/proc`, if that is permitted. */
 function inProc<T>(action: () => T): T | undefined {
   return isGranted({ name: "read", path: "/proc" }) ? action() : undefined;
+}
+
+// Deno's own functions take a quarter of the time of those of `node:fs`, which
+// are made of them: 3 against 12 µs for this one.
+function toFileId(info: Deno.FileInfo): FileId {
+  return {
+    inode: info.ino!,
+    isFifo: info.isFifo!,
+    isDirectory: info.isDirectory,
+    owner: info.uid!,
+    mode: info.mode! & 0o7777,
+    modified: info.mtime!.getTime(),
+    links: info.nlink!,
+  };
 }
 
 /** Whether something is permitted, asking the user if there is one to ask. */
@@ -51,7 +66,15 @@ export const denoRuntime: Runtime = {
     namesIn: (path) => inProc(() => posix.self.namesIn(path))!,
   },
   processStart: (pid) => inProc(() => posix.processStart(pid)),
-  processOwner: (pid) => inProc(() => posix.processOwner(pid)),
+  processOwner: (pid) =>
+    inProc(() =>
+      // It may have gone.
+      unless(["ENOENT", "ESRCH"], () => Deno.statSync(`/proc/${pid}`).uid!)
+    ),
+  identify: (path) => {
+    const info = unless(["ENOENT", "ENOTDIR"], () => Deno.lstatSync(path));
+    return info && toFileId(info);
+  },
   missingPermission: async (path) => {
     const missing = [];
     if (!await permitted({ name: "read", path })) {

@@ -46,7 +46,10 @@ export function firstLine(text: string): string {
 }
 
 /** The result of `action`, or `undefined` if it fails with one of these codes. */
-function unless<T>(codes: readonly string[], action: () => T): T | undefined {
+export function unless<T>(
+  codes: readonly string[],
+  action: () => T,
+): T | undefined {
   try {
     return action();
   } catch (error) {
