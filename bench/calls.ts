@@ -1,0 +1,79 @@
+/**
+ * Calls, many times over, in the orders that a program may have them in.
+ *
+ * @module
+ */
+
+import { argv } from "node:process";
+import { ORDER_LENGTH, randomOrder } from "./inputs.ts";
+import type { Pass } from "./versus.ts";
+
+/** How many stats are written, and in which order. */
+export interface Shape {
+  readonly label: string;
+  readonly count: number;
+  /** Whether each stat has a place of its own in the program's text. */
+  readonly sites: boolean;
+}
+
+/** By the word that asks for it. */
+const SHAPES: Readonly<Record<string, Shape>> = {
+  one: { label: "1 stat", count: 1, sites: false },
+  sites: { label: "100 stats in program order", count: 100, sites: true },
+  random: { label: "100 stats at random", count: 100, sites: false },
+  many: { label: "10 000 stats at random", count: 10_000, sites: false },
+};
+
+/** The words, in the order of the table. */
+export const SHAPE_WORDS: readonly string[] = Object.keys(SHAPES);
+
+/** The shape that this program was asked for. */
+export const shape: Shape = SHAPES[argv[2]] ?? SHAPES.random;
+
+/**
+ * Makes a pass of calls in the shape that was asked for.
+ *
+ * Makes the text of a program, since every call site, and every contender, is
+ * to have code of its own, that learns nothing from what others do.
+ *
+ * @param items What is called on, one for each stat; names are literals in
+ * program order.
+ * @param call A statement, with `@` in the place of the item and `#` in the
+ * place of a value that changes.
+ * @param scope What else the statement needs.
+ */
+export function calls(
+  items: ArrayLike<unknown>,
+  call: string,
+  scope: Record<string, unknown> = {},
+): Pass {
+  const { count, sites } = shape;
+  const of = (item: string, value: string) =>
+    call.replaceAll("@", item).replaceAll("#", value);
+  const places = Array.from({ length: count }, (_, i) => i);
+  const isLiteral = typeof items[0] !== "object" &&
+    typeof items[0] !== "function";
+  const text = !sites
+    ? `return () => {
+      for (let i = 0; i < order.length; i++) { ${of("items[order[i]]", "i")} }
+      return order.length;
+    }`
+    : `${
+      isLiteral
+        ? ""
+        : places.map((i) => `const item${i} = items[${i}];`).join("\n")
+    }
+    return () => {
+      for (let i = 0; i < ${ORDER_LENGTH}; i += ${count}) {
+        ${
+      places.map((i) =>
+        of(isLiteral ? JSON.stringify(items[i]) : `item${i}`, `i + ${i}`)
+      ).join("\n")
+    }
+      }
+      return ${ORDER_LENGTH};
+    }`;
+  const make = new Function("items", "order", ...Object.keys(scope), text);
+  const run = make(items, randomOrder(count), ...Object.values(scope));
+  return { calls: ORDER_LENGTH, run };
+}
