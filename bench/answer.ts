@@ -5,7 +5,13 @@
  * @module
  */
 
-import type { Against, Measured, Skipped, Unit } from "./measured.ts";
+import {
+  type Against,
+  against,
+  type Measured,
+  type Skipped,
+  type Unit,
+} from "./measured.ts";
 import { QUESTIONS } from "./questions.ts";
 import { median } from "./race.ts";
 import { ProgramError, type Runtime } from "./runtimes.ts";
@@ -45,8 +51,8 @@ function middle(
   const [first] = all;
   if (first === undefined || "skipped" in first) return first;
   const of = (key: keyof Against) =>
-    median(all.map((each) => (each as Against)[key]));
-  return { value: of("value"), ratio: of("ratio") };
+    median(all.map((each) => (each as Against)[key] ?? NaN));
+  return against(of("value"), of("ratio"));
 }
 
 /** What several processes measured of the same, as one. */
@@ -85,13 +91,13 @@ function rowsOf(
   if (floor !== undefined && (isAsked || all.length === 0)) {
     all.push(["floor", floor]);
   }
-  return all.map(([against, peer]): Row => {
-    if ("skipped" in peer) return { ...common, against, ...peer };
-    const limit = mine.find((target) => against.startsWith(target.against))
+  return all.map(([name, peer]): Row => {
+    if ("skipped" in peer) return { ...common, against: name, ...peer };
+    const limit = mine.find((target) => name.startsWith(target.against))
       ?.limit;
     return {
       ...common,
-      against,
+      against: name,
       peer: peer.value,
       ratio: peer.ratio,
       target: limit &&

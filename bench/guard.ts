@@ -95,10 +95,10 @@ function* warnings(
       const other = against === "floor" ? floor : peers[against];
       if (other === undefined || "skipped" in other) {
         yield `${what}: not compared with ${against}`;
-      } else if (!(other.ratio <= atMost)) {
+      } else if (!(other.ratio! <= atMost)) {
         yield `${what}: the ratio to ${against} must be at most ${
           ratioText(atMost)
-        }, got ${ratioText(other.ratio)}`;
+        }, got ${ratioText(other.ratio!)}`;
       }
     }
   }

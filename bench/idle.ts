@@ -7,7 +7,7 @@
 import { readFileSync } from "node:fs";
 import { Child } from "./child.ts";
 import { quick } from "./effort.ts";
-import { type Measured, say } from "./measured.ts";
+import { against, type Measured, say } from "./measured.ts";
 import { withPipeDir } from "./pipe_dir.ts";
 import { type ProcessorUse, processorUse } from "./usage.ts";
 
@@ -50,7 +50,7 @@ function row(
   key: keyof ProcessorUse,
   use: ProcessorUse,
 ): Measured {
-  const floor = { value: without[key], ratio: use[key] / without[key] };
+  const floor = against(without[key], use[key] / without[key]);
   return { what, unit, statvent: use[key], floor, spread: 0, peers: {} };
 }
 

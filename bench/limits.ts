@@ -17,7 +17,7 @@ export interface Limit {
 export function atMost(limit: number): Limit {
   return {
     text: `≤ ${ratioText(limit)}`,
-    isMet: (_, { ratio }) => ratio <= limit,
+    isMet: (_, { ratio = Infinity }) => ratio <= limit,
   };
 }
 
@@ -25,7 +25,7 @@ export function atMost(limit: number): Limit {
 export function below(limit: number): Limit {
   return {
     text: `< ${ratioText(limit)}`,
-    isMet: (_, { ratio }) => ratio < limit,
+    isMet: (_, { ratio = Infinity }) => ratio < limit,
   };
 }
 
@@ -33,7 +33,7 @@ export function below(limit: number): Limit {
 export function within(distance: number): Limit {
   return {
     text: `1 ± ${ratioText(distance)}`,
-    isMet: (_, { ratio }) => Math.abs(ratio - 1) <= distance,
+    isMet: (_, { ratio = Infinity }) => Math.abs(ratio - 1) <= distance,
   };
 }
 

@@ -11,8 +11,11 @@ export type Unit = "ms" | "MB" | "times";
 export interface Against {
   /** In the same unit. */
   readonly value: number;
-  /** How many times as much statvent takes: the median over the rounds. */
-  readonly ratio: number;
+  /**
+   * How many times as much statvent takes: the median over the rounds. Not there
+   * if there is nothing to divide by.
+   */
+  readonly ratio?: number;
 }
 
 /** Something that could not be measured. */
@@ -31,6 +34,11 @@ export interface Measured {
   /** How far the floor is from itself: half of its rounds are within this. */
   readonly spread?: number;
   readonly peers: Readonly<Record<string, Against | Skipped>>;
+}
+
+/** What statvent is compared with, if that is more than nothing. */
+export function against(value: number, ratio: number): Against {
+  return Number.isFinite(ratio) ? { value, ratio } : { value };
 }
 
 /** Prints what was measured, for the program that asked. */

@@ -8,8 +8,7 @@ import type { Unit } from "./measured.ts";
 
 /** A ratio. */
 export function ratioText(ratio: number): string {
-  if (ratio === 0 || Number.isNaN(ratio)) return ratio === 0 ? "0" : "";
-  if (ratio === Infinity) return "∞";
+  if (ratio === 0) return "0";
   const inverse = 1 / ratio;
   if (Math.abs(inverse - Math.round(inverse)) < 1e-9 && inverse > 1) {
     return `1/${Math.round(inverse)}`;

@@ -10,7 +10,7 @@
 export type Contender = () => number | Promise<number>;
 
 /** How long a contender works at least before the clock is read, in milliseconds. */
-const TURN_MS = 2;
+const TURN_MS = 5;
 
 /** How often a contender works in one turn at most. */
 const MAX_REPEATS = 10_000;
@@ -119,11 +119,13 @@ export async function race<Name extends string>(
       return (performance.now() - start) / repeats[name];
     };
   }
-  const warm = await inTurn(measures, warmUp);
-  // A turn that is long enough for the clock, by what the last ones took.
-  for (const name of Object.keys(repeats) as Name[]) {
-    const ms = Math.max(...warm[name].slice(-2));
-    repeats[name] = Math.min(MAX_REPEATS, Math.ceil(TURN_MS / ms));
+  for (let i = 0; i < warmUp; i++) {
+    const warm = await inTurn(measures, 1);
+    // A turn that is long enough for the clock, by what the last one took.
+    for (const name of Object.keys(repeats) as Name[]) {
+      const turns = Math.ceil(TURN_MS / warm[name][0]);
+      repeats[name] = Math.min(MAX_REPEATS, turns);
+    }
   }
   const result = new Result(await inTurn(measures, rounds));
   if (Number.isNaN(sink)) throw new Error("A contender returned no number");

@@ -48,7 +48,9 @@ export async function peerVersions(): Promise<Record<string, string>> {
   const used = new Set<string>();
   for await (const { name } of Deno.readDir(`${root}/bench`)) {
     const text = await Deno.readTextFile(`${root}/bench/${name}`);
-    for (const [, quoted] of text.matchAll(/import\(\s*"([^".]+)"/g)) {
+    for (
+      const [, quoted] of text.matchAll(/(?:import\(\s*|from )"([^".:]+)"/g)
+    ) {
       used.add(quoted);
     }
   }

@@ -5,7 +5,7 @@
  */
 
 import { rounds } from "./effort.ts";
-import type { Against, Measured, Skipped } from "./measured.ts";
+import { against, type Measured, type Skipped } from "./measured.ts";
 import { race, type Result } from "./race.ts";
 
 /** Work that consists of so many calls. */
@@ -53,20 +53,18 @@ export function summary(
   result: Result<string>,
   missing: Record<string, Skipped>,
 ): Measured {
-  const against = (name: string): Against => ({
-    value: result.value(name),
-    ratio: result.ratio("statvent", name),
-  });
+  const compare = (name: string) =>
+    against(result.value(name), result.ratio("statvent", name));
   const names = Object.keys(result.rounds);
   const peers = names.filter((name) => name !== "statvent" && name !== "floor");
   return {
     what,
     unit,
     statvent: result.value("statvent"),
-    floor: names.includes("floor") ? against("floor") : undefined,
+    floor: names.includes("floor") ? compare("floor") : undefined,
     spread: names.includes("floor") ? result.spread("floor") : undefined,
     peers: {
-      ...Object.fromEntries(peers.map((name) => [name, against(name)])),
+      ...Object.fromEntries(peers.map((name) => [name, compare(name)])),
       ...missing,
     },
   };
