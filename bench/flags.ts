@@ -4,6 +4,8 @@
  * @module
  */
 
+import { parseArgs } from "@std/cli/parse-args";
+
 /** What to do. */
 export interface Flags {
   readonly help: boolean;
@@ -19,9 +21,6 @@ export interface Flags {
 
 /** A flag is wrong. */
 export class FlagError extends Error {}
-
-const SWITCHES = ["help", "json", "quick", "write", "guard"] as const;
-type Switch = typeof SWITCHES[number];
 
 /** What `--help` prints. */
 export const HELP = `usage: deno task bench [flags]
@@ -51,6 +50,10 @@ function numbersOf(text: string, questions: number): number[] {
   return numbers;
 }
 
+function refuse(flag: string): never {
+  throw new FlagError(`Cannot bench: there is no ${flag}, see --help`);
+}
+
 /**
  * Reads the flags.
  *
@@ -62,43 +65,32 @@ export function parseFlags(
   args: readonly string[],
   questions: number,
 ): Flags {
-  const switches = new Set<Switch>();
-  const all = Array.from({ length: questions }, (_, i) => i + 1);
-  let runtime = "deno", only: number[] | undefined;
-  for (let i = 0; i < args.length; i++) {
-    const [flag, ...rest] = args[i].split("=");
-    const name = flag.slice(2);
-    const isSwitch = (SWITCHES as readonly string[]).includes(name);
-    if (!flag.startsWith("--") || (isSwitch && rest.length > 0)) {
-      throw new FlagError(`Cannot bench: there is no ${args[i]}, see --help`);
-    }
-    if (isSwitch) {
-      switches.add(name as Switch);
-      continue;
-    }
-    if (name !== "only" && name !== "runtime") {
-      throw new FlagError(`Cannot bench: there is no ${flag}, see --help`);
-    }
-    const value = rest.length > 0 ? rest.join("=") : args[++i];
-    if (value === undefined || value === "") {
-      throw new FlagError(`Cannot bench: ${flag} must have a value`);
-    }
-    if (name === "runtime") runtime = value;
-    else only = numbersOf(value, questions);
+  const { only, runtime, help, json, quick, write, guard, "--": rest } =
+    parseArgs([...args], {
+      boolean: ["help", "json", "quick", "write", "guard"],
+      string: ["only", "runtime"],
+      alias: { h: "help" },
+      default: { runtime: "deno" },
+      "--": true,
+      unknown: refuse,
+    });
+  rest.forEach(refuse);
+  if (runtime === "") {
+    throw new FlagError("Cannot bench: --runtime must have a value");
   }
-  if (switches.has("write") && (only !== undefined || switches.has("quick"))) {
+  if (write && (only !== undefined || quick)) {
     throw new FlagError(
       "Cannot bench: what --write writes must be a full run, without --only and --quick",
     );
   }
-  const has = (name: Switch) => switches.has(name);
+  const all = Array.from({ length: questions }, (_, i) => i + 1);
   return {
-    help: has("help"),
-    json: has("json"),
-    quick: has("quick"),
-    write: has("write"),
-    guard: has("guard"),
+    help,
+    json,
+    quick,
+    write,
+    guard,
     runtime,
-    only: only ?? all,
+    only: only === undefined ? all : numbersOf(only, questions),
   };
 }
