@@ -109,9 +109,9 @@ export const QUESTIONS: readonly Question[] = [
   {
     title: "Processor time of one read",
     notes: [
-      "What the kernel says of the process that is read. prom-client's is asked for",
-      "registry.metrics(). The floor is the same program, unread; that of the text is",
-      "a copy of its bytes.",
+      "What the kernel says of the process that is read, 100 times a second.",
+      "prom-client's is asked for registry.metrics(). The floor is the same program,",
+      "unread; that of the text is a copy of its bytes.",
     ],
     programs: [["reading.ts"], ["snapshot.ts"]],
     targets: [

@@ -14,31 +14,43 @@ import { type ProcessorUse, processorUse } from "./usage.ts";
 import { assemble, summary } from "./versus.ts";
 
 const PEERS = ["prom-client", "@prometheus-io/client", "OpenTelemetry"];
-const ROUNDS = 15;
-const WARM_UP = 3;
+const ROUNDS = 5;
+const WARM_UP = 2;
+
+/** How many reads are measured together. */
+const READS = 20;
+
+/** The time from one read to the next, in milliseconds. */
+const PERIOD_MS = 10;
+
+/** What is still to be done when the last reader has left is over after this. */
+const SETTLE_MS = 300;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function measure(stats: number): Promise<Measured[]> {
-  const reads = stats < 10_000 ? 20 : 5;
   return await withPipeDir(async (pipeDir) => {
     /** Starts a program, and makes what reads it and says what that has cost. */
     const start = async (kind: string, isRead = true) => {
       const child = new Child("subject.ts", [kind, pipeDir, `${stats}`]);
       const path = await child.receive();
       const read = async () => {
-        if (!isRead) await sleep(reads);
-        else if (path === "") await child.ask(`read ${reads}`);
-        else for (let i = 0; i < reads; i++) readFileSync(path);
+        if (!isRead) return;
+        if (path === "") await child.ask("read 1");
+        else readFileSync(path);
       };
       return async (): Promise<ProcessorUse> => {
         const before = processorUse(child.pid);
-        await read();
+        for (let i = 0; i < READS; i++) {
+          await read();
+          await sleep(PERIOD_MS);
+        }
+        await sleep(SETTLE_MS);
         const after = processorUse(child.pid);
         return {
-          ms: (after.ms - before.ms) / reads,
-          mainMs: (after.mainMs - before.mainMs) / reads,
-          runs: (after.runs - before.runs) / reads,
+          ms: (after.ms - before.ms) / READS,
+          mainMs: (after.mainMs - before.mainMs) / READS,
+          runs: (after.runs - before.runs) / READS,
         };
       };
     };
