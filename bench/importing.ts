@@ -12,7 +12,7 @@ import { withPipeDir } from "./pipe_dir.ts";
 import { inTurn, Result } from "./race.ts";
 import { summary } from "./versus.ts";
 
-const ROUNDS = 15;
+const ROUNDS = 9;
 const PEERS = [
   "prom-client",
   "@prometheus-io/client",

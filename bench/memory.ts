@@ -14,7 +14,7 @@ import { inTurn, Result } from "./race.ts";
 import { residentMemory } from "./usage.ts";
 import { summary } from "./versus.ts";
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 const PEERS = ["prom-client", "@prometheus-io/client", "OpenTelemetry"];
 
 function measure(stats: number): Promise<Measured> {

@@ -17,7 +17,7 @@ import { inTurn, Result } from "./race.ts";
 import { assemble, summary } from "./versus.ts";
 
 const WINDOW_MS = 1_000;
-const ROUNDS = 9;
+const ROUNDS = 5;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 

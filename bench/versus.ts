@@ -74,7 +74,7 @@ export function summary(
 export async function versus(
   what: string,
   { statvent, floor, peers }: Versus,
-  effort = { rounds: 21, warmUp: 8 },
+  effort = { rounds: 11, warmUp: 6 },
 ): Promise<Measured> {
   const { there, missing } = await assemble(peers);
   const passes: Record<string, Pass> = { statvent, floor, ...there };
