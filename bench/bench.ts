@@ -18,17 +18,6 @@ import { VERSION } from "../version.ts";
 
 const DOCUMENT = new URL("../BENCHMARKS.md", import.meta.url);
 
-/** Reads the flags, or ends the program with a sentence. */
-function flags(): Flags {
-  try {
-    return parseFlags(Deno.args, QUESTIONS.length);
-  } catch (error) {
-    if (!(error instanceof FlagError)) throw error;
-    console.error(error.message);
-    Deno.exit(2);
-  }
-}
-
 async function ask({ runtime: name, only, quick, json, write }: Flags) {
   await using runtime = await Runtime.prepare(name);
   const questions: Answer[] = [];
@@ -50,10 +39,18 @@ async function ask({ runtime: name, only, quick, json, write }: Flags) {
   await Deno.writeTextFile(DOCUMENT, withReport(before, report));
 }
 
-const asked = flags();
-if (asked.help) console.log(HELP.trimEnd());
-else if (!asked.guard) await ask(asked);
-else {
-  await using runtime = await Runtime.prepare(asked.runtime);
+async function main(): Promise<void> {
+  const flags = parseFlags(Deno.args, QUESTIONS.length);
+  if (flags.help) return console.log(HELP.trimEnd());
+  if (!flags.guard) return await ask(flags);
+  await using runtime = await Runtime.prepare(flags.runtime);
   if (!await guard(runtime)) Deno.exitCode = 1;
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof FlagError)) throw error;
+  console.error(error.message);
+  Deno.exitCode = 2;
 }

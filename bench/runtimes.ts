@@ -8,6 +8,7 @@
  */
 
 import { QUICK } from "./effort.ts";
+import { FlagError } from "./flags.ts";
 import type { Measured } from "./measured.ts";
 import type { Program } from "./questions.ts";
 
@@ -102,12 +103,22 @@ export class Runtime {
     this.#suffix = suffix;
   }
 
-  /** Prepares a runtime: `deno`, or the command or path of Node or Bun. */
+  /**
+   * Prepares a runtime.
+   *
+   * @param runtime `deno`, or the command or path of Node or Bun.
+   * @throws {FlagError} If there is no such runtime.
+   */
   static async prepare(runtime: string): Promise<Runtime> {
     if (runtime === "deno") {
       const command = [Deno.execPath(), "run", "--quiet", "-A"];
       return new Runtime(command, `${root}bench`, ".ts");
     }
+    await run(runtime, ["--version"]).catch(() => {
+      throw new FlagError(
+        `Cannot bench: --runtime must be deno, node, bun or the path of one, got ${runtime}`,
+      );
+    });
     const folder = await Deno.makeTempDir({ prefix: "statvent-bench-" });
     await install(folder);
     return new Runtime([runtime], folder, ".js");

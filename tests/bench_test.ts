@@ -101,11 +101,21 @@ Deno.test("parseFlags() throws a sentence when a flag is wrong", () => {
 });
 
 Deno.test("deno task bench ends with 2 and a sentence when a flag is wrong", async () => {
-  assertEquals(await bench("--only", "13"), {
-    code: 2,
-    stdout: "",
-    stderr: "Cannot bench: --only must have numbers from 1 to 12, got 13\n",
-  });
+  for (
+    const [flags, why] of [
+      [["--only", "13"], "--only must have numbers from 1 to 12, got 13"],
+      [
+        ["--runtime", "/nowhere"],
+        "--runtime must be deno, node, bun or the path of one, got /nowhere",
+      ],
+    ] as const
+  ) {
+    assertEquals(await bench(...flags), {
+      code: 2,
+      stdout: "",
+      stderr: `Cannot bench: ${why}\n`,
+    });
+  }
 });
 
 Deno.test("deno task bench --json prints one document and nothing else", async () => {
