@@ -33,7 +33,7 @@ const CHECKS: readonly Check[] = [
     program: ["write_by_handle.ts", "random"],
     bounds: [
       { what: "handle.incr()", against: "floor", atMost: 4 },
-      { what: "handle.incr()", against: "prom-client", atMost: 1 / 6 },
+      { what: "handle.incr()", against: "prom-client", atMost: 1 / 3 },
       { what: "handle.set(v)", against: "prom-client", atMost: 1 / 3 },
     ],
   },
@@ -47,7 +47,7 @@ const CHECKS: readonly Check[] = [
     program: ["write_by_name.ts", "random"],
     bounds: [
       { what: "incr(name)", against: "floor", atMost: 1.8 },
-      { what: "incr(name)", against: "OpenTelemetry", atMost: 1 / 3 },
+      { what: "incr(name)", against: "OpenTelemetry", atMost: 1 / 2 },
     ],
   },
   {
@@ -56,12 +56,12 @@ const CHECKS: readonly Check[] = [
       {
         what: "handle.record(v)",
         against: "prom-client histogram",
-        atMost: 1 / 4,
+        atMost: 1 / 3,
       },
       {
         what: "handle.record(v)",
         against: "prom-client summary",
-        atMost: 1 / 25,
+        atMost: 1 / 20,
       },
     ],
   },
