@@ -97,7 +97,10 @@ export const QUESTIONS: readonly Question[] = [
   },
   {
     title: "record by handle",
-    notes: ["The floor is cells[place] = v in shared memory."],
+    notes: [
+      "The floor is cells[place] = v in shared memory. statvent and sketches-js have",
+      "their buckets already, as in a program that has run for a while.",
+    ],
     ...inAllShapes("write_recorded.ts"),
     targets: [
       { against: "prom-client histogram", limit: atMost(1 / 10) },

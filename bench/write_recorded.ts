@@ -18,6 +18,18 @@ const cells = new Float64Array(new SharedArrayBuffer(8 * shape.count));
 /** What is recorded: whole numbers up to 4096, which all can take. */
 const VALUE = "(#) & 4095";
 
+/**
+ * Gives what grows with its values as many as it has when a program has run for
+ * a while. Else buckets are made while it is measured: of 10 000 stats at random
+ * that took 0.42 of prom-client's time, and not 0.07.
+ */
+function grown<T>(items: T[], record: (item: T, value: number) => void): T[] {
+  for (const item of items) {
+    for (let value = 0; value < 4096; value += 16) record(item, value);
+  }
+  return items;
+}
+
 function prometheus(
   client: keyof typeof PROMETHEUS_CLIENTS,
   kind: "Histogram" | "Summary",
@@ -35,7 +47,7 @@ function prometheus(
 say([
   await versus(`handle.record(v), ${shape.label}`, {
     statvent: calls(
-      ours.map((name) => series(name)),
+      grown(ours.map((name) => series(name)), (item, v) => item.record(v)),
       `@.record(${VALUE});`,
     ),
     floor: calls(ours.map((_, i) => i), `cells[@] = ${VALUE};`, { cells }),
@@ -61,7 +73,11 @@ say([
       },
       "@datadog/sketches-js": async () => {
         const { DDSketch } = await import("@datadog/sketches-js");
-        return calls(ours.map(() => new DDSketch()), `@.accept(${VALUE});`);
+        const items = grown(
+          ours.map(() => new DDSketch()),
+          (item, v) => item.accept(v),
+        );
+        return calls(items, `@.accept(${VALUE});`);
       },
       "measured-core": async () => {
         const { Histogram } = await import("measured-core");
