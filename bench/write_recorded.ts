@@ -21,7 +21,7 @@ const VALUE = "(#) & 4095";
 /**
  * Gives what grows with its values as many as it has when a program has run for
  * a while. Else buckets are made while it is measured: of 10 000 stats at random
- * that took 0.42 of prom-client's time, and not 0.07.
+ * that took 0.42 of prom-client's time, and not 0.13.
  */
 function grown<T>(items: T[], record: (item: T, value: number) => void): T[] {
   for (const item of items) {
