@@ -1,52 +1,56 @@
 /**
- * Compares statvent with the bare operations, and with prom-client.
+ * Compares statvent with the bare operations and with its peers.
  *
- * `deno task bench` prints a table for each question; `deno task bench --only 4`
- * answers one of them. A target that is missed is marked, and nothing more:
- * machines differ.
+ * `deno task bench --help` says how. A target that is missed is marked, and
+ * nothing more: machines differ.
  *
  * @module
  */
 
-import { cpus } from "node:os";
-import { run } from "./child.ts";
-import { idle } from "./idle.ts";
-import { memory } from "./memory.ts";
-import { metrics } from "./metrics.ts";
-import { merging } from "./merging.ts";
-import { reading } from "./reading.ts";
-import { snapshot } from "./snapshot.ts";
-import { print, type Table } from "./table.ts";
-import { writes } from "./writes.ts";
+import { type Answer, answer } from "./answer.ts";
+import { head, type Report, withReport } from "./document.ts";
+import { FlagError, type Flags, HELP, parseFlags } from "./flags.ts";
+import { guard } from "./guard.ts";
+import { QUESTIONS } from "./questions.ts";
+import { peerVersions, Runtime } from "./runtimes.ts";
+import { tableOf } from "./table.ts";
+import { VERSION } from "../version.ts";
 
-const QUESTIONS: readonly (() => Promise<Table>)[] = [
-  writes,
-  snapshot,
-  merging,
-  reading,
-  idle,
-  memory,
-  metrics,
-];
+const DOCUMENT = new URL("../BENCHMARKS.md", import.meta.url);
 
-/** The question that `--only` asks for, or `undefined` to ask all. */
-function only(): (() => Promise<Table>) | undefined {
-  if (Deno.args.length === 0) return undefined;
-  const question = QUESTIONS[Number(Deno.args[1]) - 1];
-  if (Deno.args[0] === "--only" && question !== undefined) return question;
-  console.error(`usage: deno task bench [--only 1-${QUESTIONS.length}]`);
-  Deno.exit(2);
+async function ask({ runtime: name, only, quick, json, write }: Flags) {
+  await using runtime = await Runtime.prepare(name);
+  const questions: Answer[] = [];
+  const report: Report = {
+    ...await runtime.about(),
+    date: new Date().toISOString(),
+    statvent: VERSION,
+    peers: await peerVersions(),
+    questions,
+  };
+  if (!json) console.log(head(report));
+  for (const number of only) {
+    questions.push(await answer(number, runtime, quick));
+    if (!json) console.log(tableOf(questions.at(-1)!));
+  }
+  if (json) console.log(JSON.stringify(report, null, 2));
+  if (!write) return;
+  const before = await Deno.readTextFile(DOCUMENT).catch(() => "");
+  await Deno.writeTextFile(DOCUMENT, withReport(before, report));
 }
 
-const question = only();
-if (question !== undefined) print(await question());
-else {
-  const processors = cpus();
-  console.log(
-    `Deno ${Deno.version.deno}, ${processors.length} × ${processors[0].model}`,
-  );
-  for (const i of QUESTIONS.keys()) {
-    // In a process of its own: what one leaves behind must not slow the next.
-    await run("bench.ts", ["--only", `${i + 1}`]);
-  }
+async function main(): Promise<void> {
+  const flags = parseFlags(Deno.args, QUESTIONS.length);
+  if (flags.help) return console.log(HELP.trimEnd());
+  if (!flags.guard) return await ask(flags);
+  await using runtime = await Runtime.prepare(flags.runtime);
+  if (!await guard(runtime)) Deno.exitCode = 1;
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof FlagError)) throw error;
+  console.error(error.message);
+  Deno.exitCode = 2;
 }

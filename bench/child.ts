@@ -1,93 +1,80 @@
 /**
- * Runs a program of this folder as a process of its own.
+ * Programs of this folder as processes of their own, on the same runtime.
  *
  * @module
  */
 
-const PERMISSIONS = [
-  "--allow-read",
-  "--allow-write",
-  "--allow-run",
-  "--allow-env",
-  "--allow-sys",
-];
+import { type ChildProcess, spawn } from "node:child_process";
+import { execPath, versions } from "node:process";
+import { createInterface } from "node:readline";
 
-function command(
+/** What starts another program of this folder. */
+export function commandOf(
   program: string,
-  args: readonly string[],
-  options: Deno.CommandOptions,
-): Deno.Command {
-  const url = new URL(program, import.meta.url);
-  return new Deno.Command(Deno.execPath(), {
-    ...options,
-    args: ["run", "--quiet", ...PERMISSIONS, url.href, ...args],
-  });
+): { command: string; args: string[] } {
+  // Bundled for Node and Bun, this is a file of JavaScript, as are the others.
+  const file = import.meta.url.endsWith(".ts")
+    ? program
+    : program.replace(/\.ts$/, ".js");
+  const path = new URL(file, import.meta.url).pathname;
+  const args = "deno" in versions ? ["run", "--quiet", "-A", path] : [path];
+  return { command: execPath, args };
 }
 
-/** Runs a program until it ends and prints what it prints. */
-export async function run(
-  program: string,
-  args: readonly string[],
-): Promise<void> {
-  const { success } = await command(program, args, {}).spawn().status;
-  if (!success) throw new Error(`Cannot measure: ${program} has failed`);
-}
-
-/** Runs a program until it ends and reads the JSON that it prints. */
-export async function runJson<T>(
-  program: string,
-  args: readonly string[],
-): Promise<T> {
-  const { success, stdout } = await command(program, args, {
-    stderr: "inherit",
-  }).output();
-  if (!success) throw new Error(`Cannot measure: ${program} has failed`);
-  return JSON.parse(new TextDecoder().decode(stdout));
-}
+const children = new Set<Child>();
 
 /** A running program that talks in lines, and ends when its input does. */
-export class Child implements AsyncDisposable {
+export class Child {
   readonly pid: number;
-  readonly #process: Deno.ChildProcess;
-  readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
-  readonly #output: ReadableStreamDefaultReader<string>;
-  #rest = "";
+  readonly #process: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+  readonly #ended: Promise<unknown>;
 
-  constructor(program: string, args: readonly string[]) {
-    this.#process = command(program, args, {
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "inherit",
-    }).spawn();
-    this.pid = this.#process.pid;
-    this.#input = this.#process.stdin.getWriter();
-    this.#output = this.#process.stdout
-      .pipeThrough(new TextDecoderStream()).getReader();
+  /** Starts a program of this folder, or another `command`. */
+  constructor(
+    program: string,
+    args: readonly string[] = [],
+    command = commandOf(program),
+  ) {
+    this.#process = spawn(command.command, [...command.args, ...args], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    this.#ended = new Promise((resolve) =>
+      this.#process.once("error", resolve).once("exit", resolve)
+    );
+    this.pid = this.#process.pid!;
+    this.#lines = createInterface({ input: this.#process.stdout! })
+      [Symbol.asyncIterator]();
+    children.add(this);
   }
 
   /** Sends a line. */
-  async send(line: string): Promise<void> {
-    await this.#input.write(new TextEncoder().encode(`${line}\n`));
+  send(line: string): void {
+    this.#process.stdin!.write(`${line}\n`);
   }
 
   /** Waits for a line. */
   async receive(): Promise<string> {
-    for (;;) {
-      const end = this.#rest.indexOf("\n");
-      if (end !== -1) {
-        const line = this.#rest.slice(0, end);
-        this.#rest = this.#rest.slice(end + 1);
-        return line;
-      }
-      const { value, done } = await this.#output.read();
-      if (done) throw new Error("Cannot measure: a program has ended early");
-      this.#rest += value;
-    }
+    const { value, done } = await this.#lines.next();
+    if (done) throw new Error("A program has ended early");
+    return value;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#input.close();
-    await this.#process.status;
-    await this.#output.cancel();
+  /** Sends a line and waits for its answer. */
+  ask(line: string): Promise<string> {
+    this.send(line);
+    return this.receive();
   }
+
+  /** Ends it. */
+  async end(): Promise<void> {
+    children.delete(this);
+    this.#process.stdin!.end();
+    await this.#ended;
+  }
+}
+
+/** Ends all programs that have been started. */
+export async function endChildren(): Promise<void> {
+  await Promise.all([...children].map((child) => child.end()));
 }

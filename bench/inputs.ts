@@ -22,21 +22,10 @@ export function names(count: number, make: (i: number) => string): string[] {
   );
 }
 
-/** How long an order is: a multiple of every number of names. */
-export const ORDER_LENGTH = 20_000;
-
-/** Which of `count` names each call uses: one after the other. */
-export function programOrder(count: number): Int32Array {
-  return Int32Array.from({ length: ORDER_LENGTH }, (_, i) => i % count);
-}
-
-/** Which of `count` names each call uses: any. */
-export function randomOrder(count: number): Int32Array {
+/** Which of `count` names each of `length` calls uses: any. */
+export function randomOrder(count: number, length: number): Int32Array {
   const next = random(count);
-  return Int32Array.from(
-    { length: ORDER_LENGTH },
-    () => Math.floor(next() * count),
-  );
+  return Int32Array.from({ length }, () => Math.floor(next() * count));
 }
 
 /** Values that have one to seven digits. */

@@ -1,15 +1,16 @@
 /**
- * What does it cost to merge the snapshots of a host's processes?
+ * Measures how the snapshots of a host's processes become one text.
  *
  * @module
  */
 
-import { AggregatorRegistry, Counter, Registry } from "prom-client";
 import { merge } from "../merge.ts";
+import { PrometheusExposition } from "../prometheus.ts";
 import { NameTable, SnapshotParser } from "../snapshot.ts";
 import { integers, names } from "./inputs.ts";
-import { race } from "./race.ts";
-import { atMost, duration, ratioText, type Row, type Table } from "./table.ts";
+import { type Measured, say } from "./measured.ts";
+import { openTelemetry } from "./peers.ts";
+import { once, versus } from "./versus.ts";
 
 const STATS = 1_000;
 
@@ -17,91 +18,101 @@ const STATS = 1_000;
 const READS = 4;
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+const ours = names(STATS, (i) => `http.requests.${i}`);
+const theirs = names(STATS, (i) => `http_requests_${i}`);
 
 /** What statvent reads from a process. */
-function snapshotOf(names: readonly string[], values: readonly number[]) {
-  const lines = names.map((name, i) => `${name}: ${values[i]}\n`).join("");
-  const before = encoder.encode(lines).length;
-  return encoder.encode(`${lines}# EOF: ${before}\n`);
+function snapshotOf(values: readonly number[]) {
+  const lines = ours.map((name, i) => `${name}: ${values[i]}\n`).join("");
+  return encoder.encode(`${lines}# EOF: ${encoder.encode(lines).length}\n`);
 }
 
-/** What prom-client has when it has parsed what a worker sent. */
-async function jsonOf(names: readonly string[], values: readonly number[]) {
-  const registry = new Registry();
-  names.forEach((name, i) =>
-    new Counter({ name, help: "Requests", registers: [registry] })
-      .inc(values[i])
-  );
-  return await registry.getMetricsAsJSON();
-}
-
-async function measure(processes: number): Promise<Row[]> {
+async function measure(processes: number): Promise<Measured[]> {
   const values = integers(STATS * processes);
-  const valuesOf = (process: number) =>
-    values.slice(STATS * process, STATS * (process + 1));
-  const all = Array.from({ length: processes }, (_, process) => process);
-  const ours = names(STATS, (i) => `http.requests.${i}`);
-  const theirs = names(STATS, (i) => `http_requests_${i}`);
+  const all = Array.from(
+    { length: processes },
+    (_, process) => values.slice(STATS * process, STATS * (process + 1)),
+  );
   const reads = Array.from(
     { length: READS },
     (_, read) =>
-      all.map((process) =>
-        snapshotOf(ours, valuesOf(process).map((value) => value + read))
-      ),
+      all.map((values) => snapshotOf(values.map((value) => value + read))),
   );
-  const [snapshots] = reads;
   // As a service has them: one for each process, which has read it before.
   const table = new NameTable();
   const parsers = all.map(() => new SnapshotParser(table));
+  const exposition = new PrometheusExposition();
   let read = 0;
-  const parsed = await Promise.all(
-    all.map((process) => jsonOf(theirs, valuesOf(process))),
-  );
-  const texts = parsed.map((json) => JSON.stringify(json));
-  const decoder = new TextDecoder();
-
-  const result = await race({
-    floor: () =>
-      snapshots.reduce(
-        (lines, bytes) => lines + decoder.decode(bytes).split("\n").length,
-        0,
-      ),
-    "parse and merge": () => {
-      const bytes = reads[read++ % READS];
-      const live = parsers.map((parser, i) => parser.parse(bytes[i]));
-      return merge({ table, live }).ids.length;
-    },
-    aggregate: () =>
-      AggregatorRegistry.aggregate(parsed).getMetricsAsArray().length,
-    "parse and aggregate": () =>
-      AggregatorRegistry.aggregate(texts.map((text) => JSON.parse(text)))
-        .getMetricsAsArray().length,
-  }, { rounds: 25, warmUp: 8 });
-  return (["aggregate", "parse and aggregate"] as const).map((peer) => ({
-    what: `${processes} processes, against ${peer}`,
-    values: [
-      duration(result.ms("parse and merge")),
-      duration(result.ms("floor")),
-      duration(result.ms(peer)),
-      ratioText(result.ratio("parse and merge", peer)),
-    ],
-    target: atMost(
-      result.ratio("parse and merge", peer),
-      peer === "aggregate" ? 1 / 3 : 1 / 15,
-    ),
-  }));
-}
-
-/** Measures merges of 8 and of 64 processes. */
-export async function merging(): Promise<Table> {
-  return {
-    question: `3. What does a merge of snapshots of ${STATS} counters cost?`,
-    notes: [
-      "statvent parses bytes, which have other values each time, and merges. The floor decodes the bytes and splits them",
-      "into lines. prom-client's AggregatorRegistry.aggregate() is given what is",
-      "parsed already, then, for a fair comparison, what JSON.parse() must read first.",
-    ],
-    columns: ["statvent", "floor", "prom-client", "ratio"],
-    rows: [...await measure(8), ...await measure(64)],
+  const parseAndMerge = () => {
+    const bytes = reads[read++ % READS];
+    const live = parsers.map((parser, i) => parser.parse(bytes[i]));
+    return merge({ table, live });
   };
+  const floor = once(() =>
+    reads[0].reduce(
+      (lines, bytes) => lines + decoder.decode(bytes).split("\n").length,
+      0,
+    )
+  );
+
+  /** What each of its workers sends to the primary of prom-client. */
+  const promTexts = async () => {
+    const { Counter, Registry } = await import("prom-client");
+    return await Promise.all(all.map(async (values) => {
+      const registry = new Registry();
+      theirs.forEach((name, i) =>
+        new Counter({ name, help: "Requests", registers: [registry] })
+          .inc(values[i])
+      );
+      return JSON.stringify(await registry.getMetricsAsJSON());
+    }));
+  };
+  const aggregate = async (texts: readonly string[]) => {
+    const { AggregatorRegistry } = await import("prom-client");
+    return () =>
+      AggregatorRegistry.aggregate(texts.map((text) => JSON.parse(text)));
+  };
+  const label = `${processes} snapshots of ${STATS} stats`;
+  const effort = { rounds: 25, warmUp: 8 };
+  return [
+    await versus(`parse and merge ${label}`, {
+      statvent: once(() => parseAndMerge().ids.length),
+      floor,
+      peers: {
+        "prom-client: JSON.parse, aggregate": async () => {
+          const merged = await aggregate(await promTexts());
+          return once(() => merged().getMetricsAsArray().length);
+        },
+      },
+    }, effort),
+    await versus(`parse, merge and write ${label}`, {
+      statvent: once(() =>
+        exposition.respond(parseAndMerge(), "text/plain", []).body.length
+      ),
+      floor,
+      peers: {
+        "prom-client: JSON.parse, aggregate, metrics": async () => {
+          const merged = await aggregate(await promTexts());
+          return once(async () => (await merged().metrics()).length);
+        },
+        "OpenTelemetry's serializer": async () => {
+          const { PrometheusSerializer } = await import(
+            "@opentelemetry/exporter-prometheus"
+          );
+          const { meter, reader } = await openTelemetry();
+          for (const name of theirs) {
+            const counter = meter.createCounter(name);
+            all.forEach((_, process) => counter.add(1, { process }));
+          }
+          const { resourceMetrics } = await reader.collect();
+          const serializer = new PrometheusSerializer();
+          return once(() => serializer.serialize(resourceMetrics).length);
+        },
+      },
+    }, effort),
+  ];
 }
+
+say([...await measure(8), ...await measure(64)]);

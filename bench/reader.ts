@@ -1,40 +1,49 @@
 /**
- * Reads a pipe 100 times a second, from a process of its own.
+ * Reads a pipe, or an address, 100 times a second.
  *
- * A line of its input that names a pipe starts it. An empty one stops it, and
- * is answered by how often it has read.
+ * A line of its input that names one starts it, and is answered by a line. An
+ * empty one stops it, and is answered by how often it has read.
  *
  * @module
  */
 
+import { readFileSync } from "node:fs";
+import { stdin } from "node:process";
+import { createInterface } from "node:readline";
+
 const PERIOD_MS = 10;
 
 let timer: ReturnType<typeof setTimeout> | undefined;
+let reading: Promise<void> = Promise.resolve();
 let reads = 0;
 
-function start(path: string): void {
+async function read(target: string): Promise<void> {
+  if (!target.startsWith("http:")) readFileSync(target);
+  else await (await fetch(target)).arrayBuffer();
+  reads++;
+}
+
+function start(target: string): void {
   reads = 0;
   let next = performance.now();
   const turn = () => {
-    if (Deno.readFileSync(path).length > 0) reads++;
-    // What was missed is not made up for by a burst.
-    next = Math.max(next + PERIOD_MS, performance.now());
-    timer = setTimeout(turn, Math.max(0, next - performance.now()));
+    reading = read(target).then(() => {
+      // What was missed is not made up for by a burst.
+      next = Math.max(next + PERIOD_MS, performance.now());
+      if (timer !== undefined) {
+        timer = setTimeout(turn, Math.max(0, next - performance.now()));
+      }
+    });
   };
-  turn();
+  timer = setTimeout(turn);
 }
 
-const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream());
-let rest = "";
-for await (const text of lines) {
-  rest += text;
-  for (let end; (end = rest.indexOf("\n")) !== -1;) {
-    const path = rest.slice(0, end);
-    rest = rest.slice(end + 1);
-    if (path !== "") start(path);
-    else {
-      clearTimeout(timer);
-      console.log(reads);
-    }
+for await (const target of createInterface({ input: stdin })) {
+  if (target !== "") start(target);
+  else {
+    clearTimeout(timer);
+    timer = undefined;
+    await reading;
   }
+  console.log(reads);
 }

@@ -1,0 +1,140 @@
+/**
+ * Answers a question: runs its programs, takes medians over processes and
+ * compares them with what is to be reached.
+ *
+ * @module
+ */
+
+import {
+  type Against,
+  against,
+  type Measured,
+  type Skipped,
+  type Unit,
+} from "./measured.ts";
+import { QUESTIONS } from "./questions.ts";
+import { median } from "./race.ts";
+import { ProgramError, type Runtime } from "./runtimes.ts";
+
+/** One comparison. */
+export interface Row {
+  readonly what: string;
+  readonly against: string;
+  readonly unit: Unit;
+  readonly statvent: number;
+  /** What it is compared with; not there if it was skipped. */
+  readonly peer?: number;
+  /** How many times as much statvent takes. */
+  readonly ratio?: number;
+  readonly floor?: number;
+  /** How many times as much statvent takes as the floor. */
+  readonly toFloor?: number;
+  /** What is to be reached, and whether it is. */
+  readonly target?: { readonly text: string; readonly met: boolean };
+  /** Why there is nothing to compare with. */
+  readonly skipped?: string;
+}
+
+/** The answer to a question. */
+export interface Answer {
+  readonly number: number;
+  readonly title: string;
+  readonly notes: readonly string[];
+  readonly rows: readonly Row[];
+  /** The programs that failed, and why. */
+  readonly skipped: Readonly<Record<string, string>>;
+}
+
+function middle(
+  all: readonly (Against | Skipped | undefined)[],
+): Against | Skipped | undefined {
+  const [first] = all;
+  if (first === undefined || "skipped" in first) return first;
+  const of = (key: keyof Against) =>
+    median(all.map((each) => (each as Against)[key] ?? NaN));
+  return against(of("value"), of("ratio"));
+}
+
+/** What several processes measured of the same, as one. */
+function overProcesses(runs: readonly Measured[]): Measured {
+  const [first] = runs;
+  return {
+    what: first.what,
+    unit: first.unit,
+    statvent: median(runs.map(({ statvent }) => statvent)),
+    floor: middle(runs.map(({ floor }) => floor)) as Against | undefined,
+    spread: median(runs.map(({ spread = 0 }) => spread)),
+    peers: Object.fromEntries(
+      Object.keys(first.peers).map((
+        peer,
+      ) => [peer, middle(runs.map(({ peers }) => peers[peer]))!]),
+    ),
+  };
+}
+
+/** All comparisons of what was measured. */
+function rowsOf(
+  measured: Measured,
+  targets: typeof QUESTIONS[number]["targets"],
+): Row[] {
+  const { what, unit, statvent, floor, peers } = measured;
+  const common = {
+    what,
+    unit,
+    statvent,
+    floor: floor?.value,
+    toFloor: floor?.ratio,
+  };
+  const mine = targets.filter((target) => what.startsWith(target.what ?? ""));
+  const all = Object.entries(peers);
+  const isAsked = mine.some(({ against }) => against === "floor");
+  if (floor !== undefined && (isAsked || all.length === 0)) {
+    all.push(["floor", floor]);
+  }
+  return all.map(([name, peer]): Row => {
+    if ("skipped" in peer) return { ...common, against: name, ...peer };
+    const limit = mine.find((target) => name.startsWith(target.against))
+      ?.limit;
+    return {
+      ...common,
+      against: name,
+      peer: peer.value,
+      ratio: peer.ratio,
+      target: limit &&
+        { text: limit.text, met: limit.isMet(measured, peer) },
+    };
+  });
+}
+
+/**
+ * Answers a question.
+ *
+ * @param number Which one, from 1 on.
+ */
+export async function answer(
+  number: number,
+  runtime: Runtime,
+  quick: boolean,
+): Promise<Answer> {
+  const { title, notes, programs, processes = 1, targets } =
+    QUESTIONS[number - 1];
+  const runs = new Map<string, Measured[]>();
+  const skipped: Record<string, string> = {};
+  for (let i = quick ? 1 : processes; i > 0; i--) {
+    for (const program of programs) {
+      try {
+        for (const each of await runtime.measure(program, quick)) {
+          const same = runs.get(each.what) ?? [];
+          runs.set(each.what, [...same, each]);
+        }
+      } catch (error) {
+        if (!(error instanceof ProgramError)) throw error;
+        skipped[program.join(" ")] = error.message;
+      }
+    }
+  }
+  const rows = [...runs.values()].flatMap((runs) =>
+    rowsOf(overProcesses(runs), targets)
+  );
+  return { number, title, notes, rows, skipped };
+}

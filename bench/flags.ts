@@ -1,0 +1,96 @@
+/**
+ * What is asked for on the command line.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+
+/** What to do. */
+export interface Flags {
+  readonly help: boolean;
+  readonly json: boolean;
+  readonly quick: boolean;
+  readonly write: boolean;
+  readonly guard: boolean;
+  /** `deno`, or the command or path of Node or Bun. */
+  readonly runtime: string;
+  /** The numbers of the questions. */
+  readonly only: readonly number[];
+}
+
+/** A flag is wrong. */
+export class FlagError extends Error {}
+
+/** What `--help` prints. */
+export const HELP = `usage: deno task bench [flags]
+
+Compares statvent with the bare operations and with its peers, one table per
+question. Each ratio is how many times as much statvent takes.
+
+  --only N[,M]   answer these questions only
+  --runtime R    measure on deno (the default), node, bun, or the one at a path
+  --quick        fewer rounds
+  --json         print one JSON document
+  --write        write the runtime's section of BENCHMARKS.md
+  --guard        warn of ratios beyond their bounds, in less than a minute
+  --help         print this
+`;
+
+function numbersOf(text: string, questions: number): number[] {
+  const numbers = text.split(",").map(Number);
+  for (const number of numbers) {
+    if (Number.isInteger(number) && number >= 1 && number <= questions) {
+      continue;
+    }
+    throw new FlagError(
+      `Cannot bench: --only must have numbers from 1 to ${questions}, got ${text}`,
+    );
+  }
+  return numbers;
+}
+
+function refuse(flag: string): never {
+  throw new FlagError(`Cannot bench: there is no ${flag}, see --help`);
+}
+
+/**
+ * Reads the flags.
+ *
+ * @param args The arguments.
+ * @param questions How many questions there are.
+ * @throws {FlagError} If a flag is wrong, with a sentence that says how.
+ */
+export function parseFlags(
+  args: readonly string[],
+  questions: number,
+): Flags {
+  const { only, runtime, help, json, quick, write, guard, "--": rest } =
+    parseArgs([...args], {
+      boolean: ["help", "json", "quick", "write", "guard"],
+      string: ["only", "runtime"],
+      alias: { h: "help" },
+      default: { runtime: "deno" },
+      "--": true,
+      unknown: refuse,
+    });
+  rest.forEach(refuse);
+  if (runtime === "") {
+    throw new FlagError("Cannot bench: --runtime must have a value");
+  }
+  if (write && (only !== undefined || quick)) {
+    throw new FlagError(
+      "Cannot bench: what --write writes must be a full run, without --only and --quick",
+    );
+  }
+  const all = Array.from({ length: questions }, (_, i) => i + 1);
+  return {
+    help,
+    json,
+    quick,
+    write,
+    guard,
+    runtime,
+    only: only === undefined ? all : numbersOf(only, questions),
+  };
+}

@@ -1,0 +1,53 @@
+/**
+ * Measures how long it takes until a program can be read, against what it takes
+ * to load the peers.
+ *
+ * @module
+ */
+
+import { Child } from "./child.ts";
+import { rounds } from "./effort.ts";
+import { say } from "./measured.ts";
+import { withPipeDir } from "./pipe_dir.ts";
+import { inTurn, Result } from "./race.ts";
+import { summary } from "./versus.ts";
+
+const ROUNDS = 9;
+const PEERS = [
+  "prom-client",
+  "@prometheus-io/client",
+  "OpenTelemetry",
+  "hot-shots",
+  "measured-core",
+];
+
+/** Milliseconds that a program says it needed. */
+const load = (what: string, pipeDir: string) => async () => {
+  const child = new Child("load.ts", [what, pipeDir]);
+  const ms = Number(await child.receive());
+  await child.end();
+  return ms;
+};
+
+say(
+  await withPipeDir(async (pipeDir) => {
+    const peers = Object.fromEntries(
+      PEERS.map((peer) => [peer, load(peer, pipeDir)]),
+    );
+    const measure = async (what: string, statvent: string) => {
+      const measures = {
+        statvent: load(statvent, pipeDir),
+        floor: load("nothing", pipeDir),
+        ...peers,
+      };
+      // What a runtime keeps compiled is there from now on.
+      await inTurn(measures, 1);
+      const times = await inTurn(measures, rounds(ROUNDS));
+      return summary(what, "ms", new Result<string>(times), {});
+    };
+    return [
+      await measure("import and startRecorder()", "recorder"),
+      await measure("import", "statvent"),
+    ];
+  }),
+);

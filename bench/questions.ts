@@ -1,0 +1,202 @@
+/**
+ * The questions: what answers each, and what is to be reached.
+ *
+ * @module
+ */
+
+import { SHAPE_WORDS } from "./calls.ts";
+import { atMost, below, type Limit, NO_MORE, within } from "./limits.ts";
+
+/** A program of this folder and its arguments. */
+export type Program = readonly [file: string, ...args: string[]];
+
+/** What is to be reached. */
+export interface Target {
+  /** How the names of what it is about begin; all by default. */
+  readonly what?: string;
+  /** Who statvent is compared with: `floor`, or how the names of peers begin. */
+  readonly against: string;
+  readonly limit: Limit;
+}
+
+/** A question. */
+export interface Question {
+  readonly title: string;
+  /** What has to be known to read the answer, one line each. */
+  readonly notes: readonly string[];
+  readonly programs: readonly Program[];
+  /** In how many processes each program is run: 1 by default. */
+  readonly processes?: number;
+  readonly targets: readonly Target[];
+}
+
+/** A program for each order of writes, several times: code comes out differently in each process. */
+function inAllShapes(file: string): Pick<Question, "programs" | "processes"> {
+  const programs = SHAPE_WORDS.map((word): Program => [file, word]);
+  return { programs, processes: 3 };
+}
+
+/** In the order of their numbers, from 1 on. */
+export const QUESTIONS: readonly Question[] = [
+  {
+    title: "incr and set by handle",
+    notes: ["The floor is cells[place]++, or = v, in shared memory."],
+    ...inAllShapes("write_by_handle.ts"),
+    targets: [
+      {
+        what: "handle.incr(), 100 stats",
+        against: "prom-client",
+        limit: atMost(1),
+      },
+      {
+        what: "handle.set(v), 100 stats",
+        against: "prom-client",
+        limit: atMost(1),
+      },
+      {
+        what: "handle.incr(), 10 000 stats",
+        against: "prom-client",
+        limit: atMost(1 / 3),
+      },
+      {
+        what: "handle.set(v), 10 000 stats",
+        against: "prom-client",
+        limit: atMost(1 / 3),
+      },
+    ],
+  },
+  {
+    title: "incr with two labels",
+    notes: [
+      "The floor is cells[place]++ in shared memory. OpenTelemetry takes attributes",
+      "with each call only, so it does the same in both.",
+    ],
+    ...inAllShapes("write_labelled.ts"),
+    targets: ["prom-client", "OpenTelemetry"].map((against) => ({
+      what: "labels in the handle",
+      against,
+      limit: atMost(1 / 40),
+    })),
+  },
+  {
+    title: "incr by name",
+    notes: [
+      "The floor is cells[map.get(name)]++. V8 adds whole numbers as integers with",
+      "+=, as doubles with ++. hot-shots calls in bursts of 1 000 and waits for the",
+      "last to be sent.",
+    ],
+    ...inAllShapes("write_by_name.ts"),
+    targets: [
+      {
+        what: "incr(name), 100 stats",
+        against: "OpenTelemetry",
+        limit: atMost(1 / 3),
+      },
+      { what: "incr(name), 100 stats", against: "floor", limit: atMost(1.15) },
+    ],
+  },
+  {
+    title: "record by handle",
+    notes: [
+      "The floor is cells[place] = v in shared memory. statvent and sketches-js have",
+      "their buckets already, as in a program that has run for a while.",
+    ],
+    ...inAllShapes("write_recorded.ts"),
+    targets: [
+      { against: "prom-client histogram", limit: atMost(1 / 10) },
+      { against: "prom-client summary", limit: atMost(1 / 100) },
+      { against: "OpenTelemetry", limit: atMost(1 / 10) },
+      { against: "hdr-histogram-js", limit: atMost(1 / 10) },
+    ],
+  },
+  {
+    title: "Processor time of one read",
+    notes: [
+      "What the kernel says of the process that is read, 100 times a second.",
+      "prom-client's is asked for registry.metrics(). The floor is the same program,",
+      "unread; that of the text is a copy of its bytes.",
+    ],
+    programs: [["reading.ts"], ["snapshot.ts"]],
+    targets: [
+      {
+        what: "whole process",
+        against: "prom-client",
+        limit: atMost(1 / 20),
+      },
+      { what: "main thread", against: "floor", limit: NO_MORE },
+      { what: "the text", against: "prom-client", limit: atMost(1 / 20) },
+    ],
+  },
+  {
+    title: "The longest pause of the main thread in a second with 100 reads",
+    notes: [
+      "From one turn of the event loop to the next, with a timer of 1 ms. The floor",
+      "is that nobody reads. That another program is read shows what it costs that",
+      "the cores are busy. prom-client's /metrics is served by the program itself.",
+    ],
+    programs: [["pauses.ts"]],
+    targets: [
+      { against: "another program is read", limit: NO_MORE },
+    ],
+  },
+  {
+    title: "Snapshots of many processes to one text",
+    notes: [
+      "statvent parses bytes, which have other values each time. The floor decodes",
+      "them and splits them into lines; for what only writes, it copies the bytes.",
+    ],
+    programs: [["merging.ts"], ["scraping.ts"]],
+    targets: [
+      { what: "parse", against: "prom-client", limit: atMost(1 / 15) },
+      { what: "parse", against: "OpenTelemetry", limit: atMost(1 / 15) },
+    ],
+  },
+  {
+    title: "One answer over live processes, end to end",
+    notes: [
+      "From the request to the text of /metrics. The floor reads as many files of the",
+      "same size. A line to the peers' process and back is in their times.",
+    ],
+    programs: [["host_answer.ts"]],
+    targets: [
+      { against: "prom-client", limit: atMost(1 / 10) },
+      { against: "Python", limit: atMost(1 / 2) },
+    ],
+  },
+  {
+    title: "A recorder that is idle for a minute",
+    notes: [
+      "What the kernel says of all threads. The floor is the same program without a",
+      "recorder.",
+    ],
+    programs: [["idle.ts"]],
+    targets: [{ against: "floor", limit: NO_MORE }],
+  },
+  {
+    title: "Resident memory",
+    notes: [
+      "Beyond that of an empty program, after one read. The floor is a program that",
+      "counts with statvent, and cannot be read.",
+    ],
+    programs: [["memory.ts"]],
+    targets: ["prom-client", "OpenTelemetry"].map((against) => ({
+      against,
+      limit: below(1 / 2),
+    })),
+  },
+  {
+    title: "Import and startRecorder() until the pipe can be read",
+    notes: ["Against the import of the peers. The floor imports nothing."],
+    programs: [["importing.ts"]],
+    targets: [{ against: "prom-client", limit: below(1) }],
+  },
+  {
+    title: "One answer over 1 to 1 000 small processes",
+    notes: [
+      "Writers in C of 20 stats each. The floor reads as many small files. The line",
+      "is the one that has the least relative distances, squared.",
+    ],
+    programs: [["many.ts"]],
+    targets: [{ against: "the straight line", limit: within(1 / 4) }],
+  },
+];

@@ -1,0 +1,157 @@
+/**
+ * Runs the programs of this folder on the runtime that is measured.
+ *
+ * Deno runs the sources. Node and Bun run bundles of them, beside an
+ * installation of the peers and of the npm package.
+ *
+ * @module
+ */
+
+import { QUICK } from "./effort.ts";
+import { FlagError } from "./flags.ts";
+import type { Measured } from "./measured.ts";
+import type { Program } from "./questions.ts";
+
+const root = new URL("..", import.meta.url).pathname;
+
+/** What a peer's entry of `deno.json` looks like. */
+const FIXED = /^npm:(.+)@(\d+\.\d+\.\d+)$/;
+
+/** What is measured with. */
+export interface About {
+  /** Such as `Deno 2.9.6`. */
+  readonly runtime: string;
+  readonly processor: string;
+}
+
+/** A program has failed. */
+export class ProgramError extends Error {}
+
+async function run(
+  command: string,
+  args: readonly string[],
+  options: Deno.CommandOptions = {},
+): Promise<string> {
+  const child = new Deno.Command(command, { ...options, args: [...args] });
+  const { code, stdout, stderr } = await child.output();
+  if (code !== 0) {
+    const text = new TextDecoder().decode(stderr);
+    // deno-lint-ignore no-control-regex -- What colors it.
+    const lines = text.replaceAll(/\x1b\[[\d;]*m/g, "").trim().split("\n");
+    const line = lines.find((line) => /Error\b/.test(line)) ?? lines.at(-1);
+    throw new ProgramError(line || `It has ended with ${code}`);
+  }
+  return new TextDecoder().decode(stdout);
+}
+
+/** The versions of the peers, by name. */
+export async function peerVersions(): Promise<Record<string, string>> {
+  const used = new Set<string>();
+  for await (const { name } of Deno.readDir(`${root}/bench`)) {
+    const text = await Deno.readTextFile(`${root}/bench/${name}`);
+    for (
+      const [, quoted] of text.matchAll(/(?:import\(\s*|from )"([^".:]+)"/g)
+    ) {
+      used.add(quoted);
+    }
+  }
+  const { imports } = JSON.parse(await Deno.readTextFile(`${root}/deno.json`));
+  return Object.fromEntries(
+    Object.entries<string>(imports)
+      .filter(([name]) => used.has(name))
+      .map(([name, from]) => [name, FIXED.exec(from)![2]]),
+  );
+}
+
+/** Bundles the programs, and installs what they import, in a folder. */
+async function install(dir: string): Promise<void> {
+  const peers = await peerVersions();
+  const files: string[] = [];
+  for await (const { name } of Deno.readDir(`${root}/bench`)) {
+    if (name.endsWith(".ts")) files.push(`bench/${name}`);
+    else await Deno.copyFile(`${root}/bench/${name}`, `${dir}/${name}`);
+  }
+  await run(Deno.execPath(), [
+    ...["bundle", "--quiet", "--platform=deno", "--code-splitting"],
+    ...Object.keys(peers).flatMap((peer) => ["--external", peer]),
+    ...[`--outdir=${dir}`, ...files],
+  ], { cwd: root });
+  await run(Deno.execPath(), ["task", "--quiet", "npm"], { cwd: root });
+  const dependencies = { ...peers, statvent: `file:${root}npm` };
+  await Deno.writeTextFile(
+    `${dir}/package.json`,
+    JSON.stringify({ private: true, type: "module", dependencies }),
+  );
+  const flags = ["--no-audit", "--no-fund", "--ignore-scripts"];
+  await run("npm", ["install", ...flags], { cwd: dir });
+}
+
+/** A runtime that is ready to run the programs. */
+export class Runtime {
+  readonly #command: readonly string[];
+  readonly #folder: string;
+  /** What the files in the folder end with. */
+  readonly #suffix: ".ts" | ".js";
+
+  private constructor(
+    command: readonly string[],
+    folder: string,
+    suffix: ".ts" | ".js",
+  ) {
+    this.#command = command;
+    this.#folder = folder;
+    this.#suffix = suffix;
+  }
+
+  /**
+   * Prepares a runtime.
+   *
+   * @param runtime `deno`, or the command or path of Node or Bun.
+   * @throws {FlagError} If there is no such runtime.
+   */
+  static async prepare(runtime: string): Promise<Runtime> {
+    if (runtime === "deno") {
+      const command = [Deno.execPath(), "run", "--quiet", "-A"];
+      return new Runtime(command, `${root}bench`, ".ts");
+    }
+    await run(runtime, ["--version"]).catch(() => {
+      throw new FlagError(
+        `Cannot bench: --runtime must be deno, node, bun or the path of one, got ${runtime}`,
+      );
+    });
+    const folder = await Deno.makeTempDir({ prefix: "statvent-bench-" });
+    await install(folder);
+    return new Runtime([runtime], folder, ".js");
+  }
+
+  async #run(
+    [file, ...args]: Program,
+    env: Record<string, string> = {},
+  ): Promise<string> {
+    const [command, ...flags] = this.#command;
+    const path = `${this.#folder}/${file.replace(/\.ts$/, this.#suffix)}`;
+    return await run(command, [...flags, path, ...args], {
+      env: { ...env, NO_COLOR: "1" },
+    });
+  }
+
+  /** What the programs run on. */
+  async about(): Promise<About> {
+    return JSON.parse(await this.#run(["about.ts"]));
+  }
+
+  /**
+   * Runs a program to its end.
+   *
+   * @throws {ProgramError} If it fails, with the reason.
+   */
+  async measure(program: Program, quick: boolean): Promise<Measured[]> {
+    return JSON.parse(await this.#run(program, quick ? { [QUICK]: "1" } : {}));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#suffix === ".js") {
+      await Deno.remove(this.#folder, { recursive: true });
+    }
+  }
+}

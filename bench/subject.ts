@@ -1,0 +1,75 @@
+/**
+ * A small program to be measured from outside. Ends when its input does.
+ *
+ * `subject.ts <kind> <pipe directory> <stats>` prints a line as soon as it has
+ * counted: the path of its pipe, if it has one. Peers answer a line `read <n>`
+ * when they have made their text that often.
+ *
+ * @module
+ */
+
+import { argv, exit, stdin } from "node:process";
+import { createInterface } from "node:readline";
+import { integers, names } from "./inputs.ts";
+
+const [kind, pipeDir, count] = argv.slice(2);
+const values = integers(Number(count));
+
+async function statvent(recording: boolean): Promise<string> {
+  const { config, incr, startRecorder } = await import("../mod.ts");
+  config.pipeDir = pipeDir;
+  config.maxStats = values.length;
+  names(values.length, (i) => `http.requests.${i}`)
+    .forEach((name, i) => incr(name, values[i]));
+  return recording ? (await startRecorder()).path : "";
+}
+
+const theirNames = () => names(values.length, (i) => `http_requests_${i}`);
+
+type Client = typeof import("prom-client");
+
+function prometheus({ Counter, Registry }: Client): () => Promise<string> {
+  const registry = new Registry();
+  theirNames().forEach((name, i) =>
+    new Counter({ name, help: "Requests", registers: [registry] })
+      .inc(values[i])
+  );
+  return () => registry.metrics();
+}
+
+async function openTelemetry(): Promise<() => Promise<string>> {
+  const peer = await (await import("./peers.ts")).openTelemetry();
+  const { PrometheusSerializer } = await import(
+    "@opentelemetry/exporter-prometheus"
+  );
+  theirNames().forEach((name, i) =>
+    peer.meter.createCounter(name).add(values[i])
+  );
+  const serializer = new PrometheusSerializer();
+  return async () =>
+    serializer.serialize((await peer.reader.collect()).resourceMetrics);
+}
+
+/** How each kind of program counts, and what it does when it is read. */
+const KINDS: Record<string, () => Promise<string | (() => Promise<string>)>> = {
+  empty: () => Promise.resolve(""),
+  counting: () => statvent(false),
+  recording: () => statvent(true),
+  "prom-client": async () => prometheus(await import("prom-client")),
+  "@prometheus-io/client": async () =>
+    prometheus(await import("@prometheus-io/client") as unknown as Client),
+  OpenTelemetry: openTelemetry,
+};
+
+const made = await KINDS[kind]();
+console.log(typeof made === "string" ? made : "");
+if (typeof made === "string") stdin.resume().on("end", () => exit());
+else {
+  for await (const line of createInterface({ input: stdin })) {
+    let length = 0;
+    for (let i = Number(line.split(" ")[1]); i > 0; i--) {
+      length += (await made()).length;
+    }
+    console.log(length);
+  }
+}
