@@ -20,6 +20,9 @@ const MAX_GONE = 64;
 /** How many bytes of theirs. */
 const MAX_GONE_BYTES = 2 ** 24;
 
+/** The last values of a process, whatever has become of it. */
+export type LastValues = Pick<Known, "owner" | "snapshot" | "bytes">;
+
 /** What a process last said. */
 export interface Known {
   readonly pid: number;
@@ -80,8 +83,9 @@ export class Accounts {
   /** The processes that live, as far as is known, by their keys. */
   readonly known: Map<string, Known> = new Map();
   /** Those that were killed lately, oldest first. */
-  readonly gone: Map<string, Pick<Known, "owner" | "snapshot" | "bytes">> =
-    new Map();
+  readonly gone: Map<string, LastValues> = new Map();
+  /** What ended ones have left, and no ledger has taken in. */
+  readonly left: Map<string, LastValues> = new Map();
   /**
    * What those that were killed before have counted, and ledgers that were
    * lost, by their owners: none takes the room of another.
@@ -106,15 +110,16 @@ export class Accounts {
       ).map(({ pid }) => pid),
     );
     const missed = this.#noteLedgers(host.ledgers);
-    const covered = new Set([
-      ...host.ended.map(({ owner, key }) => ownKey(owner, key)),
-      ...[...this.ledgers.values()].flatMap(({ owner, info }) =>
+    const covered = new Set(
+      [...this.ledgers.values()].flatMap(({ owner, info }) =>
         info.ended.map((key) => ownKey(owner, key))
       ),
-    ]);
+    );
+    this.#noteLeft(host.ended, covered, missed);
+    for (const key of this.left.keys()) covered.add(key);
     for (const [key, known] of this.known) {
       const { pid, owner, systemStart } = known;
-      if (covered.has(ownKey(owner, key))) this.known.delete(key);
+      if (covered.has(key)) this.known.delete(key);
       else if (keys.get(pid) === key) continue;
       else if (!keys.has(pid) && host.lives(pid, systemStart) === true) {
         // It has no pipe at the moment.
@@ -128,12 +133,10 @@ export class Accounts {
         if (!missed.has(owner) || killed.has(pid)) this.gone.set(key, known);
       }
     }
-    for (const [key, { owner }] of this.gone) {
-      if (covered.has(ownKey(owner, key)) || this.known.has(key)) {
-        this.gone.delete(key);
-      }
+    for (const key of this.gone.keys()) {
+      if (covered.has(key) || this.known.has(key)) this.gone.delete(key);
     }
-    this.#forgetGone();
+    this.#forget(this.gone, () => false);
     this.#keys = keys;
 
     const live = new Map<number, Snapshot>();
@@ -146,7 +149,7 @@ export class Accounts {
       ended: [
         ...silent,
         ...[...this.gone.values()].map(({ snapshot }) => snapshot),
-        ...host.ended.map(({ snapshot }) => snapshot),
+        ...[...this.left.values()].map(({ snapshot }) => snapshot),
         ...[...this.ledgers.values()].map(({ snapshot }) => snapshot),
       ],
       totals: [...this.totals.values()],
@@ -163,10 +166,36 @@ export class Accounts {
     return totals;
   }
 
-  /** Keeps of the killed ones that are one too many, or say too much, no more than their sums. */
-  #forgetGone(): void {
+  /**
+   * Notes what ended ones have left. What was there once goes on to count until
+   * a ledger has it, whoever has removed it.
+   */
+  #noteLeft(
+    ended: readonly Ended[],
+    taken: ReadonlySet<string>,
+    missed: ReadonlySet<number>,
+  ): void {
+    const there = new Set<string>();
+    for (const { key, ...values } of ended) {
+      const own = ownKey(values.owner, key);
+      there.add(own);
+      this.left.set(own, values);
+    }
+    for (const [key, { owner }] of this.left) {
+      const isTaken = taken.has(key) || missed.has(owner);
+      if (isTaken && !there.has(key)) this.left.delete(key);
+    }
+    this.#forget(this.left, (key) => there.has(key));
+  }
+
+  /** Keeps of those that are too many, or say too much, no more than their sums. */
+  #forget(
+    all: Map<string, LastValues>,
+    isKept: (key: string) => boolean,
+  ): void {
     const room = new Map<number, { count: number; bytes: number }>();
-    for (const [key, { owner, snapshot, bytes }] of [...this.gone].reverse()) {
+    for (const [key, { owner, snapshot, bytes }] of [...all].reverse()) {
+      if (isKept(key)) continue;
       let left = room.get(owner);
       if (left === undefined) {
         left = { count: MAX_GONE, bytes: MAX_GONE_BYTES };
@@ -176,7 +205,7 @@ export class Accounts {
       left.bytes -= bytes.length;
       if (left.count >= 0 && left.bytes >= 0) continue;
       this.totalsOf(owner).add(snapshot);
-      this.gone.delete(key);
+      all.delete(key);
     }
   }
 
@@ -190,7 +219,7 @@ export class Accounts {
       return result.failure === "dead" ? undefined : lastKey;
     }
     const { snapshot, bytes, owner } = result;
-    const key = this.#identify(pid, systemStart, snapshot, lastKey);
+    const key = this.#identify(pid, owner, systemStart, snapshot, lastKey);
     const first = this.known.get(key);
     this.known.set(key, {
       pid,
@@ -212,16 +241,18 @@ export class Accounts {
 
   #identify(
     pid: number,
+    owner: number,
     systemStart: () => string | undefined,
     snapshot: Snapshot,
     lastKey: string | undefined,
   ): string {
     if (snapshot.process !== undefined) {
-      return processKey(pid, snapshot.process.start);
+      return ownKey(owner, processKey(pid, snapshot.process.start));
     }
     // It does not say. So the system does, and a counter that falls.
     const start = systemStart();
-    const base = processKey(pid, `system ${start ?? "unknown"}`);
+    const key = processKey(pid, `system ${start ?? "unknown"}`);
+    const base = ownKey(owner, key);
     // If it has ended since it was read, the system knows it no more.
     const like = start === undefined ? processKey(pid, "system ") : base;
     if (lastKey === undefined || !lastKey.startsWith(like)) return base;

@@ -29,6 +29,7 @@ import {
   LAST_SET,
   LEDGER,
   type LedgerInfo,
+  MAX_LISTED,
   parsePaddedNumber,
   PROCESS,
   type ProcessInfo,
@@ -41,6 +42,12 @@ import type { RecordedDescription } from "./process_stats.ts";
 
 const COMMA = 44;
 const CLOSING_BRACKET = 93;
+
+/** How long a line may be, in bytes, so that none takes long to read. */
+const MAX_LINE_BYTES = 2 ** 21;
+
+/** How many buckets of one sign may hold something: all that there are at scale 4. */
+const MAX_BUCKETS = 34_000;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const latin1 = new TextDecoder("latin1");
@@ -61,7 +68,7 @@ export interface ParsedRecorded {
 export class Annotations {
   readonly recorded: ParsedRecorded[] = [];
   readonly descriptions: Map<string, Description> = new Map();
-  lastSet: Map<string, number> = new Map();
+  readonly lastSet: Map<string, number> = new Map();
   process: ProcessInfo | undefined;
   ledger: LedgerInfo | undefined;
   /** All that kinds depend on: lists of names, and the names of recorded stats. */
@@ -132,13 +139,17 @@ function parseBuckets(runs: unknown, scale: number): Buckets | undefined {
   if (!Array.isArray(runs)) return undefined;
   for (const run of runs) {
     if (!Array.isArray(run) || !Number.isSafeInteger(run[0])) return undefined;
+    // All between the first and the last are there if these are.
+    const ends = run.length === 1 ? [] : [run[0], run[0] + run.length - 2];
+    if (!ends.every((index) => hasBucket(index, scale))) return undefined;
     for (let i = 1; i < run.length; i++) {
       const index = run[0] + i - 1;
       if (
-        !Number.isSafeInteger(run[i]) || run[i] < 0 || buckets.has(index) ||
-        !hasBucket(index, scale)
+        !Number.isSafeInteger(run[i]) || run[i] < 0 || buckets.has(index)
       ) return undefined;
-      if (run[i] > 0) buckets.set(index, run[i]);
+      if (run[i] === 0) continue;
+      if (buckets.size === MAX_BUCKETS) return undefined;
+      buckets.set(index, run[i]);
     }
   }
   return buckets;
@@ -198,7 +209,7 @@ const ANNOTATIONS: {
     const { id, count, ended } = content ?? {};
     if (
       typeof id !== "string" || !Number.isSafeInteger(count) ||
-      !isNames(ended) || ended.length !== number
+      !isNames(ended) || ended.length !== number || number > MAX_LISTED
     ) return;
     const info = { id, count: count!, ended };
     return (to) => to.ledger = info;
@@ -232,8 +243,8 @@ const ANNOTATIONS: {
       Array.isArray(pair) && pair.length === 2 && isName(pair[0]) &&
       Number.isFinite(pair[1]);
     if (!pairs.every(isPair)) return;
-    const times = new Map<string, number>(pairs);
-    return (to) => to.lastSet = times;
+    const times: [string, number][] = pairs;
+    return (to) => times.forEach(([name, time]) => to.lastSet.set(name, time));
   },
   [WINDOW]: (
     content: RecordedDescription & { values: number[] },
@@ -249,7 +260,7 @@ const ANNOTATIONS: {
     const description = { name, percentiles, mean };
     const fractional = isFloat(text, "values");
     const window = Float64Array.from(values);
-    return (to) => to.recordedOf(description, fractional).values = window;
+    return (to) => addWindow(to, description, fractional, window);
   },
   [HISTOGRAM]: (content: { name: string } | null, count, text) => {
     if (!isName(content?.name)) return;
@@ -260,6 +271,18 @@ const ANNOTATIONS: {
     return (to) => to.recordedOf(description, fractional).histogram = histogram;
   },
 };
+
+/** Adds a window, or what does not stand on its first line. */
+function addWindow(
+  to: Annotations,
+  description: RecordedDescription,
+  fractional: boolean,
+  values: Float64Array,
+): void {
+  const stat = to.recordedOf(description, fractional);
+  if (stat.values === undefined) stat.values = values;
+  else stat.values = Float64Array.from([...stat.values, ...values]);
+}
 
 /** A recorded stat that is shown by nothing. */
 function nameOnly(name: string): RecordedDescription {
@@ -277,6 +300,9 @@ export function parseAnnotation(
   line: Uint8Array,
   last: KnownAnnotation | undefined,
 ): KnownAnnotation | string {
+  if (line.length > MAX_LINE_BYTES) {
+    return `an annotation must have at most ${MAX_LINE_BYTES} bytes, got ${line.length}`;
+  }
   const like = last?.head && parseRecordedLike(line, last.bytes, last.head);
   if (like !== undefined) return like;
   let text;
@@ -377,7 +403,7 @@ function parseWindowLike(
   return {
     bytes: line.slice(),
     head,
-    apply: (to) => to.recordedOf(description, fractional).values = values,
+    apply: (to) => addWindow(to, description, fractional, values),
   };
 }
 

@@ -111,6 +111,29 @@ function encodeRecorded(description: RecordedDescription): RecordedText {
   };
 }
 
+/** How long the names of one line may be. A reader takes lines of 2 MiB. */
+const MAX_LINE_LENGTH = 2 ** 18;
+
+/** How many values of a window stand on one. */
+const MAX_LINE_VALUES = 50_000;
+
+/** The same in parts, so that no line is too long. */
+function chunksOf<T>(all: readonly T[], nameOf: (one: T) => string): T[][] {
+  const chunks: T[][] = [];
+  let room = 0;
+  for (const one of all) {
+    // What stands around a name, too.
+    const length = nameOf(one).length + 30;
+    if (length > room) {
+      chunks.push([]);
+      room = MAX_LINE_LENGTH;
+    }
+    chunks.at(-1)!.push(one);
+    room -= length;
+  }
+  return chunks;
+}
+
 /** Writes snapshots of one source, one after the other. */
 export class Exposition {
   readonly #out = new ByteBuffer();
@@ -118,7 +141,7 @@ export class Exposition {
   readonly #names = new ByteBuffer();
   readonly #nameEnds: number[] = [];
   readonly #recorded: Map<RecordedDescription, RecordedText> = new Map();
-  // The line that lists the gauges, and how many there are.
+  // The lines that list the gauges, and how many there are.
   #gauges: Uint8Array = new Uint8Array(0);
   #gaugeCount = 0;
 
@@ -213,20 +236,24 @@ export class Exposition {
     if (count !== this.#gaugeCount) {
       const gauges = names.filter((_, i) => (marks[i] & GAUGE) !== 0);
       this.#gauges = encoder.encode(
-        `${GAUGES}${jsonLine(gauges)}: ${count}\n`,
+        chunksOf(gauges, (name) => name).map((some) =>
+          `${GAUGES}${jsonLine(some)}: ${some.length}\n`
+        ).join(""),
       );
       this.#gaugeCount = count;
     }
     if (count > 0) this.#out.text(this.#gauges);
-    if (unknowns !== undefined && unknowns.length > 0) {
-      this.#annotate(UNKNOWNS, unknowns, unknowns.length);
+    for (const some of chunksOf(unknowns ?? [], (name) => name)) {
+      this.#annotate(UNKNOWNS, some, some.length);
     }
     for (const [name, description] of descriptions) {
       this.#annotate(DESCRIBE, { name, ...description }, 1);
     }
-    if (times.size > 0) {
-      const pairs = [...times].map(([place, ms]) => [names[place], ms / 1000]);
-      this.#annotate(LAST_SET, pairs, times.size);
+    const pairs = [...times].map(([place, ms]) =>
+      [names[place], ms / 1000] as const
+    );
+    for (const some of chunksOf(pairs, ([name]) => name)) {
+      this.#annotate(LAST_SET, some, some.length);
     }
   }
 
@@ -247,16 +274,18 @@ export class Exposition {
     sorted: Float64Array,
     fractional: boolean,
   ): void {
-    if (sorted.length === 0) return;
     const out = this.#out;
-    out.text(text.window);
-    for (let i = 0; i < sorted.length; i++) {
-      if (i > 0) out.char(COMMA);
-      out.number(sorted[i], fractional);
+    for (let start = 0; start < sorted.length; start += MAX_LINE_VALUES) {
+      const end = Math.min(start + MAX_LINE_VALUES, sorted.length);
+      out.text(text.window);
+      for (let i = start; i < end; i++) {
+        if (i > start) out.char(COMMA);
+        out.number(sorted[i], fractional);
+      }
+      out.text(WINDOW_END);
+      out.number(end - start, false);
+      out.char(NEWLINE);
     }
-    out.text(WINDOW_END);
-    out.number(sorted.length, false);
-    out.char(NEWLINE);
   }
 
   #writeHistogram(

@@ -22,9 +22,17 @@ function parseSet(set: readonly string[]): Part {
       ranges.push([from, set[i += 2].codePointAt(0)!]);
     } else ranges.push([from, from]);
   }
+  // A text of a thousand ranges that are one must not take a thousand looks.
+  const merged: [number, number][] = [];
+  for (const [from, to] of ranges.sort(([a], [b]) => a - b)) {
+    const last = merged.at(-1);
+    if (last !== undefined && from <= last[1] + 1) {
+      last[1] = Math.max(last[1], to);
+    } else if (from <= to) merged.push([from, to]);
+  }
   return (character) => {
     const point = character.codePointAt(0)!;
-    return negated !== ranges.some(([a, b]) => a <= point && point <= b);
+    return negated !== merged.some(([a, b]) => a <= point && point <= b);
   };
 }
 

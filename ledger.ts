@@ -15,13 +15,10 @@
 import { isSame } from "./byte_reader.ts";
 import { Exposition } from "./exposition.ts";
 import { privatePrefix } from "./fifo_pool.ts";
-import type { LedgerInfo } from "./lines.ts";
+import { type LedgerInfo, MAX_LISTED } from "./lines.ts";
 import { runtime } from "./runtime.ts";
 import { NameTable, type Snapshot, SnapshotParser } from "./snapshot.ts";
 import { Totals } from "./totals.ts";
-
-/** How many processes a ledger lists, of those that it has taken in last. */
-const MAX_LISTED = 4_096;
 
 /** How many it takes in at one time: all are listed as long as their files are there. */
 const BATCH = 1_024;
@@ -48,7 +45,7 @@ export function processKey(pid: number, start: number | string): string {
   }`;
 }
 
-/** The same, of one user: nobody can end the processes of another. */
+/** The same, of one user: nobody can end the processes of another, or be one of them. */
 export function ownKey(owner: number, key: string): string {
   return `${key} of ${owner}`;
 }

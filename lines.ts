@@ -51,6 +51,9 @@ export interface ProcessInfo {
   readonly stalled: number;
 }
 
+/** How many processes a ledger lists, of those that it has taken in last. */
+export const MAX_LISTED = 4_096;
+
 /** What a ledger says of itself. */
 export interface LedgerInfo {
   /** Tells it from one that was there before. */

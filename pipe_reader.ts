@@ -27,15 +27,23 @@ const MAX_BYTES = 16 * 2 ** 20;
 /** What is read of all pipes at most. */
 const BUDGET_BYTES = 256 * 2 ** 20;
 
+/** How many buckets of histograms are taken of one pipe at most, which take 50 bytes each. */
+const MAX_BUCKETS = 2 ** 19;
+
+/** How many of all pipes. */
+const BUDGET_BUCKETS = 2 ** 22;
+
 /** How much is left to read. */
 export interface Budget {
   /** Of all pipes. */
   bytes: number;
+  /** The same of the buckets of histograms. */
+  buckets: number;
 }
 
 /** What may be read at one time. */
 export function newBudget(): Budget {
-  return { bytes: BUDGET_BYTES };
+  return { bytes: BUDGET_BYTES, buckets: BUDGET_BUCKETS };
 }
 
 /** Thrown for what another user has put in the place of a pipe. */
@@ -209,6 +217,14 @@ export async function readPipe(
             bytes,
             () => performance.now() > deadline + LATE_MS,
           );
+          const buckets = bucketsOf(snapshot);
+          budget.buckets -= buckets;
+          if (buckets > MAX_BUCKETS || budget.buckets < 0) {
+            parser.forget();
+            return invalid(
+              `It must have at most ${MAX_BUCKETS} buckets, and all together ${BUDGET_BUCKETS}`,
+            );
+          }
           if (snapshot.annotated || !annotated) {
             return { snapshot, bytes, owner: file.owner };
           }
@@ -238,6 +254,16 @@ export async function readPipe(
     pause = Math.min(2 * pause, 100);
   } while (performance.now() < deadline);
   return runtime.identify(path) === undefined ? undefined : problem;
+}
+
+/** How many buckets its histograms have. */
+function bucketsOf({ recorded }: Snapshot): number {
+  let count = 0;
+  for (const { histogram } of recorded) {
+    if (histogram === undefined) continue;
+    count += histogram.positive.size + histogram.negative.size;
+  }
+  return count;
 }
 
 /** Whether an error on opening the pipe may not come again. */

@@ -99,6 +99,9 @@ function parseComparison(
   return (name) => isMeant(name, wanted);
 }
 
+/** How long a pattern or a comparison may be, so that no request takes long. */
+const MAX_LENGTH = 256;
+
 const KEYS = ["format", "match", "query", "aggr", "by", "pid"];
 
 /**
@@ -126,6 +129,10 @@ export function parseQuery(parameters: URLSearchParams): Query {
   const match = parameters.get("match");
   if (match === "") throw refuse("match", 'a pattern such as "http.*"', match);
   const query = parameters.get("query");
+  for (const [key, text] of [["match", match], ["query", query]] as const) {
+    if (text === null || text.length <= MAX_LENGTH) continue;
+    throw refuse(key, `of at most ${MAX_LENGTH} characters`, text);
+  }
   const matches = match === null ? undefined : compileGlob(match);
   const isWanted = query === null ? undefined : parseComparison(query);
   return {

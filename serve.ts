@@ -198,6 +198,11 @@ function parseFlags(host: Host): Flags {
   if (token?.trim() === "") {
     throw new UsageError("--token-file must hold a token, got an empty file");
   }
+  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token.trim())) {
+    throw new UsageError(
+      "--token-file must hold one word of ASCII characters, which is what a header can hold",
+    );
+  }
   if ((cert === undefined) !== (key === undefined)) {
     throw new UsageError("--cert and --key need each other");
   }

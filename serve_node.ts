@@ -12,6 +12,7 @@ import {
 } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import process from "node:process";
+import { ALWAYS } from "./guard.ts";
 import type { Host } from "./serve.ts";
 
 /** How long a client may take to send its request, in milliseconds. */
@@ -26,9 +27,14 @@ function toRequest({ method, url, headers, rawHeaders }: IncomingMessage) {
   for (let i = 0; i < rawHeaders.length; i += 2) {
     pairs.push([rawHeaders[i], rawHeaders[i + 1]]);
   }
-  // A base, because a request names just the path.
-  const base = `http://${headers.host ?? "localhost"}`;
-  return new Request(new URL(url!, base), { method, headers: pairs });
+  const { host = "localhost" } = headers;
+  // By its text: relative to a host, `//other/stats` would be of another one.
+  const href = url!.startsWith("/") ? `http://${host}${url}` : url!;
+  const request = new Request(href, { method, headers: pairs });
+  if (new URL(request.url).host !== new URL(`http://${host}`).host) {
+    throw new TypeError("The host must be the one of the header");
+  }
+  return request;
 }
 
 /** The host on Node and Bun. */
@@ -56,7 +62,7 @@ export const nodeHost: Host = {
         request = toRequest(incoming);
       } catch {
         // A host that is none, or a method that web standards forbid.
-        return outgoing.writeHead(400).end();
+        return outgoing.writeHead(400, ALWAYS).end();
       }
       const response = await handler(request);
       const body = new Uint8Array(await response.arrayBuffer());

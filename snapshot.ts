@@ -238,11 +238,22 @@ export class SnapshotParser {
    */
   parse(bytes: Uint8Array, isLate: () => boolean = () => false): Snapshot {
     const end = endOf(bytes);
-    return this.#parseLike(bytes, end) ?? this.#parseAny(bytes, end, isLate);
+    return this.#parseLike(bytes, end, isLate) ??
+      this.#parseAny(bytes, end, isLate);
+  }
+
+  /** Forgets the last snapshot. */
+  forget(): void {
+    this.#layout = undefined;
+    this.#known = [];
   }
 
   /** Reads a snapshot that has the plain lines of the last one; `undefined` if it has others. */
-  #parseLike(bytes: Uint8Array, end: number): Snapshot | undefined {
+  #parseLike(
+    bytes: Uint8Array,
+    end: number,
+    isLate: () => boolean,
+  ): Snapshot | undefined {
     const layout = this.#layout;
     if (layout === undefined || layout.annotated !== (end !== -1)) return;
     if (end === -1 && bytes.length % PAGE_BYTES === 0) return;
@@ -271,7 +282,7 @@ export class SnapshotParser {
         : undefined;
     }
     const annotations = new Annotations();
-    if (!this.#parseAnnotations(bytes, at, end, annotations)) return;
+    if (!this.#parseAnnotations(bytes, at, end, annotations, isLate)) return;
     return this.#complete(lines, annotations);
   }
 
@@ -316,6 +327,7 @@ export class SnapshotParser {
       if (seen % LINES_AT_ONCE === 0 && isLate()) throw new LateError();
       const lineEnd = bytes.indexOf(NEWLINE, start);
       if (bytes[start] === HASH && bytes[start + 1] === SPACE) {
+        if (isLate()) throw new LateError();
         const line = bytes.subarray(start, lineEnd + 1);
         const annotation = parseAnnotation(line, this.#known[known.length]);
         if (typeof annotation === "string") throw fail(annotation);
@@ -392,9 +404,11 @@ export class SnapshotParser {
     start: number,
     end: number,
     to: Annotations,
+    isLate: () => boolean,
   ): boolean {
     const all: KnownAnnotation[] = [];
     while (start < end) {
+      if (isLate()) throw new LateError();
       if (bytes[start] !== HASH || bytes[start + 1] !== SPACE) return false;
       const last = this.#known[all.length];
       const length = last?.bytes.length ?? 0;

@@ -8,7 +8,7 @@
  */
 
 import { config } from "./config.ts";
-import { checkName, formatName, show } from "./lines.ts";
+import { checkName, formatName, MAX_NAME_LENGTH, show } from "./lines.ts";
 import { HIGH_WORD, indexOfBits } from "./histogram.ts";
 import {
   type Description,
@@ -812,7 +812,8 @@ function seriesHandle(
  * set last. The last must be said in every thread that sets the gauge, before
  * it does: where it was not said, there is no time.
  * @throws {TypeError} If something is of the wrong type, or `last` comes too late.
- * @throws {RangeError} If `merge` is none of the five.
+ * @throws {RangeError} If `merge` is none of the five, or a text is longer than a
+ * name may be.
  */
 export function describe(name: string, description: Description): void {
   checkName(name);
@@ -823,6 +824,10 @@ export function describe(name: string, description: Description): void {
   for (const key of ["help", "unit", "merge"] as const) {
     if (!["string", "undefined"].includes(typeof description[key])) {
       throw new TypeError(fail(key, "a string"));
+    }
+    const { length = 0 } = description[key] ?? "";
+    if (length > MAX_NAME_LENGTH) {
+      throw new RangeError(fail(key, `of at most ${MAX_NAME_LENGTH} characters`));
     }
   }
   const { help, unit, merge } = description;

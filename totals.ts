@@ -31,6 +31,9 @@ const BUCKET_BYTES = 28;
 const DESCRIPTION_BYTES = 20;
 const HISTOGRAM_BYTES = 1_100;
 
+/** How long a description may be: half of the line that a reader takes. */
+const MAX_DESCRIPTION_BYTES = 2 ** 20;
+
 /** A number that has many digits is written as a float. */
 const MANY_DIGITS = 1e21;
 
@@ -121,7 +124,9 @@ export class Totals implements EndedTotals {
     const known = this.descriptions.get(name);
     if (isSame(known, description)) return;
     const bytes = DESCRIPTION_BYTES + bytesOf({ name, ...description });
-    if (this.#bytes + bytes > MAX_BYTES) return;
+    if (bytes > MAX_DESCRIPTION_BYTES || this.#bytes + bytes > MAX_BYTES) {
+      return;
+    }
     // Seldom another one, so what is gone still counts.
     this.#bytes += bytes;
     this.descriptions.set(name, description);

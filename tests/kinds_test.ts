@@ -234,6 +234,11 @@ Deno.test("describe() refuses what it cannot say, and says why", () => {
       'merge must be sum, min, max, mean or last, got ""',
     ],
   ];
+  assertThrows(
+    () => describe("d.bad", { help: "x".repeat(65_537) }),
+    RangeError,
+    `${start}help must be of at most 65536 characters, got "xxx`,
+  );
   for (const [description, ErrorClass, why] of table) {
     refuses(
       () => describe("d.bad", description as object),

@@ -165,7 +165,8 @@ function readSlowly(bytes: Uint8Array): Plain | undefined {
     }
     if (word === "# window") {
       const { percentiles, mean, values } = json;
-      Object.assign(stat, { percentiles, mean, values });
+      const all = [...stat.values as number[] ?? [], ...values];
+      Object.assign(stat, { percentiles, mean, values: all });
       const numbers = /"values":\[([^\]]*)\]/.exec(content)![1];
       stat.fractional ||= numbers.includes(".");
       for (const [, name] of percentiles) kinds.set(name, SHOWN);
@@ -186,7 +187,7 @@ function readSlowly(bytes: Uint8Array): Plain | undefined {
       stat.fractional ||= /"min":-?\d+\./.test(content);
     }
   }
-  const last = of("# last").at(-1)?.content ?? [];
+  const last = of("# last").flatMap(({ content }) => content);
   const processes = of("# process");
   const ledgers = of("# ledger");
   const without = annotated ? COUNTER : UNKNOWN;

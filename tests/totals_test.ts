@@ -487,7 +487,9 @@ Deno.test("update() keeps of a user who fills the books no more than there is ro
     () => lines((n) => `${n}${long}: 1\n`, 100),
     () => `many: 1${"0".repeat(308)}\n`,
     () =>
-      `# describe {"name":"d${names++}","help":"${"x".repeat(2 ** 22)}"}: 1\n`,
+      `# describe {"name":"d${names++}","help":"${
+        "x".repeat(2 ** 20 - 100)
+      }"}: 1\n`,
     () =>
       lines(
         (n) =>
