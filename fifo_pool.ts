@@ -47,9 +47,24 @@ export interface Fifo {
   readonly inode: number;
 }
 
-/** Whether a path is a name of a pipe. */
+/** Does something that may fail for a while, as where a file system is read-only. Returns whether it has not. */
+function attempt(action: () => void): boolean {
+  try {
+    action();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a path is a name of a pipe, as far as can be seen. */
 function isNamed(fifo: Fifo, path: string): boolean {
-  return runtime.identify(path)?.inode === fifo.inode;
+  try {
+    return runtime.identify(path)?.inode === fifo.inode;
+  } catch {
+    // The directory may not be entered for a while.
+    return false;
+  }
 }
 
 /** The named pipes of this process. */
@@ -76,9 +91,15 @@ export class FifoPool {
       { length: BATCH },
       () => `${prefix}${this.#made++}.fifo`,
     );
-    await this.#control.whileRunning(() =>
-      runtime.makeFifos(paths, this.#mode)
-    );
+    await this.#control.whileRunning(async () => {
+      try {
+        await runtime.makeFifos(paths, this.#mode);
+      } catch (error) {
+        // Some may be there, and take the room of others.
+        for (const path of paths) attempt(() => runtime.remove(path));
+        throw error;
+      }
+    });
     this.#free.push(...paths);
   }
 
@@ -92,26 +113,36 @@ export class FifoPool {
   async publishNext(previous?: Fifo): Promise<Fifo> {
     for (;;) {
       if (this.#free.length === 0) await this.#make();
-      const path = this.#free.shift()!;
+      const [path] = this.#free;
+      // What fails may pass: until then it stays free.
       const file = runtime.identify(path);
-      if (file?.isFifo !== true) continue;
-      const fd = runtime.openWriter(path);
-      if (fd !== undefined) {
+      if (file?.isFifo === true) {
+        const fd = runtime.openWriter(path);
+        if (fd === undefined) {
+          this.#control.whileRunning(() => {
+            if (
+              previous !== undefined && this.isPublished(previous) &&
+              !isNamed(previous, previous.path)
+            ) this.#takeName(previous);
+            runtime.rename(path, this.path);
+          });
+          this.#free.shift();
+          return { path, inode: file.inode };
+        }
         // Somebody reads a private name, which brings nothing.
         runtime.close(fd);
         runtime.remove(path);
-        continue;
       }
-      this.#control.whileRunning(() => {
-        if (
-          previous !== undefined && this.isPublished(previous) &&
-          !isNamed(previous, previous.path)
-        ) {
-          runtime.link(this.path, previous.path);
-        }
-        runtime.rename(path, this.path);
-      });
-      return { path, inode: file.inode };
+      this.#free.shift();
+    }
+  }
+
+  /** Gives the published pipe its private name back. */
+  #takeName({ path }: Fifo): void {
+    // Where there is no space for one more name, there is no public one for a
+    // moment.
+    if (!attempt(() => runtime.link(this.path, path))) {
+      runtime.rename(this.path, path);
     }
   }
 
@@ -154,7 +185,7 @@ export class FifoPool {
       } else {
         runtime.close(fd);
       }
-      if (age > GIVE_UP_MS) return runtime.remove(fifo.path);
+      if (age > GIVE_UP_MS && attempt(() => runtime.remove(fifo.path))) return;
     }
   }
 }
