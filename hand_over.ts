@@ -50,10 +50,18 @@ export function handOverAtEnd(dir: string, mode: number): () => void {
     }, () => {
       const path = leave(false);
       // If the event loop turns once more, somebody has caught the error.
-      if (path !== undefined) setTimeout(() => runtime.remove(path));
+      if (path !== undefined) setTimeout(() => takeBack(path));
     });
   }
   return () => target = before;
+}
+
+function takeBack(path: string): void {
+  try {
+    runtime.remove(path);
+  } catch {
+    // The file system is read-only. Readers see that the process lives.
+  }
 }
 
 /** Writes the file. Returns its path, or `undefined` if there is none. */

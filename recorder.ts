@@ -13,6 +13,7 @@ import { RecorderControl } from "./recorder_control.ts";
 import type { RecorderReport, RecorderSettings } from "./recorder_worker.ts";
 import { source } from "./recorder_worker_source.ts";
 import { runtime, type Thread } from "./runtime.ts";
+import { keepSpare, useSpare } from "./spare.ts";
 import { ownSlab } from "./stats.ts";
 import { threads } from "./threads.ts";
 
@@ -35,6 +36,9 @@ const STOP_MS = 500;
 
 /** How long another thread may take to start the recorder, in milliseconds. */
 const START_MS = 2_000;
+
+/** How many files must be openable. The most that a runtime was seen to need is 14. */
+const FILES = 20;
 
 /** What to do where a directory cannot be used. */
 const ELSEWHERE = "set config.pipeDir or STATVENT_PIPE_DIR";
@@ -117,6 +121,26 @@ async function isServed(path: string): Promise<boolean> {
 /** The private name that says which thread is starting the recorder. */
 const LOCK = "starting";
 
+/**
+ * Throws if hardly any more files may be open: Deno and Bun end the program if
+ * there are none for a thread that starts.
+ */
+function checkRoom(dir: string): void {
+  const files: number[] = [];
+  try {
+    while (files.length < FILES) files.push(runtime.openReader(dir));
+  } catch (error) {
+    throw failure(
+      `${FILES} more files must be openable (${(error as Error).message}); ${
+        cureOf((error as Error).message)
+      }`,
+      error,
+    );
+  } finally {
+    for (const fd of files) runtime.close(fd);
+  }
+}
+
 /** Does something that may fail because a file has gone. */
 function attempt<T>(action: () => T): T | undefined {
   try {
@@ -140,15 +164,18 @@ function removePipes(dir: string, hold: number): number[] {
   attempt(() =>
     runtime.rename(pipePath(dir, runtime.pid), `${dir}/${prefix}ended`)
   );
-  for (const name of attempt(() => runtime.list(dir)) ?? []) {
+  const names = attempt(() => runtime.list(dir)) ?? [];
+  // First, since this is what keeps the program from ending where no thread can
+  // be ended that waits, and there may be room for one open file only. The pipe
+  // may have lost its names before.
+  if (hold > 0) {
+    files.push(attempt(() => runtime.openBoth(`/proc/self/fd/${hold}`)));
+  }
+  for (const name of names) {
     if (!name.startsWith(prefix) || name === prefix + LOCK) continue;
     const path = `${dir}/${name}`;
     files.push(attempt(() => runtime.openBoth(path)));
     attempt(() => runtime.remove(path));
-  }
-  // It may have lost its names before.
-  if (hold > 0) {
-    files.push(attempt(() => runtime.openBoth(`/proc/self/fd/${hold}`)));
   }
   return files.filter((fd) => fd !== undefined);
 }
@@ -188,6 +215,7 @@ class PipeRecorder implements Recorder {
   /** Leaves no pipe behind. */
   #release(): void {
     this.#control.stop();
+    useSpare();
     this.#files.push(...removePipes(this.#dir, this.#control.hold));
   }
 
@@ -198,6 +226,7 @@ class PipeRecorder implements Recorder {
   #resume(): void {
     if (this.#stopped !== undefined) return;
     this.#closeFiles();
+    keepSpare(this.#dir);
     this.#control.start();
     this.#thread.post("resume");
   }
@@ -274,8 +303,21 @@ async function start(): Promise<Recorder> {
 
 function notCreatable(dir: string, why: string): Error {
   return failure(
-    `pipes must be creatable in ${dir} (${why}); change its mode or ${ELSEWHERE}`,
+    `pipes must be creatable in ${dir} (${why}); ${cureOf(why)}`,
   );
+}
+
+/** What to do, by what the system or `mkfifo` says. */
+function cureOf(why: string): string {
+  if (/too many open files|EMFILE|ENFILE/i.test(why)) {
+    return "let more be open (ulimit -n, fs.file-max)";
+  }
+  if (/no space left|quota/i.test(why)) return `make room or ${ELSEWHERE}`;
+  if (/read-only/i.test(why)) return `make it writable or ${ELSEWHERE}`;
+  // `mkfifo -m` cannot do without it on many systems.
+  return attempt(() => runtime.identify("/proc/self") === undefined)
+    ? "mount /proc"
+    : `change its mode or ${ELSEWHERE}`;
 }
 
 async function startThread(dir: string): Promise<Recorder> {
@@ -283,6 +325,8 @@ async function startThread(dir: string): Promise<Recorder> {
   const closeAll = (files: number[]) => files.forEach(runtime.close);
   // What is left is from an earlier process with the same id.
   closeAll(removePipes(dir, 0));
+  checkRoom(dir);
+  if (runtime.isMainThread) keepSpare(dir);
   const control = new RecorderControl();
   control.start();
   ownSlab();
@@ -307,31 +351,42 @@ async function startThread(dir: string): Promise<Recorder> {
   };
   const giveUp = () => {
     control.stop();
+    useSpare();
     closeAll(removePipes(dir, control.hold));
   };
   const forgetExit = runtime.onExit(giveUp, () => {});
-  let thread!: Thread;
+  let thread: Thread | undefined;
   let done!: () => void;
   const isDone = new Promise<void>((resolve) => done = resolve);
-  const report = await new Promise<RecorderReport>((resolve) => {
-    thread = runtime.startThread(source, settings, (message) => {
-      const report = message as RecorderReport;
-      if (report.state === "done") done();
-      else if (report.state === "asking") control.answer(report.question);
-      else resolve(report);
-    }, (error) => resolve({ state: "failed", why: error.message }));
-  });
-  forgetExit();
-  if (report.state === "failed") {
+  try {
+    const report = await new Promise<RecorderReport>((resolve, reject) => {
+      thread = runtime.startThread(source, settings, (message) => {
+        const report = message as RecorderReport;
+        if (report.state === "done") done();
+        else if (report.state === "asking") control.answer(report.question);
+        else resolve(report);
+      }, reject);
+    }).catch((error: Error) => {
+      throw failure(
+        `its thread must start (${error.message}); let more run (ulimit -u), or give it memory`,
+        error,
+      );
+    });
+    if (report.state === "failed") {
+      throw report.code === "ENOENT"
+        ? failure("there must be a program mkfifo; install it, with coreutils")
+        : notCreatable(dir, report.why);
+    }
+  } catch (error) {
     giveUp();
     handNothingOver();
-    await thread.terminate();
-    throw report.code === "ENOENT"
-      ? failure("there must be a program mkfifo; install it, with coreutils")
-      : notCreatable(dir, report.why);
+    await thread?.terminate();
+    throw error;
+  } finally {
+    forgetExit();
   }
-  thread.unref();
-  return new PipeRecorder(dir, control, thread, isDone);
+  thread!.unref();
+  return new PipeRecorder(dir, control, thread!, isDone);
 }
 
 /** The recorder of this thread, shared by all copies of statvent in it. */
@@ -343,9 +398,12 @@ const started = {
       // The other thread may end before this one, which then starts its own.
       if (recorder instanceof ForeignRecorder) this.forget();
       return recorder;
-    }, (error) => {
+    }, (error: Error) => {
       this.forget();
-      throw error;
+      // What the system says, where it lacks files, threads or memory.
+      throw error.message.startsWith("Cannot ")
+        ? error
+        : failure(`${error.message}; ${cureOf(error.message)}`, error);
     });
   },
   forget(): void {
