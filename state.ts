@@ -51,7 +51,7 @@ export function lockState(path: string): void {
     if (pid === 0 || isFree) {
       const bytes = new TextEncoder().encode(`${runtime.pid}`);
       runtime.replaceFile(lock, bytes, `${lock}.new`);
-      runtime.onExit(() => runtime.remove(lock), () => {});
+      runtime.onExit(() => unlock(lock), () => {});
       return;
     }
   } catch (error) {
@@ -62,6 +62,14 @@ export function lockState(path: string): void {
     `each service needs a file of its own, but process ${pid} uses it`,
     undefined,
   );
+}
+
+function unlock(lock: string): void {
+  try {
+    runtime.remove(lock);
+  } catch {
+    // The file system is read-only. Who comes next sees that this one has ended.
+  }
 }
 
 /**
