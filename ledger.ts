@@ -188,12 +188,15 @@ function attempt<T>(action: () => T): T | undefined {
   }
 }
 
-/** The snapshot in a file; `undefined` if it has gone, or is something else. */
+/**
+ * The snapshot in a file; `undefined` if it has gone, or is something else.
+ *
+ * @throws If the file cannot be read now, as where no more may be open: nobody
+ * knows what is in it.
+ */
 function parse(path: string, table: NameTable): Snapshot | undefined {
-  return attempt(() => {
-    const bytes = runtime.readFile(path);
-    return bytes && new SnapshotParser(table).parse(bytes);
-  });
+  const bytes = runtime.readFile(path);
+  return bytes && attempt(() => new SnapshotParser(table).parse(bytes));
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {
@@ -297,10 +300,13 @@ export class LedgerReader {
     for (const file of endedFiles(dir, names, until)) {
       const { name, path, id } = file;
       const known = this.#files.get(name);
-      files.set(
-        name,
-        known?.id === id ? known : { ...file, snapshot: parse(path, table) },
-      );
+      if (known?.id === id) files.set(name, known);
+      else {
+        // One that cannot be read now is read the next time.
+        attempt(() =>
+          files.set(name, { ...file, snapshot: parse(path, table) })
+        );
+      }
     }
     if (performance.now() > until) {
       for (const name of names) {
