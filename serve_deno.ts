@@ -34,18 +34,25 @@ const denoHost: Host = {
       if (open === undefined) onListen(address.port);
       open = address.port;
     };
+    let isSaid = false;
     while (!isStopped) {
       try {
         server = Deno.serve(
           { hostname: ip, port: open ?? port, ...tls, onListen: onOpen },
-          handler,
+          (request) => {
+            isSaid = false;
+            return handler(request);
+          },
         );
         await server.finished;
         return;
       } catch (error) {
         if (open === undefined) throw error;
         // So many connections that no more files may be open, which passes.
-        console.error(`statvent: ${(error as Error).message}; listening again`);
+        // Said once, until somebody can ask again.
+        const { message } = error as Error;
+        if (!isSaid) console.error(`statvent: ${message}; listening again`);
+        isSaid = true;
         await new Promise((resolve) => setTimeout(resolve, LISTEN_AGAIN_MS));
       }
     }
