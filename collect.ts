@@ -181,7 +181,7 @@ export class Collector {
       const path = pipePath(dir, pid);
       return readPipe(path, pid, parser, deadline, isAnnotated, budget);
     }));
-    const names = exists ? runtime.list(dir) : [];
+    const names = exists ? list(dir) : [];
     // Also where the pipes have taken all the time, as a hung one does.
     const until = Math.max(deadline - REST_MS, performance.now() + LEFT_MS);
     const left = this.#ledgers.read(dir, names, this.#table, until);
@@ -297,6 +297,18 @@ export class Collector {
   }
 }
 
+function list(dir: string): string[] {
+  try {
+    return runtime.list(dir);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new Error(
+      `Cannot collect: the directory of the pipes must be readable (${message})`,
+      { cause: error },
+    );
+  }
+}
+
 /**
  * The processes that have a pipe, in ascending order, and what is wrong with
  * other names, for a person.
@@ -309,7 +321,7 @@ function namesIn(
 ): { pids: number[]; wrong: string[] } {
   const pids: number[] = [];
   const wrong: string[] = [];
-  for (const name of runtime.list(dir)) {
+  for (const name of list(dir)) {
     const match = PUBLIC_NAME.exec(name);
     if (match !== null) pids.push(Number(match[1]));
     else if (name.endsWith(".stats") && !name.startsWith(".")) {
