@@ -64,8 +64,11 @@ export interface Collected extends MergeInput {
 const PUBLIC_NAME = /^([1-9]\d{0,9})\.stats$/;
 const PRIVATE_NAME = /^\.([1-9]\d{0,9})\./;
 
-/** How many pipes are named at once that are wrong. */
+/** How many pipes are named that are wrong, before one line stands for the others. */
 const MAX_LINES = 20;
+
+/** After how long there is room for as many again, in milliseconds. */
+const LINES_MS = 60_000;
 
 /** How long reading what ended processes have left may take at least, in milliseconds. */
 const LEFT_MS = 25;
@@ -100,6 +103,9 @@ export class Collector {
   readonly #state: string | undefined;
   readonly #log: (line: string) => void;
   #problems: Set<string> = new Set();
+  // How many lines were logged, and since when that is counted.
+  #lines = 0;
+  #linesSince = -Infinity;
   #hasFailed = false;
   #stateErrors = 0;
   readonly #accounts: Accounts = new Accounts();
@@ -181,7 +187,7 @@ export class Collector {
       const path = pipePath(dir, pid);
       return readPipe(path, pid, parser, deadline, isAnnotated, budget);
     }));
-    const names = exists ? runtime.list(dir) : [];
+    const names = exists ? list(dir) : [];
     // Also where the pipes have taken all the time, as a hung one does.
     const until = Math.max(deadline - REST_MS, performance.now() + LEFT_MS);
     const left = this.#ledgers.read(dir, names, this.#table, until);
@@ -250,15 +256,29 @@ export class Collector {
       if (pid === 0) lines.set(error, `${dir}/${error}`);
       else lines.set(`${pid} ${state}`, `${pipePath(dir, pid)}: ${error}`);
     }
+    const now = performance.now();
+    if (now - this.#linesSince > LINES_MS) {
+      this.#linesSince = now;
+      this.#lines = 0;
+    }
     const problems = new Set<string>();
     let more = 0;
     for (const [problem, line] of lines) {
+      if (!this.#problems.has(problem)) {
+        // It is said when there is room again, if it still is one.
+        if (this.#lines >= MAX_LINES) {
+          more++;
+          continue;
+        }
+        this.#lines++;
+        this.#log(line);
+      }
       problems.add(problem);
-      if (this.#problems.has(problem)) continue;
-      if (problems.size - more > MAX_LINES) more++;
-      else this.#log(line);
     }
-    if (more > 0) this.#log(`${dir}: ${more} more are wrong`);
+    if (more > 0 && this.#lines === MAX_LINES) {
+      this.#lines++;
+      this.#log(`${dir}: ${more} more are wrong`);
+    }
     this.#problems = problems;
   }
 
@@ -297,6 +317,18 @@ export class Collector {
   }
 }
 
+function list(dir: string): string[] {
+  try {
+    return runtime.list(dir);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new Error(
+      `Cannot collect: the directory of the pipes must be readable (${message})`,
+      { cause: error },
+    );
+  }
+}
+
 /**
  * The processes that have a pipe, in ascending order, and what is wrong with
  * other names, for a person.
@@ -309,7 +341,7 @@ function namesIn(
 ): { pids: number[]; wrong: string[] } {
   const pids: number[] = [];
   const wrong: string[] = [];
-  for (const name of runtime.list(dir)) {
+  for (const name of list(dir)) {
     const match = PUBLIC_NAME.exec(name);
     if (match !== null) pids.push(Number(match[1]));
     else if (name.endsWith(".stats") && !name.startsWith(".")) {

@@ -13,6 +13,7 @@
 
 import type { RecorderControl } from "./recorder_control.ts";
 import { runtime } from "./runtime.ts";
+import { dangerOf } from "./trust.ts";
 
 /** How many pipes are made at a time: one start of `mkfifo`. */
 const BATCH = 3;
@@ -53,9 +54,36 @@ export interface Fifo {
   readonly inode: number;
 }
 
-/** Whether a path is a name of a pipe. */
+/** Does something that may fail for a while, as where a file system is read-only. Returns whether it has not. */
+function attempt(action: () => void): boolean {
+  try {
+    action();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a path is a name of a pipe, as far as can be seen. */
 function isNamed(fifo: Fifo, path: string): boolean {
-  return runtime.identify(path)?.inode === fifo.inode;
+  try {
+    return runtime.identify(path)?.inode === fifo.inode;
+  } catch {
+    // The directory may not be entered for a while.
+    return false;
+  }
+}
+
+/** What pipes to make. */
+export interface FifoPoolOptions {
+  /** The pipe directory. */
+  readonly dir: string;
+  /** The mode of the pipes. */
+  readonly mode: number;
+  /** The user of this process, if that is known. */
+  readonly user: number | undefined;
+  /** Says when to stop. */
+  readonly control: RecorderControl;
 }
 
 /** The named pipes of this process. */
@@ -64,27 +92,38 @@ export class FifoPool {
   readonly path: string;
   readonly #dir: string;
   readonly #mode: number;
+  readonly #user: number | undefined;
   readonly #control: RecorderControl;
-  #made = 0;
   #free: string[] = [];
 
-  constructor(dir: string, mode: number, control: RecorderControl) {
+  constructor({ dir, mode, user, control }: FifoPoolOptions) {
     this.path = pipePath(dir, runtime.pid);
     this.#dir = dir;
     this.#mode = mode;
+    this.#user = user;
     this.#control = control;
   }
 
   /** Makes a batch of pipes. */
   async #make(): Promise<void> {
     const prefix = `${this.#dir}/${privatePrefix(runtime.pid)}`;
+    // Names that nobody else can have taken.
     const paths = Array.from(
       { length: BATCH },
-      () => `${prefix}${this.#made++}.fifo`,
+      () => `${prefix}${crypto.randomUUID().slice(0, 13)}.fifo`,
     );
-    await this.#control.whileRunning(() =>
-      runtime.makeFifos(paths, this.#mode)
-    );
+    await this.#control.whileRunning(async () => {
+      // The directory may have been made anew, by somebody else.
+      const danger = dangerOf(this.#dir, this.#user);
+      if (danger !== undefined) throw new Error(danger);
+      try {
+        await runtime.makeFifos(paths, this.#mode);
+      } catch (error) {
+        // Some may be there, and take the room of others.
+        for (const path of paths) attempt(() => runtime.remove(path));
+        throw error;
+      }
+    });
     this.#free.push(...paths);
   }
 
@@ -98,33 +137,36 @@ export class FifoPool {
   async publishNext(previous?: Fifo): Promise<Fifo> {
     for (;;) {
       if (this.#free.length === 0) await this.#make();
-      const path = this.#free.shift()!;
+      const [path] = this.#free;
+      // What fails may pass: until then it stays free.
       const file = runtime.identify(path);
-      if (file?.isFifo !== true) continue;
-      const fd = runtime.openWriter(path);
-      if (fd !== undefined) {
+      if (file?.isFifo === true) {
+        const fd = runtime.openWriter(path);
+        if (fd === undefined) {
+          this.#control.whileRunning(() => {
+            if (previous !== undefined && this.isPublished(previous)) {
+              this.#takeName(previous);
+            }
+            runtime.rename(path, this.path);
+          });
+          this.#free.shift();
+          return { path, inode: file.inode };
+        }
         // Somebody reads a private name, which brings nothing.
         runtime.close(fd);
         runtime.remove(path);
-        continue;
       }
-      this.#control.whileRunning(() => {
-        if (previous !== undefined && this.isPublished(previous)) {
-          this.#keepName(previous);
-        }
-        runtime.rename(path, this.path);
-      });
-      return { path, inode: file.inode };
+      this.#free.shift();
     }
   }
 
-  /** Gives the published pipe its private name, unless it has it. */
-  #keepName(fifo: Fifo): void {
-    try {
-      runtime.link(this.path, fifo.path);
-    } catch (error) {
-      if (!isNamed(fifo, fifo.path)) throw error;
-    }
+  /** Gives the published pipe its private name back. */
+  #takeName(fifo: Fifo): void {
+    const { path } = fifo;
+    if (attempt(() => runtime.link(this.path, path))) return;
+    // Where there is no space for one more name, there is no public one for a
+    // moment.
+    if (!isNamed(fifo, path)) runtime.rename(this.path, path);
   }
 
   /** Whether a pipe has the public name. */
@@ -166,7 +208,7 @@ export class FifoPool {
       } else {
         runtime.close(fd);
       }
-      if (age > GIVE_UP_MS) return runtime.remove(fifo.path);
+      if (age > GIVE_UP_MS && attempt(() => runtime.remove(fifo.path))) return;
     }
   }
 }

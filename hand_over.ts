@@ -11,6 +11,7 @@ import { takeIn, writeEnded } from "./ledger.ts";
 import { ProcessStats } from "./process_stats.ts";
 import { runtime } from "./runtime.ts";
 import { threads } from "./threads.ts";
+import { dangerOf } from "./trust.ts";
 
 /** How long the end of this process may take because of what others have left, in milliseconds. */
 const TAKE_IN_MS = 500;
@@ -23,22 +24,29 @@ export function processStart(): number {
     Math.round(Math.min(performance.timeOrigin, ...starts)) / 1000;
 }
 
-let target: { readonly dir: string; readonly mode: number } | undefined;
+/** Where the last values go. */
+interface Target {
+  readonly dir: string;
+  /** The mode of the file. */
+  readonly mode: number;
+  /** The user of this process, if that is known. */
+  readonly user: number | undefined;
+}
+
+let target: Target | undefined;
 
 let isListening = false;
 
 /**
- * Has the last values written to `dir` when the process ends, unless it is
+ * Has the last values written to a directory when the process ends, unless it is
  * killed. Holds also if the recorder is stopped before. Called again, the last
  * directory counts.
  *
- * @param mode The mode of the file.
- *
  * @returns How to take that back, for a recorder that could not start.
  */
-export function handOverAtEnd(dir: string, mode: number): () => void {
+export function handOverAtEnd(to: Target): () => void {
   const before = target;
-  target = { dir, mode };
+  target = to;
   if (!isListening) {
     isListening = true;
     runtime.onExit(() => {
@@ -50,10 +58,18 @@ export function handOverAtEnd(dir: string, mode: number): () => void {
     }, () => {
       const path = leave(false);
       // If the event loop turns once more, somebody has caught the error.
-      if (path !== undefined) setTimeout(() => runtime.remove(path));
+      if (path !== undefined) setTimeout(() => takeBack(path));
     });
   }
   return () => target = before;
+}
+
+function takeBack(path: string): void {
+  try {
+    runtime.remove(path);
+  } catch {
+    // The file system is read-only. Readers see that the process lives.
+  }
 }
 
 /** Writes the file. Returns its path, or `undefined` if there is none. */
@@ -66,7 +82,9 @@ function leave(isSure: boolean): string | undefined {
   stats.process = { start, stalled: 0 };
   const snapshot = new Exposition().write(stats, true);
   try {
-    const { dir, mode } = target;
+    const { dir, mode, user } = target;
+    // It may have been made anew, by somebody else.
+    if (dangerOf(dir, user) !== undefined) return undefined;
     return writeEnded(dir, runtime.pid, start, snapshot, mode, isSure);
   } catch {
     // The directory has gone, or is full. There is nobody left to tell.

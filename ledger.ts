@@ -17,11 +17,19 @@ import { Exposition } from "./exposition.ts";
 import { privatePrefix } from "./fifo_pool.ts";
 import { type LedgerInfo, MAX_LISTED } from "./lines.ts";
 import { runtime } from "./runtime.ts";
-import { NameTable, type Snapshot, SnapshotParser } from "./snapshot.ts";
+import {
+  LateError,
+  NameTable,
+  type Snapshot,
+  SnapshotParser,
+} from "./snapshot.ts";
 import { Totals } from "./totals.ts";
 
 /** How many it takes in at one time: all are listed as long as their files are there. */
 const BATCH = 1_024;
+
+/** How many bytes of the files of one user are kept until they are taken in. */
+const MAX_USER_BYTES = 2 ** 24;
 
 /** How long a reader takes them in at least, in milliseconds. */
 const TAKE_IN_MS = 20;
@@ -55,9 +63,12 @@ const ENDING = /^\.ending\.([1-9]\d{0,9})\.(\d{1,16})(?:\.[0-9a-f-]{36})?$/;
 const ENDED = /^\.ended\.([1-9]\d{0,9})\.(\d{1,16})(?:\.[0-9a-f-]{36})?$/;
 const LEDGER = /^\.ledger\.(\d{1,10})(\.lock)?$/;
 
-/** A file that is not complete. If this process is killed, it is removed like its pipe. */
-function newFile(dir: string, what: "ended" | "ending" | "ledger"): string {
-  return `${dir}/${privatePrefix(runtime.pid)}${what}.new`;
+/**
+ * A file that is not complete, whose name nobody else can have taken. If this
+ * process is killed, it is removed like its pipe.
+ */
+function newFile(dir: string): string {
+  return `${dir}/${privatePrefix(runtime.pid)}${crypto.randomUUID()}.new`;
 }
 
 /**
@@ -78,18 +89,15 @@ export function writeEnded(
 ): string {
   const word = isSure ? "ended" : "ending";
   const path = `${dir}/.${word}.${pid}.${Math.round(1000 * start)}`;
-  return toFreeName(path, (path) => {
-    runtime.replaceFile(path, snapshot, newFile(dir, word), mode);
+  const write = (path: string) => {
+    runtime.replaceFile(path, snapshot, newFile(dir), mode);
     return path;
-  });
-}
-
-/** Does something with a path, or with one that nobody knows if another user has taken it. */
-function toFreeName<T>(path: string, action: (path: string) => T): T {
+  };
   try {
-    return action(path);
+    return write(path);
   } catch {
-    return action(`${path}.${crypto.randomUUID()}`);
+    // Somebody else may have taken the name, but not this one.
+    return write(`${path}.${crypto.randomUUID()}`);
   }
 }
 
@@ -108,13 +116,12 @@ function settle(dir: string, names: string[], until: number): string[] {
     const lives = runtime.processExists(Number(match[1])) ??
       Date.now() - (runtime.identify(path)?.modified ?? 0) < ENDING_MS;
     if (lives) return name;
-    const settled = attempt(() =>
-      toFreeName(path.replace("/.ending.", "/.ended."), (settled) => {
-        runtime.rename(path, settled);
-        return settled;
-      })
-    );
-    return settled?.slice(dir.length + 1) ?? name;
+    // A name that nobody has, since a file of that name would be gone.
+    const settled = `.ended.${match[1]}.${match[2]}.${crypto.randomUUID()}`;
+    return attempt(() => {
+      runtime.rename(path, `${dir}/${settled}`);
+      return settled;
+    }) ?? name;
   });
 }
 
@@ -124,6 +131,8 @@ export interface Ended {
   /** The id of the user whose file it is. */
   readonly owner: number;
   readonly snapshot: Snapshot;
+  /** The bytes of the snapshot. */
+  readonly bytes: Uint8Array;
 }
 
 /** A ledger, as it was read. */
@@ -185,12 +194,32 @@ function attempt<T>(action: () => T): T | undefined {
   }
 }
 
-/** The snapshot in a file; `undefined` if it has gone, or is something else. */
-function parse(path: string, table: NameTable): Snapshot | undefined {
-  return attempt(() => {
-    const bytes = runtime.readFile(path);
-    return bytes && new SnapshotParser(table).parse(bytes);
-  });
+/** What stands in a file. */
+interface Parsed {
+  readonly snapshot: Snapshot;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * What stands in a file; `undefined` if it has gone, or is something else.
+ *
+ * @throws {LateError} If that takes too long.
+ * @throws If the file cannot be read now, as where no more may be open: nobody
+ * knows what is in it.
+ */
+function parse(
+  path: string,
+  table: NameTable,
+  isLate?: () => boolean,
+): Parsed | undefined {
+  const bytes = runtime.readFile(path);
+  if (bytes === undefined) return undefined;
+  try {
+    return { bytes, snapshot: new SnapshotParser(table).parse(bytes, isLate) };
+  } catch (error) {
+    if (error instanceof LateError) throw error;
+    return undefined;
+  }
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {
@@ -199,8 +228,8 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
 
 /** The same, and what stands in it. */
 interface ReadFile extends EndedFile {
-  /** `undefined` if it is none. */
-  readonly snapshot: Snapshot | undefined;
+  /** `undefined` if it is nothing. */
+  readonly parsed: Parsed | undefined;
 }
 
 /** What ended processes have left. */
@@ -209,6 +238,22 @@ export interface Left {
   readonly ledgers: readonly Ledger[];
   /** What is wrong with a file, for a person. */
   readonly problems: readonly string[];
+}
+
+/**
+ * One file of each process: the one with the plain name, if there are others of
+ * when it was not sure that the process was ending.
+ */
+function withoutTwins<T extends EndedFile>(files: readonly T[]): T[] {
+  const byKey = new Map<string, T>();
+  for (const file of files) {
+    const key = ownKey(file.owner, file.key);
+    const twin = byKey.get(key);
+    if (twin === undefined || file.name.length < twin.name.length) {
+      byKey.set(key, file);
+    }
+  }
+  return [...byKey.values()];
 }
 
 /** Reads what ended processes have left, as often as it is asked to. */
@@ -258,11 +303,11 @@ export class LedgerReader {
             info.ended.map((key) => ownKey(owner, key))
           ),
         );
-        const isLeft = ({ key, owner }: Ended) =>
+        const isLeft = ({ key, owner }: EndedFile) =>
           !taken.has(ownKey(owner, key)) && !late.has(owner);
-        const ended = files.flatMap(({ key, owner, snapshot }) =>
-          snapshot === undefined ? [] : [{ key, owner, snapshot }]
-        ).filter(isLeft);
+        const ended = files.filter(isLeft).flatMap(({ key, owner, parsed }) =>
+          parsed === undefined ? [] : [{ key, owner, ...parsed }]
+        );
         const wasLeft = this.#last?.ended.filter(({ owner }) =>
           late.has(owner)
         );
@@ -291,22 +336,33 @@ export class LedgerReader {
     until: number,
   ): ReadFile[] {
     const files = new Map<string, ReadFile>();
+    const room = new Map<number, number>();
+    const take = (file: ReadFile) => {
+      const left = room.get(file.owner) ?? MAX_USER_BYTES;
+      const { length = 0 } = file.parsed?.bytes ?? [];
+      if (length > left) return;
+      room.set(file.owner, left - length);
+      files.set(file.name, file);
+    };
+    const isLate = () => performance.now() > until;
     for (const file of endedFiles(dir, names, until)) {
-      const { name, path, id } = file;
-      const known = this.#files.get(name);
-      files.set(
-        name,
-        known?.id === id ? known : { ...file, snapshot: parse(path, table) },
-      );
+      const known = this.#files.get(file.name);
+      if (known?.id === file.id) take(known);
+      else {
+        // One that cannot be read now is read the next time.
+        attempt(() =>
+          take({ ...file, parsed: parse(file.path, table, isLate) })
+        );
+      }
     }
-    if (performance.now() > until) {
+    if (isLate()) {
       for (const name of names) {
         const known = this.#files.get(name);
-        if (known !== undefined && !files.has(name)) files.set(name, known);
+        if (known !== undefined && !files.has(name)) take(known);
       }
     }
     this.#files = files;
-    return [...files.values()];
+    return withoutTwins([...files.values()]);
   }
 
   #readLedgers(
@@ -456,7 +512,7 @@ function addToLedger(
   const totals = new Totals();
   // What another user has put there is no ledger of this one.
   const isOwn = runtime.identify(path)?.owner === owner;
-  const old = isOwn ? parse(path, table) : undefined;
+  const old = isOwn ? parse(path, table)?.snapshot : undefined;
   // Nobody may read more of it than of the files that it is made of.
   const mode = files.reduce(
     (mode, file) => mode & file.mode,
@@ -472,12 +528,12 @@ function addToLedger(
   const isKnown = ({ key }: EndedFile) => known.has(key);
   // Left by one that was killed after it had written the ledger.
   for (const { path } of files.filter(isKnown)) runtime.remove(path);
-  const added = files.filter((file) => !isKnown(file));
+  const added = withoutTwins(files.filter((file) => !isKnown(file)));
   for (let start = 0; start < added.length && performance.now() <= until;) {
     const first = start;
     do {
       const { path, key } = added[start++];
-      const snapshot = parse(path, table);
+      const snapshot = parse(path, table)?.snapshot;
       if (snapshot === undefined) continue;
       totals.add(snapshot);
       listed.push(key);
@@ -493,7 +549,7 @@ function addToLedger(
     });
     const bytes = new Exposition().write(source, true);
     if (!isOurs()) return false;
-    runtime.replaceFile(path, bytes, newFile(dir, "ledger"), mode);
+    runtime.replaceFile(path, bytes, newFile(dir), mode);
     for (const { path } of added.slice(first, start)) runtime.remove(path);
   }
   return true;

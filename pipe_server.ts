@@ -7,8 +7,8 @@
  * @module
  */
 
-import { type Fifo, FifoPool } from "./fifo_pool.ts";
-import { type RecorderControl, StoppedError } from "./recorder_control.ts";
+import { type Fifo, FifoPool, type FifoPoolOptions } from "./fifo_pool.ts";
+import { StoppedError } from "./recorder_control.ts";
 import { runtime } from "./runtime.ts";
 
 /** What is written at a time: pieces of PIPE_BUF bytes are written whole or not at all. */
@@ -52,17 +52,11 @@ function writePatiently(fd: number, bytes: Uint8Array): number {
 }
 
 /** What to serve, and where. */
-export interface PipeServerOptions {
-  /** The directory, which must exist. */
-  readonly dir: string;
-  /** The mode of the pipes. */
-  readonly mode: number;
+export interface PipeServerOptions extends FifoPoolOptions {
   /** The mode of the directory, if it is lost. */
   readonly dirMode: number;
   /** Makes a snapshot, in a buffer that the next call may reuse. */
   readonly snapshot: () => Uint8Array<ArrayBuffer>;
-  /** Says when to stop. */
-  readonly control: RecorderControl;
   /** Whether a thread may be parked while the pipe has no reader. */
   readonly mayPark: boolean;
 }
@@ -77,7 +71,7 @@ export class PipeServer {
 
   constructor(options: PipeServerOptions) {
     this.#options = options;
-    this.#pool = new FifoPool(options.dir, options.mode, options.control);
+    this.#pool = new FifoPool(options);
   }
 
   /**

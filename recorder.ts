@@ -13,8 +13,10 @@ import { RecorderControl } from "./recorder_control.ts";
 import type { RecorderReport, RecorderSettings } from "./recorder_worker.ts";
 import { source } from "./recorder_worker_source.ts";
 import { runtime, type Thread } from "./runtime.ts";
+import { keepSpare, useSpare } from "./spare.ts";
 import { ownSlab } from "./stats.ts";
 import { threads } from "./threads.ts";
+import { dangerOf, ELSEWHERE, userOf } from "./trust.ts";
 
 /** A running recorder. */
 export interface Recorder extends AsyncDisposable {
@@ -36,8 +38,11 @@ const STOP_MS = 500;
 /** How long another thread may take to start the recorder, in milliseconds. */
 const START_MS = 2_000;
 
-/** What to do where a directory cannot be used. */
-const ELSEWHERE = "set config.pipeDir or STATVENT_PIPE_DIR";
+/** How long the end may take because of what others have made, in milliseconds. */
+const REMOVE_MS = 250;
+
+/** How many files must be openable. The most that a runtime was seen to need is 14. */
+const FILES = 20;
 
 function failure(why: string, cause?: unknown): Error {
   return new Error(`Cannot start the recorder: ${why}`, { cause });
@@ -62,39 +67,6 @@ async function prepare(dir: string): Promise<void> {
   }
 }
 
-/** The id of the user who runs this process, by a file that nobody else can have made. */
-function userOf(dir: string): number | undefined {
-  const probe = `${dir}/${privatePrefix(runtime.pid)}${crypto.randomUUID()}`;
-  if (!runtime.createNew(probe)) return undefined;
-  try {
-    return runtime.identify(probe)?.owner;
-  } finally {
-    runtime.remove(probe);
-  }
-}
-
-/**
- * Says why the pipe of this process would not be safe in a directory: another
- * user could remove it and put something else in its place.
- *
- * @param user The user who runs this process.
- */
-function dangerOf(dir: string, user: number | undefined): string | undefined {
-  const link = runtime.identify(dir);
-  const target = runtime.identifyTarget(dir);
-  for (const file of [link, target]) {
-    if (file === undefined || file.owner === user || file.owner === 0) continue;
-    return `${dir} must belong to the user of this process or to root, but belongs to user ${file.owner}; ${ELSEWHERE}`;
-  }
-  if (
-    target === undefined || (target.mode & 0o022) === 0 ||
-    (target.mode & 0o1000) !== 0
-  ) return undefined;
-  return `${dir} must have the sticky bit if others may write to it, but has the mode 0o${
-    target.mode.toString(8)
-  }; chmod +t it or ${ELSEWHERE}`;
-}
-
 /** Whether another thread of this process serves the pipe already. */
 async function isServed(path: string): Promise<boolean> {
   if (runtime.identify(path)?.isFifo !== true) return false;
@@ -117,6 +89,26 @@ async function isServed(path: string): Promise<boolean> {
 /** The private name that says which thread is starting the recorder. */
 const LOCK = "starting";
 
+/**
+ * Throws if hardly any more files may be open: Deno and Bun end the program if
+ * there are none for a thread that starts.
+ */
+function checkRoom(dir: string): void {
+  const files: number[] = [];
+  try {
+    while (files.length < FILES) files.push(runtime.openReader(dir));
+  } catch (error) {
+    throw failure(
+      `${FILES} more files must be openable (${(error as Error).message}); ${
+        cureOf((error as Error).message)
+      }`,
+      error,
+    );
+  } finally {
+    for (const fd of files) runtime.close(fd);
+  }
+}
+
 /** Does something that may fail because a file has gone. */
 function attempt<T>(action: () => T): T | undefined {
   try {
@@ -130,25 +122,42 @@ function attempt<T>(action: () => T): T | undefined {
  * Removes all pipes of this process, so that nobody waits at one of them: who
  * opens a pipe that has no other side waits for ever.
  *
+ * @param user The user of this process, if that is known.
  * @param hold What the recorder holds of the pipe whose reader it waits for.
  * @returns Open files that keep all of them going, to be closed later.
  */
-function removePipes(dir: string, hold: number): number[] {
+function removePipes(
+  dir: string,
+  user: number | undefined,
+  hold: number,
+): number[] {
+  const until = performance.now() + REMOVE_MS;
   const prefix = privatePrefix(runtime.pid);
   const files: (number | undefined)[] = [];
   // From here on nobody finds the pipe any more.
   attempt(() =>
-    runtime.rename(pipePath(dir, runtime.pid), `${dir}/${prefix}ended`)
+    runtime.rename(
+      pipePath(dir, runtime.pid),
+      `${dir}/${prefix}${crypto.randomUUID()}`,
+    )
   );
-  for (const name of attempt(() => runtime.list(dir)) ?? []) {
-    if (!name.startsWith(prefix) || name === prefix + LOCK) continue;
-    const path = `${dir}/${name}`;
-    files.push(attempt(() => runtime.openBoth(path)));
-    attempt(() => runtime.remove(path));
-  }
-  // It may have lost its names before.
+  const names = attempt(() => runtime.list(dir)) ?? [];
+  // First, since this is what keeps the program from ending where no thread can
+  // be ended that waits, and there may be room for one open file only. The pipe
+  // may have lost its names before.
   if (hold > 0) {
     files.push(attempt(() => runtime.openBoth(`/proc/self/fd/${hold}`)));
+  }
+  for (const name of names) {
+    if (!name.startsWith(prefix) || name === prefix + LOCK) continue;
+    // Others may have made very many.
+    if (performance.now() > until) break;
+    const path = `${dir}/${name}`;
+    const file = attempt(() => runtime.identify(path));
+    // Nothing that another user has put there is opened, nor what a link leads to.
+    if (user !== undefined && file?.owner !== user) continue;
+    if (file?.isFifo) files.push(attempt(() => runtime.openBoth(path)));
+    attempt(() => runtime.remove(path));
   }
   return files.filter((fd) => fd !== undefined);
 }
@@ -156,6 +165,7 @@ function removePipes(dir: string, hold: number): number[] {
 class PipeRecorder implements Recorder {
   readonly path: string;
   readonly #dir: string;
+  readonly #user: number | undefined;
   readonly #control: RecorderControl;
   readonly #thread: Thread;
   /** Resolves when the thread has nothing open any more. */
@@ -166,12 +176,14 @@ class PipeRecorder implements Recorder {
 
   constructor(
     dir: string,
+    user: number | undefined,
     control: RecorderControl,
     thread: Thread,
     done: Promise<void>,
   ) {
     this.path = pipePath(dir, runtime.pid);
     this.#dir = dir;
+    this.#user = user;
     this.#control = control;
     this.#thread = thread;
     this.#done = done;
@@ -188,7 +200,8 @@ class PipeRecorder implements Recorder {
   /** Leaves no pipe behind. */
   #release(): void {
     this.#control.stop();
-    this.#files.push(...removePipes(this.#dir, this.#control.hold));
+    useSpare();
+    this.#files.push(...removePipes(this.#dir, this.#user, this.#control.hold));
   }
 
   #closeFiles(): void {
@@ -198,6 +211,7 @@ class PipeRecorder implements Recorder {
   #resume(): void {
     if (this.#stopped !== undefined) return;
     this.#closeFiles();
+    keepSpare(this.#dir);
     this.#control.start();
     this.#thread.post("resume");
   }
@@ -256,7 +270,8 @@ async function start(): Promise<Recorder> {
     throw notCreatable(dir, (error as Error).message);
   }
   const unlock = () => attempt(() => runtime.remove(lock));
-  const danger = dangerOf(dir, attempt(() => userOf(dir)));
+  const user = attempt(() => userOf(`${dir}/${privatePrefix(runtime.pid)}`));
+  const danger = dangerOf(dir, user);
   if (danger !== undefined) {
     unlock();
     throw failure(danger);
@@ -265,7 +280,7 @@ async function start(): Promise<Recorder> {
   try {
     return await isServed(path)
       ? new ForeignRecorder(path)
-      : await startThread(dir);
+      : await startThread(dir, user);
   } finally {
     forgetExit();
     unlock();
@@ -274,24 +289,43 @@ async function start(): Promise<Recorder> {
 
 function notCreatable(dir: string, why: string): Error {
   return failure(
-    `pipes must be creatable in ${dir} (${why}); change its mode or ${ELSEWHERE}`,
+    `pipes must be creatable in ${dir} (${why}); ${cureOf(why)}`,
   );
 }
 
-async function startThread(dir: string): Promise<Recorder> {
+/** What to do, by what the system or `mkfifo` says. */
+function cureOf(why: string): string {
+  if (/too many open files|EMFILE|ENFILE/i.test(why)) {
+    return "let more be open (ulimit -n, fs.file-max)";
+  }
+  if (/no space left|quota/i.test(why)) return `make room or ${ELSEWHERE}`;
+  if (/read-only/i.test(why)) return `make it writable or ${ELSEWHERE}`;
+  // `mkfifo -m` cannot do without it on many systems.
+  return attempt(() => runtime.identify("/proc/self") === undefined)
+    ? "mount /proc"
+    : `change its mode or ${ELSEWHERE}`;
+}
+
+async function startThread(
+  dir: string,
+  user: number | undefined,
+): Promise<Recorder> {
   const { pipeMode: mode, pipeDirMode: dirMode, annotations } = config;
   const closeAll = (files: number[]) => files.forEach(runtime.close);
   // What is left is from an earlier process with the same id.
-  closeAll(removePipes(dir, 0));
+  closeAll(removePipes(dir, user, 0));
+  checkRoom(dir);
+  if (runtime.isMainThread) keepSpare(dir);
   const control = new RecorderControl();
   control.start();
   ownSlab();
   // A thread that ends leaves its values to the others.
   const handNothingOver = runtime.isMainThread && annotations
-    ? handOverAtEnd(dir, mode)
+    ? handOverAtEnd({ dir, mode, user })
     : () => {};
   const settings: RecorderSettings = {
     dir,
+    user,
     mode,
     dirMode,
     annotations,
@@ -307,31 +341,42 @@ async function startThread(dir: string): Promise<Recorder> {
   };
   const giveUp = () => {
     control.stop();
-    closeAll(removePipes(dir, control.hold));
+    useSpare();
+    closeAll(removePipes(dir, user, control.hold));
   };
   const forgetExit = runtime.onExit(giveUp, () => {});
-  let thread!: Thread;
+  let thread: Thread | undefined;
   let done!: () => void;
   const isDone = new Promise<void>((resolve) => done = resolve);
-  const report = await new Promise<RecorderReport>((resolve) => {
-    thread = runtime.startThread(source, settings, (message) => {
-      const report = message as RecorderReport;
-      if (report.state === "done") done();
-      else if (report.state === "asking") control.answer(report.question);
-      else resolve(report);
-    }, (error) => resolve({ state: "failed", why: error.message }));
-  });
-  forgetExit();
-  if (report.state === "failed") {
+  try {
+    const report = await new Promise<RecorderReport>((resolve, reject) => {
+      thread = runtime.startThread(source, settings, (message) => {
+        const report = message as RecorderReport;
+        if (report.state === "done") done();
+        else if (report.state === "asking") control.answer(report.question);
+        else resolve(report);
+      }, reject);
+    }).catch((error: Error) => {
+      throw failure(
+        `its thread must start (${error.message}); let more run (ulimit -u), or give it memory`,
+        error,
+      );
+    });
+    if (report.state === "failed") {
+      throw report.code === "ENOENT"
+        ? failure("there must be a program mkfifo; install it, with coreutils")
+        : notCreatable(dir, report.why);
+    }
+  } catch (error) {
     giveUp();
     handNothingOver();
-    await thread.terminate();
-    throw report.code === "ENOENT"
-      ? failure("there must be a program mkfifo; install it, with coreutils")
-      : notCreatable(dir, report.why);
+    await thread?.terminate();
+    throw error;
+  } finally {
+    forgetExit();
   }
-  thread.unref();
-  return new PipeRecorder(dir, control, thread, isDone);
+  thread!.unref();
+  return new PipeRecorder(dir, user, control, thread!, isDone);
 }
 
 /** The recorder of this thread, shared by all copies of statvent in it. */
@@ -343,9 +388,12 @@ const started = {
       // The other thread may end before this one, which then starts its own.
       if (recorder instanceof ForeignRecorder) this.forget();
       return recorder;
-    }, (error) => {
+    }, (error: Error) => {
       this.forget();
-      throw error;
+      // What the system says, where it lacks files, threads or memory.
+      throw error.message.startsWith("Cannot ")
+        ? error
+        : failure(`${error.message}; ${cureOf(error.message)}`, error);
     });
   },
   forget(): void {

@@ -21,6 +21,8 @@ import { threads } from "./threads.ts";
 export interface RecorderSettings {
   /** The pipe directory. */
   readonly dir: string;
+  /** The user of this process, if that is known. */
+  readonly user: number | undefined;
   /** The mode of the pipes. */
   readonly mode: number;
   /** The mode of the directory. */
@@ -65,6 +67,7 @@ for (const slab of settings.slabs) slabs.set(slab.id, slab);
 
 const server = new PipeServer({
   dir: settings.dir,
+  user: settings.user,
   mode: settings.mode,
   dirMode: settings.dirMode,
   mayPark: settings.mayPark,

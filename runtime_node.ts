@@ -47,6 +47,12 @@ function park(path: string): Promise<number> {
   });
 }
 
+/** Whether a parked thread can be freed also if the pipe loses its names. */
+function mayFree(): boolean {
+  return process.platform !== "linux" ||
+    posix.identify("/proc/self/fd") !== undefined;
+}
+
 /** Tries to open a pipe to write to until it has a reader. */
 async function poll(path: string): Promise<number> {
   while (posix.identify(path) !== undefined) {
@@ -98,7 +104,7 @@ export const nodeRuntime: Runtime = {
       );
     }),
   waitForReader: async (path, mayPark) => {
-    const fd = await (mayPark ? park(path) : poll(path));
+    const fd = await (mayPark && mayFree() ? park(path) : poll(path));
     return () => posix.close(fd);
   },
   onExit: (end) => {

@@ -87,7 +87,10 @@ function toFileId(stat: Stats): FileId {
 export function livesInProc(pid: number): boolean | undefined {
   try {
     const state = procStat(pid)?.[0];
-    if (state === undefined) return procStat("self") ? false : undefined;
+    // `/proc` may be mounted so that it hides the processes of other users.
+    if (state === undefined) {
+      return takesSignals(pid) ?? (procStat("self") ? false : undefined);
+    }
     // A zombie is dead, although nobody has asked for its exit code.
     return state !== "Z" && state !== "X";
   } catch {

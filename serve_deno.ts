@@ -6,6 +6,9 @@
 
 import type { Host } from "./serve.ts";
 
+/** How long requests may go on when the program ends, in milliseconds. */
+const CLOSE_MS = 1_000;
+
 /** When to listen again where that has failed, in milliseconds. */
 const LISTEN_AGAIN_MS = 1_000;
 
@@ -26,6 +29,8 @@ const denoHost: Host = {
       // Once more ends the program the hard way.
       for (const signal of signals) Deno.removeSignalListener(signal, stop);
       server?.shutdown();
+      // Who has not sent a whole request by then will not get an answer.
+      Deno.unrefTimer(setTimeout(() => Deno.exit(), CLOSE_MS));
     };
     const signals = ["SIGINT", "SIGTERM"] as const;
     for (const signal of signals) Deno.addSignalListener(signal, stop);
@@ -34,18 +39,25 @@ const denoHost: Host = {
       if (open === undefined) onListen(address.port);
       open = address.port;
     };
+    let isSaid = false;
     while (!isStopped) {
       try {
         server = Deno.serve(
           { hostname: ip, port: open ?? port, ...tls, onListen: onOpen },
-          handler,
+          (request) => {
+            isSaid = false;
+            return handler(request);
+          },
         );
         await server.finished;
         return;
       } catch (error) {
         if (open === undefined) throw error;
         // So many connections that no more files may be open, which passes.
-        console.error(`statvent: ${(error as Error).message}; listening again`);
+        // Said once, until somebody can ask again.
+        const { message } = error as Error;
+        if (!isSaid) console.error(`statvent: ${message}; listening again`);
+        isSaid = true;
         await new Promise((resolve) => setTimeout(resolve, LISTEN_AGAIN_MS));
       }
     }

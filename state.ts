@@ -7,10 +7,11 @@
  * @module
  */
 
-import type { Accounts } from "./accounts.ts";
+import type { Accounts, LastValues } from "./accounts.ts";
 import { Exposition } from "./exposition.ts";
 import { runtime } from "./runtime.ts";
 import { type NameTable, SnapshotParser } from "./snapshot.ts";
+import { userOf } from "./trust.ts";
 
 /** The version of the file. Another one is refused. */
 const VERSION = 2;
@@ -31,10 +32,21 @@ interface State {
     text: string;
   }[];
   readonly gone: readonly { key: string; owner: number; text: string }[];
+  readonly left: readonly { key: string; owner: number; text: string }[];
 }
 
-function failure(path: string, why: string, cause: unknown): Error {
-  return new Error(`Cannot use the state file ${path}: ${why}`, { cause });
+/** How much of what one user's processes say is kept, in bytes. */
+const MAX_USER_BYTES = 2 ** 26;
+
+/** How long a process may take to say that a lock is its own, in milliseconds. */
+const LOCKING_MS = 1_000;
+
+/** Thrown where a state cannot be used. */
+class StateError extends Error {}
+
+function failure(path: string, why: string, cause: unknown): StateError {
+  const message = `Cannot use the state file ${path}: ${why}`;
+  return new StateError(message, { cause });
 }
 
 /**
@@ -44,24 +56,58 @@ function failure(path: string, why: string, cause: unknown): Error {
  */
 export function lockState(path: string): void {
   const lock = `${path}.lock`;
-  let pid;
   try {
-    pid = Number(new TextDecoder().decode(runtime.readFile(lock)));
-    const isFree = pid === runtime.pid || !runtime.processExists(pid);
-    if (pid === 0 || isFree) {
-      const bytes = new TextEncoder().encode(`${runtime.pid}`);
-      runtime.replaceFile(lock, bytes, `${lock}.new`);
-      runtime.onExit(() => runtime.remove(lock), () => {});
-      return;
+    if (!runtime.createNew(lock)) {
+      checkFree(path, lock);
+      runtime.remove(lock);
+      // Another one may be as quick.
+      if (!runtime.createNew(lock)) checkFree(path, lock);
     }
+    const bytes = new TextEncoder().encode(`${runtime.pid}`);
+    runtime.replaceFile(lock, bytes, `${lock}.${crypto.randomUUID()}`);
+    runtime.onExit(() => unlock(lock), () => {});
   } catch (error) {
+    if (error instanceof StateError) throw error;
     throw failure(path, (error as Error).message, error);
   }
+}
+
+/** @throws {StateError} If the process that has made the lock may use the state. */
+function checkFree(path: string, lock: string): void {
+  const pid = Number(new TextDecoder().decode(runtime.readFile(lock)));
+  const { modified = 0 } = runtime.identify(lock) ?? {};
+  const isUsed = pid === 0
+    // It is about to say who it is.
+    ? Date.now() - modified < LOCKING_MS
+    : pid !== runtime.pid && runtime.processExists(pid);
+  if (!isUsed) return;
+  const who = pid === 0 ? "another one" : `process ${pid}`;
   throw failure(
     path,
-    `each service needs a file of its own, but process ${pid} uses it`,
+    `each service needs a file of its own, but ${who} uses it`,
     undefined,
   );
+}
+
+/** @throws {StateError} If another user could have written the state. */
+function checkOwner(path: string): void {
+  const owner = runtime.identify(path)?.owner;
+  if (owner === undefined || owner === 0) return;
+  const user = userOf(`${path}.`);
+  if (owner === user) return;
+  throw failure(
+    path,
+    `it must belong to the user of this process or to root, but belongs to user ${owner}`,
+    undefined,
+  );
+}
+
+function unlock(lock: string): void {
+  try {
+    runtime.remove(lock);
+  } catch {
+    // The file system is read-only. Who comes next sees that this one has ended.
+  }
 }
 
 /**
@@ -78,8 +124,10 @@ export function loadState(
 ): void {
   let bytes;
   try {
+    checkOwner(path);
     bytes = runtime.readFile(path, MAX_BYTES);
   } catch (error) {
+    if (error instanceof StateError) throw error;
     throw failure(path, (error as Error).message, error);
   }
   if (bytes === undefined) {
@@ -122,8 +170,10 @@ function read(state: State, into: Accounts, table: NameTable): void {
       ...parse(text),
     });
   }
-  for (const { key, owner, text } of state.gone) {
-    into.gone.set(key, { owner, ...parse(text) });
+  for (const which of ["gone", "left"] as const) {
+    for (const { key, owner, text } of state[which]) {
+      into[which].set(key, { owner, ...parse(text) });
+    }
   }
 }
 
@@ -134,35 +184,41 @@ function read(state: State, into: Accounts, table: NameTable): void {
  */
 export function saveState(path: string, accounts: Accounts): void {
   const decoder = new TextDecoder();
+  const text = ({ bytes }: { bytes: Uint8Array }) => decoder.decode(bytes);
+  const room = new Map<number, number>();
+  const hasRoom = ({ owner, bytes }: LastValues) => {
+    const left = (room.get(owner) ?? MAX_USER_BYTES) - bytes.length;
+    room.set(owner, left);
+    return left >= 0;
+  };
+  const write = (which: ReadonlyMap<string, LastValues>) =>
+    [...which].filter(([, values]) => hasRoom(values)).map((
+      [key, values],
+    ) => ({ key, owner: values.owner, text: text(values) }));
   const state: State = {
     version: VERSION,
     totals: [...accounts.totals].map(([owner, totals]) => ({
       owner,
       text: decoder.decode(new Exposition().write(totals.source(), true)),
     })),
-    ledgers: [...accounts.ledgers.values()].map(({ owner, bytes }) => ({
-      owner,
-      text: decoder.decode(bytes),
+    ledgers: [...accounts.ledgers.values()].map((ledger) => ({
+      owner: ledger.owner,
+      text: text(ledger),
     })),
-    known: [...accounts.known].map((
-      [key, { pid, owner, systemStart, bytes }],
-    ) => ({
-      key,
-      pid,
-      owner,
-      systemStart,
-      text: decoder.decode(bytes),
-    })),
-    gone: [...accounts.gone].map(([key, { owner, bytes }]) => ({
-      key,
-      owner,
-      text: decoder.decode(bytes),
-    })),
+    left: write(accounts.left),
+    known: [...accounts.known].filter(([, values]) => hasRoom(values)).map((
+      [key, values],
+    ) => {
+      const { pid, owner, systemStart } = values;
+      return { key, pid, owner, systemStart, text: text(values) };
+    }),
+    gone: write(accounts.gone),
   };
   try {
     const bytes = new TextEncoder().encode(JSON.stringify(state));
-    // Always the same name, so that kills leave one such file at most.
-    runtime.replaceFile(path, bytes, `${path}.new`);
+    // Always the same name, so that kills leave one such file at most. Pipes
+    // that only their user may read are in it, too.
+    runtime.replaceFile(path, bytes, `${path}.new`, 0o600);
   } catch (error) {
     throw failure(path, (error as Error).message, error);
   }

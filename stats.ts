@@ -827,7 +827,9 @@ export function describe(name: string, description: Description): void {
     }
     const { length = 0 } = description[key] ?? "";
     if (length > MAX_NAME_LENGTH) {
-      throw new RangeError(fail(key, `of at most ${MAX_NAME_LENGTH} characters`));
+      throw new RangeError(
+        fail(key, `of at most ${MAX_NAME_LENGTH} characters`),
+      );
     }
   }
   const { help, unit, merge } = description;

@@ -364,10 +364,11 @@ function sums(...hosts: Partial<HostReading>[]): number[] {
 
 /** What one process has left, or a ledger that has taken in these. */
 function ended(key: string, n: number) {
-  const { snapshot } = (reading(1, n, 1).result) as {
+  const { snapshot, bytes } = (reading(1, n, 1).result) as {
     snapshot: ReturnType<typeof parseSnapshot>;
+    bytes: Uint8Array;
   };
-  return { key, owner: 1, snapshot };
+  return { key, owner: 1, snapshot, bytes };
 }
 
 function ledger(n: number, count: number, keys: string[], id = "i", owner = 1) {
