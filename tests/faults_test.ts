@@ -172,6 +172,7 @@ class Place implements AsyncDisposable {
           PATH: Deno.env.get("PATH")!,
           HOME: home,
           NO_COLOR: "1",
+          DENO_NO_UPDATE_CHECK: "1",
           ...env,
         },
       },
@@ -423,9 +424,8 @@ for (const name of Object.keys(RUNTIMES)) {
         await program.says(`exhaust ${rest}`);
         const said = await program.says("start");
         const cure = "let more be open (ulimit -n, fs.file-max)";
-        if (rest === 0) {
-          assertMatch(said, notCreatable(dir, "too many open files", cure));
-        } else {
+        // A runtime opens and closes some by itself.
+        if (!notCreatable(dir, "too many open files", cure).test(said)) {
           const [start, end] = said.split(/ \(.*too many open files.*\); /i);
           assertEquals(
             [start, end],
