@@ -21,8 +21,17 @@ const REQUEST_MS = 10_000;
 /** How long requests may go on when the program ends, in milliseconds. */
 const CLOSE_MS = 1_000;
 
-/** The request as web standards have it, without its body, which nothing needs. */
-function toRequest({ method, url, headers, rawHeaders }: IncomingMessage) {
+/**
+ * The request as web standards have it, without its body, which nothing needs.
+ *
+ * @throws {TypeError} If it cannot be one.
+ */
+export function toRequest(
+  { method, url, headers, rawHeaders }: Pick<
+    IncomingMessage,
+    "method" | "url" | "headers" | "rawHeaders"
+  >,
+): Request {
   const pairs: [string, string][] = [];
   for (let i = 0; i < rawHeaders.length; i += 2) {
     pairs.push([rawHeaders[i], rawHeaders[i + 1]]);

@@ -6,6 +6,7 @@
 
 import { isLoopback } from "../guard.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { toRequest } from "../serve_node.ts";
 import { createHandler } from "../web.ts";
 import { LIVE, output, ROOT, startProgram, until, withDir } from "./program.ts";
 
@@ -50,8 +51,16 @@ class Service implements AsyncDisposable {
     );
   }
 
+  ended(): Promise<Deno.CommandStatus> {
+    return this.#child.status;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGKILL");
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
     await this.#child.status;
   }
 }
@@ -106,6 +115,43 @@ Deno.test("the service answers only hosts that are addresses or localhost", () =
       }
     }
     assertEquals(service.stderr, "");
+  }));
+
+Deno.test("toRequest() takes the host from the header, whatever the path looks like", () => {
+  const urlOf = (host: string, url: string) => {
+    const headers = { host };
+    try {
+      return toRequest({ method: "GET", url, headers, rawHeaders: [] }).url;
+    } catch {
+      return undefined;
+    }
+  };
+  const paths = ["/stats", "//localhost/stats", "//127.0.0.1/metrics", "/@x"];
+  for (const path of paths) {
+    assertEquals(urlOf("evil.com:7828", path), `http://evil.com:7828${path}`);
+  }
+  for (const host of ["localhost#.evil.com", "localhost/x?.evil.com", "a b"]) {
+    assertEquals(urlOf(host, "/stats"), undefined);
+  }
+  assertEquals(urlOf("evil.com", "http://localhost/stats"), undefined);
+  assertEquals(urlOf("a.com", "http://a.com/stats"), "http://a.com/stats");
+});
+
+Deno.test("SIGTERM ends the service although a request never becomes whole", () =>
+  withDir(async (dir) => {
+    await using service = new Service(dir, []);
+    using connection = await Deno.connect({
+      hostname: "127.0.0.1",
+      port: await service.port(),
+    });
+    const head = "POST /stats HTTP/1.1\r\nHost: localhost\r\n";
+    await connection.write(
+      new TextEncoder().encode(`${head}Content-Length: 10\r\n\r\n`),
+    );
+    await connection.read(new Uint8Array(1));
+    Deno.kill(service.pid, "SIGTERM");
+    const { code } = await service.ended();
+    assertEquals(code, 0);
   }));
 
 Deno.test("isLoopback() knows every form of an address that only this host can reach", () => {
@@ -201,6 +247,7 @@ Deno.test(
 Deno.test("wrong files for --token-file, --cert and --key end with a sentence", () =>
   withDir(async (dir) => {
     await Deno.writeTextFile(`${dir}/empty`, "\n");
+    await Deno.writeTextFile(`${dir}/umlaut`, "größe\n");
     const cases: [string[], string][] = [
       [
         ["--token-file", `${dir}/none`],
@@ -209,6 +256,10 @@ Deno.test("wrong files for --token-file, --cert and --key end with a sentence", 
       [
         ["--token-file", `${dir}/empty`],
         "statvent: --token-file must hold a token, got an empty file; see --help\n",
+      ],
+      [
+        ["--token-file", `${dir}/umlaut`],
+        "statvent: --token-file must hold one word of ASCII characters, which is what a header can hold; see --help\n",
       ],
       [
         ["--cert", `${dir}/empty`],

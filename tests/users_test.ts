@@ -135,9 +135,13 @@ class Service implements AsyncDisposable {
       .getReader();
   }
 
-  /** What it has logged since the last time. */
-  async log(): Promise<string> {
-    return (await this.#log.read()).value!;
+  /** The next lines that it has logged. */
+  async log(lines: number): Promise<string> {
+    let text = "";
+    while (text.split("\n").length <= lines) {
+      text += (await this.#log.read()).value!;
+    }
+    return text;
   }
 
   async read(path: string) {
@@ -317,7 +321,7 @@ Deno.test({ name: "several users of one machine", ignore }, async (t) => {
         assertEquals([stats, processes], [{ "of.0": 3 }, []]);
       }
       assertEquals(
-        await service.log(),
+        await service.log(2),
         [ledger, `${ledger}.lock`].map((path) =>
           `statvent: ${path}: It must belong to user ${idA}\n`
         ).join(""),

@@ -1,0 +1,303 @@
+/**
+ * What others may plant in the pipe directory, or beside a state, and what does
+ * not come of it.
+ *
+ * @module
+ */
+
+import { lchownSync } from "node:fs";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { Accounts, type Reading } from "../accounts.ts";
+import { Collector, merge, toMap } from "../collect.ts";
+import { LedgerReader, writeEnded } from "../ledger.ts";
+import { NameTable, parseSnapshot, SnapshotError } from "../snapshot.ts";
+import { lockState } from "../state.ts";
+import { dangerOf } from "../trust.ts";
+import { parseQuery, QueryError } from "../query.ts";
+import {
+  LIVE,
+  namesIn,
+  output,
+  startProgram,
+  until,
+  withDir,
+} from "./program.ts";
+
+const encode = (text: string) => new TextEncoder().encode(text);
+const whole = (text: string) =>
+  encode(`${text}# EOF: ${encode(text).length}\n`);
+const uid = Deno.uid()!;
+
+const isRoot = uid === 0;
+if (!isRoot) {
+  console.log("skipped: files of other users, because this is not root");
+}
+
+function valueOf(host: Parameters<typeof toMap>[0], name: string) {
+  return toMap(host).get(name)?.value;
+}
+
+Deno.test("read() takes of two files of one end the one that is sure, and loses neither", () =>
+  withDir((dir) => {
+    const [sure, unsure] = [whole("n: 5\n"), whole("n: 3\n")];
+    // Nobody takes them in for now.
+    Deno.writeTextFileSync(`${dir}/.ledger.${uid}.lock`, "");
+    const [pid, start] = [4_194_303, 1];
+    writeEnded(dir, pid, start, unsure, 0o644, false);
+    writeEnded(dir, pid, start, sure);
+    const read = () =>
+      new LedgerReader().read(dir, namesIn(dir), new NameTable());
+    const values = () =>
+      read().ended.map(({ snapshot }) => snapshot.stats.get("n")?.value);
+    assertEquals([values(), values()], [[5], [5]]);
+    Deno.removeSync(`${dir}/.ledger.${uid}.lock`);
+    read();
+    const [ledger] = read().ledgers;
+    assertEquals(ledger.snapshot.stats.get("n")?.value, 5);
+    assertEquals(namesIn(dir), [`.ledger.${uid}`]);
+    return Promise.resolve();
+  }));
+
+Deno.test("update() takes the process of another user for another one, whatever it says", () => {
+  const accounts = new Accounts();
+  const say = (n: number, owner: number): Reading => {
+    const bytes = whole(`n: ${n}\n# process {"start":1}: 0.0\n`);
+    const result = { snapshot: parseSnapshot(bytes), bytes, owner };
+    return { pid: 7, systemStart: () => `${owner}`, result };
+  };
+  const host = { ended: [], ledgers: [], now: 0, lives: () => false };
+  const sums = [[say(1000, 1)], [say(0, 2)], []].map((readings) => {
+    const { live, ...rest } = accounts.update({ ...host, readings });
+    return valueOf(merge({ ...rest, live: live.values() }), "n");
+  });
+  assertEquals(sums, [1000, 1000, 1000]);
+});
+
+Deno.test("what was read of an end counts after a restart although nobody gets to its file", () =>
+  withDir(async (dir) => {
+    const pipeDir = `${dir}/pipes`;
+    Deno.mkdirSync(pipeDir);
+    const state = `${dir}/state`;
+    // Nobody takes it in for now.
+    const lock = `${pipeDir}/.ledger.${uid}.lock`;
+    Deno.writeTextFileSync(lock, "");
+    const file = writeEnded(pipeDir, 1, 1, whole("n: 5\n"));
+    const n = async () =>
+      valueOf(await new Collector({ pipeDir, state }).collect(), "n");
+    assertEquals(await n(), 5);
+    Deno.renameSync(file, `${dir}/away`);
+    assertEquals([await n(), await n()], [5, 5]);
+    Deno.renameSync(`${dir}/away`, file);
+    assertEquals([await n(), await n()], [5, 5]);
+    Deno.removeSync(lock);
+    assertEquals([await n(), await n()], [5, 5]);
+    assertEquals(namesIn(pipeDir), [`.ledger.${uid}`]);
+  }));
+
+Deno.test("a state is for its user alone, and nobody else can have written it", () =>
+  withDir(async (dir) => {
+    const state = `${dir}/state`;
+    const options = { pipeDir: `${dir}/pipes`, state };
+    await new Collector(options).collect();
+    assertEquals(Deno.statSync(state).mode! & 0o777, 0o600);
+    if (!isRoot) return;
+    Deno.chownSync(state, 12_345, 12_345);
+    assertThrows(
+      () => new Collector(options),
+      Error,
+      `Cannot use the state file ${state}: it must belong to the user of this process or to root, but belongs to user 12345`,
+    );
+  }));
+
+Deno.test("lockState() lets one of several have the state that start at the same time", () =>
+  withDir(async (dir) => {
+    const state = `${dir}/state`;
+    const url = JSON.stringify(new URL("../state.ts", import.meta.url).href);
+    const text = `const { lockState } = await import(${url});
+      try { lockState(${
+      JSON.stringify(state)
+    }); console.log("has it"); await new Promise((go) => setTimeout(go, 5000)); }
+      catch (error) { console.log(error.message); }`;
+    const children = Array.from(
+      { length: 4 },
+      () =>
+        new Deno.Command(Deno.execPath(), {
+          args: ["eval", "--quiet", "--no-check", text],
+          stdout: "piped",
+          stderr: "null",
+        }).spawn(),
+    );
+    const said = await Promise.all(children.map(async ({ stdout }) => {
+      const reader = stdout.pipeThrough(new TextDecoderStream()).getReader();
+      const { value = "" } = await reader.read();
+      await reader.cancel();
+      return value.trim();
+    }));
+    for (const child of children) {
+      try {
+        child.kill("SIGKILL");
+      } catch {
+        // It has ended.
+      }
+      await child.status;
+    }
+    assertEquals(said.filter((text) => text === "has it").length, 1, `${said}`);
+    // Whoever has died has it no more.
+    lockState(state);
+  }));
+
+Deno.test("dangerOf() looks at all on the way, and at links", () =>
+  withDir((dir) => {
+    const pipes = `${dir}/way/pipes`;
+    Deno.mkdirSync(pipes, { recursive: true });
+    for (const path of [`${dir}/way`, pipes]) Deno.chmodSync(path, 0o755);
+    assertEquals(dangerOf(pipes, uid), undefined);
+    Deno.chmodSync(`${dir}/way`, 0o777);
+    assertStringIncludes(
+      dangerOf(pipes, uid)!,
+      `${dir}/way must have the sticky bit`,
+    );
+    Deno.chmodSync(`${dir}/way`, 0o1777);
+    assertEquals(dangerOf(pipes, uid), undefined);
+    Deno.chmodSync(pipes, 0o775);
+    assertStringIncludes(
+      dangerOf(pipes, uid)!,
+      `${pipes} must have the sticky bit`,
+    );
+    Deno.chmodSync(pipes, 0o755);
+    if (!isRoot) return Promise.resolve();
+    Deno.chownSync(`${dir}/way`, 12_345, 12_345);
+    const belongs =
+      "must belong to the user of this process or to root, but belongs to user 12345";
+    assertStringIncludes(dangerOf(pipes, uid)!, `${dir}/way ${belongs}`);
+    Deno.chownSync(`${dir}/way`, 0, 0);
+    Deno.symlinkSync(`${dir}/way`, `${dir}/link`);
+    assertEquals(dangerOf(`${dir}/link/pipes`, uid), undefined);
+    lchownSync(`${dir}/link`, 12_345, 12_345);
+    assertStringIncludes(
+      dangerOf(`${dir}/link/pipes`, uid)!,
+      `${dir}/link ${belongs}`,
+    );
+    return Promise.resolve();
+  }));
+
+Deno.test("a recorder whose directory somebody has made anew heals only where it is safe", () =>
+  withDir(async (dir) => {
+    const pipes = `${dir}/pipes`;
+    await using program = await startProgram(
+      `incr("n"); await startRecorder(); ${LIVE}`,
+      { dir: pipes },
+    );
+    await program.printed("live");
+    assertMatch(
+      namesIn(pipes).find((name) => name.endsWith(".fifo"))!,
+      /^\.\d+\.[0-9a-f]{8}-[0-9a-f]{4}\.fifo$/,
+    );
+    Deno.renameSync(pipes, `${dir}/old`);
+    Deno.mkdirSync(pipes);
+    Deno.chmodSync(pipes, 0o777);
+    // It looks every half a second.
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    assertEquals(namesIn(pipes), []);
+    Deno.chmodSync(pipes, 0o755);
+    await until(
+      "the pipe",
+      () => namesIn(pipes).includes(`${program.pid}.stats`),
+    );
+    // Neither are the last values left where that is not safe.
+    Deno.chmodSync(pipes, 0o777);
+    await program.kill("SIGTERM");
+  }));
+
+Deno.test("a program that ends opens nothing that a link of its name leads to", () =>
+  withDir(async (dir) => {
+    const pipes = `${dir}/pipes`;
+    await using program = await startProgram(
+      `incr("n"); await startRecorder(); Deno.addSignalListener("SIGUSR1", () => Deno.exit()); ${LIVE}`,
+      { dir: pipes },
+    );
+    await program.printed("live");
+    const secret = `${dir}/secret`;
+    assertEquals((await output("mkfifo", secret)).code, 0);
+    Deno.symlinkSync(secret, `${pipes}/.${program.pid}.zz`);
+    const reader = new Deno.Command("cat", { args: [secret], stdout: "null" })
+      .spawn();
+    program.kill("SIGUSR1");
+    assertEquals((await program.ended()).code, 0);
+    // It would have got an end of file.
+    const first = await Promise.race([
+      reader.status.then(() => "ended"),
+      new Promise((resolve) => setTimeout(() => resolve("waits"), 200)),
+    ]);
+    reader.kill("SIGKILL");
+    await reader.status;
+    assertEquals(first, "waits");
+  }));
+
+Deno.test("parse() refuses what takes long to read, or much memory to keep", () => {
+  const refused = (text: string) =>
+    assertThrows(() => parseSnapshot(whole(text)), SnapshotError);
+  const histogram = (buckets: string, count: number) =>
+    `# histogram {"name":"r","scale":20,"sum":1,"min":1,"max":2,"zeros":0,"positive":[[0${buckets}]],"negative":[]}: ${count}\n`;
+  parseSnapshot(whole(histogram(",1".repeat(34_000), 34_000)));
+  refused(histogram(",1".repeat(34_001), 34_001));
+  // Twenty times as many that hold nothing.
+  refused(histogram(",0".repeat(2 ** 20), 0));
+  refused(`# gauge [${'"",'.repeat(699_050)}""]: 699051\n`);
+  const ledger = (count: number) =>
+    `# ledger {"id":"x","count":${count},"ended":${
+      JSON.stringify(Array.from({ length: count }, (_, i) => `${i}@1`))
+    }}: ${count}\n`;
+  parseSnapshot(whole(ledger(4096)));
+  refused(ledger(4097));
+});
+
+Deno.test("parse() puts windows and lists together that stand on several lines", () => {
+  const window = (values: string, count: number) =>
+    `# window {"name":"r","percentiles":[],"mean":"m","values":[${values}]}: ${count}\n`;
+  const { recorded: [stat], kinds, lastSet } = parseSnapshot(whole(
+    `a: 1\nb: 2\n# gauge ["a"]: 1\n# gauge ["b"]: 1\n# last [["a",1]]: 1\n# last [["b",2]]: 1\n${
+      window("1,2", 2)
+    }${window("3", 1)}`,
+  ));
+  assertEquals([...stat.values!], [1, 2, 3]);
+  assertEquals([...kinds], [1, 1]);
+  assertEquals([...lastSet], [["a", 1], ["b", 2]]);
+});
+
+Deno.test("no pattern takes long, however many ranges it has", () => {
+  const query = (text: string) =>
+    parseQuery(new URLSearchParams({ match: text }));
+  const { keep } = query(`*[${"A-B".repeat(80)}]`);
+  const start = performance.now();
+  for (let i = 0; i < 10_000; i++) {
+    assert(!keep!(`some.name.of.a.stat.${i}`, 1));
+  }
+  const ms = performance.now() - start;
+  assert(ms < 1000, `${ms} ms`);
+  assertThrows(() => query("a".repeat(257)), QueryError, "of at most 256");
+});
+
+Deno.test("collect() logs no more than some lines a minute, whatever is planted", () =>
+  withDir(async (pipeDir) => {
+    const lines: string[] = [];
+    const log = (line: string) => lines.push(line);
+    const collector = new Collector({ pipeDir, log });
+    for (let i = 0; i < 50; i++) {
+      for (let k = 0; k < 20; k++) {
+        Deno.writeTextFileSync(`${pipeDir}/x${i}.${k}.stats`, "");
+      }
+      await collector.collect();
+      for (let k = 0; k < 20; k++) {
+        Deno.removeSync(`${pipeDir}/x${i}.${k}.stats`);
+      }
+    }
+    assertEquals(lines.length, 21);
+    assertMatch(lines.at(-1)!, / 20 more are wrong$/);
+  }));
