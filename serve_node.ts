@@ -40,7 +40,8 @@ export function toRequest(
   // By its text: relative to a host, `//other/stats` would be of another one.
   const href = url!.startsWith("/") ? `http://${host}${url}` : url!;
   const request = new Request(href, { method, headers: pairs });
-  if (new URL(request.url).host !== new URL(`http://${host}`).host) {
+  const isHost = !/[\s/?#@\\]/.test(host);
+  if (!isHost || new URL(request.url).host !== new URL(`http://${host}`).host) {
     throw new TypeError("The host must be the one of the header");
   }
   return request;
