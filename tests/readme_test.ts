@@ -84,7 +84,7 @@ class Place implements AsyncDisposable {
     return text
       .replaceAll("/tmp/stats-pipe", this.pipes)
       .replaceAll("7828", `${this.#port}`)
-      .replaceAll("/tmp/statvent.json", `${this.dir}/state.json`)
+      .replaceAll("--state statvent.json", `--state ${this.dir}/state.json`)
       .replace(
         /(?<=127\.0\.0\.1:)(2003|8125|4318|9090)/g,
         (port) => `${this.#sinks[port] ??= freePort()}`,
