@@ -9,7 +9,8 @@
  */
 
 import { COUNTER, type ProcessStatus } from "./host_stats.ts";
-import { type Ended, type Ledger, ownKey, processKey } from "./ledger.ts";
+import { ownKey, processKey } from "./ended_files.ts";
+import type { Ended, Ledger } from "./ledger.ts";
 import type { PipeReading, Problem } from "./pipe_reader.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { Totals } from "./totals.ts";

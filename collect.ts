@@ -16,7 +16,8 @@ import {
   type ProcessStatus,
   toMap,
 } from "./host_stats.ts";
-import { fromAnywhere, LedgerReader } from "./ledger.ts";
+import { fromAnywhere } from "./ended_files.ts";
+import { LedgerReader } from "./ledger.ts";
 import { merge, type MergeInput } from "./merge.ts";
 import { newBudget, readPipe } from "./pipe_reader.ts";
 import { runtime } from "./runtime.ts";

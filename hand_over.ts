@@ -7,7 +7,8 @@
  */
 
 import { Exposition } from "./exposition.ts";
-import { takeIn, writeEnded } from "./ledger.ts";
+import { writeEnded } from "./ended_files.ts";
+import { takeIn } from "./take_in.ts";
 import { ProcessStats } from "./process_stats.ts";
 import { runtime } from "./runtime.ts";
 import { threads } from "./threads.ts";

@@ -4,7 +4,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { Accounts } from "../accounts.ts";
 import { Collector, toMap } from "../collect.ts";
-import { takeIn, writeEnded } from "../ledger.ts";
+import { writeEnded } from "../ended_files.ts";
+import { takeIn } from "../take_in.ts";
 import { ProcessStats } from "../process_stats.ts";
 import { runtime } from "../runtime.ts";
 import {

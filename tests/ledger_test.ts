@@ -1,5 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { LedgerReader, takeIn, writeEnded } from "../ledger.ts";
+import { writeEnded } from "../ended_files.ts";
+import { LedgerReader } from "../ledger.ts";
+import { takeIn } from "../take_in.ts";
 import { NameTable, parseSnapshot } from "../snapshot.ts";
 import { namesIn, ROOT, withDir } from "./program.ts";
 
@@ -133,8 +135,11 @@ Deno.test("processes that end at the same instant lose nothing, and no reader se
   withDir(async (dir) => {
     const [writers, ends] = [6, 200];
     const text = `
-      import { takeIn, writeEnded } from ${
-      JSON.stringify(new URL("ledger.ts", ROOT).href)
+      import { writeEnded } from ${
+      JSON.stringify(new URL("ended_files.ts", ROOT).href)
+    };
+      import { takeIn } from ${
+      JSON.stringify(new URL("take_in.ts", ROOT).href)
     };
       const encode = (text) => new TextEncoder().encode(text);
       const text = "n: 1\\n";

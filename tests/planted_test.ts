@@ -15,7 +15,8 @@ import {
 } from "@std/assert";
 import { Accounts, type Reading } from "../accounts.ts";
 import { Collector, merge, toMap } from "../collect.ts";
-import { LedgerReader, writeEnded } from "../ledger.ts";
+import { writeEnded } from "../ended_files.ts";
+import { LedgerReader } from "../ledger.ts";
 import { NameTable, parseSnapshot, SnapshotError } from "../snapshot.ts";
 import { lockState } from "../state.ts";
 import { dangerOf } from "../trust.ts";

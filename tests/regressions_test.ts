@@ -8,7 +8,8 @@ import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { Accounts, type HostReading } from "../accounts.ts";
 import { merge, toMap } from "../collect.ts";
 import { parseSnapshot, type Snapshot } from "../format.ts";
-import { takeIn, writeEnded } from "../ledger.ts";
+import { writeEnded } from "../ended_files.ts";
+import { takeIn } from "../take_in.ts";
 import { parseQuery, QueryError } from "../query.ts";
 import { createHandler } from "../web.ts";
 import {
