@@ -67,10 +67,14 @@ export const denoRuntime: Runtime = {
   },
   processStart: (pid) => inProc(() => posix.processStart(pid)),
   processOwner: (pid) =>
-    inProc(() =>
-      // It may have gone.
-      unless(["ENOENT", "ESRCH"], () => Deno.statSync(`/proc/${pid}`).uid!)
-    ),
+    inProc(() => {
+      try {
+        return Deno.statSync(`/proc/${pid}`).uid!;
+      } catch {
+        // It has gone, or this takes --allow-all.
+        return undefined;
+      }
+    }),
   identify: (path) => {
     const info = unless(["ENOENT", "ENOTDIR"], () => Deno.lstatSync(path));
     return info && toFileId(info);
