@@ -51,6 +51,10 @@ export interface HostReading {
   readonly readings: readonly Reading[];
   readonly ended: readonly Ended[];
   readonly ledgers: readonly Ledger[];
+  /** The users whose ledger is an earlier one: those who are not in it may be in theirs. */
+  readonly late?: ReadonlySet<number>;
+  /** The keys of all processes that have left a file, also where that was not read. */
+  readonly there?: ReadonlySet<string>;
   /** The time, in milliseconds. */
   readonly now: number;
   /** Whether a process still is the one that started then; `undefined` if nobody can tell. */
@@ -116,7 +120,7 @@ export class Accounts {
         info.ended.map((key) => ownKey(owner, key))
       ),
     );
-    this.#noteLeft(host.ended, covered, missed);
+    this.#noteLeft(host, covered, missed);
     for (const key of this.left.keys()) covered.add(key);
     for (const [key, known] of this.known) {
       const { pid, owner, systemStart } = known;
@@ -137,7 +141,7 @@ export class Accounts {
     for (const key of this.gone.keys()) {
       if (covered.has(key) || this.known.has(key)) this.gone.delete(key);
     }
-    this.#forget(this.gone, () => false);
+    this.#forget(this.gone, host.late);
     this.#keys = keys;
 
     const live = new Map<number, Snapshot>();
@@ -172,31 +176,38 @@ export class Accounts {
    * a ledger has it, whoever has removed it.
    */
   #noteLeft(
-    ended: readonly Ended[],
+    { ended, there = new Set(), late }: HostReading,
     taken: ReadonlySet<string>,
     missed: ReadonlySet<number>,
   ): void {
-    const there = new Set<string>();
+    const isRead = new Set<string>();
     for (const { key, ...values } of ended) {
       const own = ownKey(values.owner, key);
-      there.add(own);
+      isRead.add(own);
       this.left.set(own, values);
     }
     for (const [key, { owner }] of this.left) {
       const isTaken = taken.has(key) || missed.has(owner);
-      if (isTaken && !there.has(key)) this.left.delete(key);
+      if (isTaken && !isRead.has(key)) this.left.delete(key);
     }
-    this.#forget(this.left, (key) => there.has(key));
+    const isThere = (own: string) =>
+      isRead.has(own) || there.has(own.slice(0, own.lastIndexOf(" of ")));
+    this.#forget(this.left, late, isThere);
   }
 
-  /** Keeps of those that are too many, or say too much, no more than their sums. */
+  /**
+   * Keeps of those that are too many, or say too much, no more than their sums,
+   * unless a ledger that nobody has read may have them: then they would count
+   * twice.
+   */
   #forget(
     all: Map<string, LastValues>,
-    isKept: (key: string) => boolean,
+    late: ReadonlySet<number> = new Set(),
+    isKept: (key: string) => boolean = () => false,
   ): void {
     const room = new Map<number, { count: number; bytes: number }>();
     for (const [key, { owner, snapshot, bytes }] of [...all].reverse()) {
-      if (isKept(key)) continue;
+      if (late.has(owner) || isKept(key)) continue;
       let left = room.get(owner);
       if (left === undefined) {
         left = { count: MAX_GONE, bytes: MAX_GONE_BYTES };
@@ -269,14 +280,13 @@ export class Accounts {
     for (const ledger of ledgers) {
       const { owner, info } = ledger;
       const last = this.ledgers.get(owner);
-      if (last !== undefined && last.info.id !== info.id) {
-        // Somebody has removed the last one.
+      const isSame = last?.info.id === info.id;
+      // Somebody has removed the last one.
+      if (last !== undefined && !isSame) {
         this.totalsOf(owner).add(last.snapshot);
-      } else if (last !== undefined) {
-        if (info.count - last.info.count > info.ended.length) {
-          missed.add(owner);
-        }
       }
+      const count = isSame ? last!.info.count : 0;
+      if (info.count - count > info.ended.length) missed.add(owner);
       this.ledgers.set(owner, ledger);
     }
     return missed;

@@ -35,9 +35,10 @@ export function ownKey(owner: number, key: string): string {
 const ENDING = /^\.ending\.([1-9]\d{0,9})\.(\d{1,16})(?:\.[0-9a-f-]{36})?$/;
 const ENDED = /^\.ended\.([1-9]\d{0,9})\.(\d{1,16})(?:\.[0-9a-f-]{36})?$/;
 
-/** Whether a name is that of such a file. */
-export function isEnded(name: string): boolean {
-  return ENDED.test(name);
+/** The key of the process that a file is of; `undefined` if its name is another one. */
+export function keyOf(name: string): string | undefined {
+  const match = ENDED.exec(name);
+  return match === null ? undefined : `${match[1]}@${match[2]}`;
 }
 
 /**
@@ -123,9 +124,9 @@ export function* endedFiles(
   names: readonly string[],
   until: number,
 ): Generator<EndedFile> {
-  for (const name of fromAnywhere(names)) {
-    const match = ENDED.exec(name);
-    if (match === null) continue;
+  for (const name of names) {
+    const key = keyOf(name);
+    if (key === undefined) continue;
     if (performance.now() > until) return;
     const path = `${dir}/${name}`;
     const file = runtime.identify(path);
@@ -133,7 +134,7 @@ export function* endedFiles(
     if (file === undefined || file.links > 1) continue;
     const { owner, mode, inode, modified } = file;
     const id = `${inode} ${modified}`;
-    yield { name, path, key: `${match[1]}@${match[2]}`, owner, mode, id };
+    yield { name, path, key, owner, mode, id };
   }
 }
 
@@ -146,9 +147,10 @@ export function withoutTwins<T extends EndedFile>(files: readonly T[]): T[] {
   for (const file of files) {
     const key = ownKey(file.owner, file.key);
     const twin = byKey.get(key);
-    if (twin === undefined || file.name.length < twin.name.length) {
-      byKey.set(key, file);
-    }
+    const isFirst = twin === undefined ||
+      file.name.length < twin.name.length ||
+      (file.name.length === twin.name.length && file.name < twin.name);
+    if (isFirst) byKey.set(key, file);
   }
   return [...byKey.values()];
 }

@@ -57,18 +57,29 @@ function parseGlob(glob: string): (Part | typeof STAR)[] {
   return parts;
 }
 
+/** Thrown where a glob takes too long. */
+export class GlobError extends Error {}
+
 /**
  * Makes a test of a glob, as `fnmatch` of Python has it. Takes time in
- * proportion to both lengths, not more, whatever the glob.
+ * proportion to the length of the text times that of the glob, at worst.
+ *
+ * @param maxSteps After how many comparisons, in all texts together, to give up.
+ * @returns The test, which throws a {@linkcode GlobError} then.
  */
-export function compileGlob(glob: string): (text: string) => boolean {
+export function compileGlob(
+  glob: string,
+  maxSteps = Infinity,
+): (text: string) => boolean {
   const parts = parseGlob(glob);
+  let steps = 0;
   return (text) => {
     const characters = [...text];
     let p = 0;
     let retry = -1;
     let from = 0;
     for (let i = 0; i < characters.length;) {
+      if (++steps > maxSteps) throw new GlobError("The pattern takes too long");
       const part = parts[p];
       if (part === STAR) {
         retry = ++p;

@@ -18,7 +18,7 @@ import {
   type EndedFile,
   endedFiles,
   fromAnywhere,
-  isEnded,
+  keyOf,
   ownKey,
   type Parsed,
   parseFile,
@@ -27,7 +27,12 @@ import {
 } from "./ended_files.ts";
 import type { LedgerInfo } from "./lines.ts";
 import { runtime } from "./runtime.ts";
-import { type NameTable, type Snapshot, SnapshotParser } from "./snapshot.ts";
+import {
+  LateError,
+  type NameTable,
+  type Snapshot,
+  SnapshotParser,
+} from "./snapshot.ts";
 import { takeIn } from "./take_in.ts";
 
 /** How many bytes of the files of one user are kept until they are taken in. */
@@ -36,8 +41,15 @@ const MAX_USER_BYTES = 2 ** 24;
 /** How long a reader takes them in at least, in milliseconds. */
 const TAKE_IN_MS = 20;
 
-/** How long a reader looks for ledgers at least, in milliseconds. */
-const LEDGERS_MS = 10;
+/** How many names are looked at that may be those of ledgers of users who have none. */
+const MAX_LOOKS = 1_000;
+
+/**
+ * What takes longer to read, in milliseconds, is read to its end all the same,
+ * but not again for so long if there is no time.
+ */
+const SLOW_MS = 20;
+const WAIT_MS = 10_000;
 
 /** How often a reader looks again, since one user may keep another one busy. */
 const MAX_PASSES = 4;
@@ -67,16 +79,28 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && isSame(a, 0, b, 0, b.length);
 }
 
-/** The same, and what stands in it. */
+/** A file, and what stands in it. */
 interface ReadFile extends EndedFile {
   /** `undefined` if it is nothing. */
   readonly parsed: Parsed | undefined;
+}
+
+/** The same, and what reads the next one. */
+interface ReadLedger extends Ledger {
+  readonly parser: SnapshotParser;
+  readonly table: NameTable;
+  /** When it was last slow to read. */
+  readonly waited: number;
 }
 
 /** What ended processes have left. */
 export interface Left {
   readonly ended: readonly Ended[];
   readonly ledgers: readonly Ledger[];
+  /** The users whose ledger there was no time for, so that an earlier one stands here. */
+  readonly late: ReadonlySet<number>;
+  /** The keys of all processes that have a file, whatever is in it. */
+  readonly there: ReadonlySet<string>;
   /** What is wrong with a file, for a person. */
   readonly problems: readonly string[];
 }
@@ -84,7 +108,7 @@ export interface Left {
 /** Reads what ended processes have left, as often as it is asked to. */
 export class LedgerReader {
   // By path.
-  readonly #ledgers: Map<string, Ledger> = new Map();
+  readonly #ledgers: Map<string, ReadLedger> = new Map();
   // The files of ended processes by their names, each of which is read once.
   #files: Map<string, ReadFile> = new Map();
   #last: Left | undefined;
@@ -111,7 +135,9 @@ export class LedgerReader {
     for (let pass = 1, before = this.#last?.ledgers;; pass++) {
       // In this order: what has gone from a file by now is in a ledger.
       const files = this.#readEnded(dir, names, table, until);
-      if (names.some(isEnded)) names = runtime.list(dir);
+      if (names.some((name) => keyOf(name) !== undefined)) {
+        names = runtime.list(dir);
+      }
       const { ledgers, late, problems } = this.#readLedgers(
         dir,
         names,
@@ -147,6 +173,8 @@ export class LedgerReader {
         return this.#last = {
           ended: [...ended, ...wasLeft ?? []],
           ledgers,
+          late,
+          there: new Set(names.flatMap((name) => keyOf(name) ?? [])),
           problems,
         };
       }
@@ -170,7 +198,11 @@ export class LedgerReader {
       files.set(file.name, file);
     };
     const isLate = () => performance.now() > until;
-    for (const file of endedFiles(dir, names, until)) {
+    // Those that are known first, so that they are always the same ones.
+    const first = names.filter((name) => this.#files.has(name));
+    const others = names.filter((name) => !this.#files.has(name));
+    const all = [...first, ...fromAnywhere(others)];
+    for (const file of endedFiles(dir, all, until)) {
       const known = this.#files.get(file.name);
       if (known?.id === file.id) take(known);
       else {
@@ -201,13 +233,13 @@ export class LedgerReader {
     const problems = [];
     const texts = [];
     const known = [...this.#users].map((owner) => `.ledger.${owner}`);
-    const end = Math.max(until, performance.now() + LEDGERS_MS);
+    let looks = 0;
     // Those that are known come first.
     for (const name of new Set([...known, ...fromAnywhere(names)])) {
       const match = LEDGER.exec(name);
       if (match === null) continue;
       const owner = Number(match[1]);
-      if (performance.now() > end && !this.#users.has(owner)) break;
+      if (!this.#users.has(owner) && ++looks > MAX_LOOKS) break;
       const path = `${dir}/${name}`;
       const file = runtime.identify(path);
       if (file !== undefined && file.owner !== owner) {
@@ -224,25 +256,46 @@ export class LedgerReader {
     // Nobody's is late because of a longer one of somebody else.
     texts.sort((a, b) => a.bytes.length - b.bytes.length);
     for (const { path, owner, bytes } of texts) {
-      let ledger = this.#ledgers.get(path);
-      if (
-        ledger === undefined || ledger.snapshot.table !== table ||
-        !isEqual(ledger.bytes, bytes)
-      ) {
-        const isLate = () => performance.now() > until;
-        const snapshot = attempt(() =>
-          new SnapshotParser(table).parse(bytes, isLate)
-        );
-        const info = snapshot?.ledger;
-        if (info !== undefined) {
-          ledger = { owner, info, snapshot: snapshot!, bytes };
-          this.#ledgers.set(path, ledger);
-        } else if (isLate()) late.add(owner);
-        else ledger = undefined;
+      let ledger: Ledger | undefined;
+      try {
+        ledger = this.#parse(path, owner, bytes, table, until);
+      } catch {
+        late.add(owner);
+        ledger = this.#ledgers.get(path);
       }
       if (ledger !== undefined) ledgers.push(ledger);
     }
     return { ledgers, late, problems };
+  }
+
+  /** @throws {LateError} If there is no time left, and was some a moment ago. */
+  #parse(
+    path: string,
+    owner: number,
+    bytes: Uint8Array,
+    table: NameTable,
+    until: number,
+  ): Ledger | undefined {
+    const known = this.#ledgers.get(path);
+    const isKnown = known?.table === table;
+    if (isKnown && isEqual(known.bytes, bytes)) return known;
+    const parser = isKnown ? known.parser : new SnapshotParser(table);
+    const start = performance.now();
+    const mayWait = start - (known?.waited ?? -Infinity) < WAIT_MS;
+    const isLate = () => mayWait && performance.now() > until;
+    let snapshot;
+    try {
+      snapshot = parser.parse(bytes, isLate);
+    } catch (error) {
+      if (error instanceof LateError) throw error;
+    }
+    if (snapshot?.ledger === undefined) return undefined;
+    const isSlow = performance.now() - start > SLOW_MS;
+    const waited = isSlow ? start : known?.waited ?? -Infinity;
+    const info = snapshot.ledger;
+    const ledger = { owner, info, snapshot, bytes, parser, table, waited };
+    this.#ledgers.set(path, ledger);
+    return ledger;
   }
 }
 

@@ -97,7 +97,7 @@ function join(pieces: readonly Uint8Array[], length: number): Uint8Array {
  * Reads all that comes until the writer closes the pipe.
  *
  * @param user Who runs the process, if that is known.
- * @returns The bytes, or `undefined` if this pipe will not bring any: it has
+ * @returns The bytes and whose pipe it was, or `undefined` if this pipe will not bring any: it has
  * been replaced by another one, or the time is over.
  */
 async function readOnce(
@@ -106,7 +106,7 @@ async function readOnce(
   user: number | undefined,
   deadline: number,
   budget: Budget,
-): Promise<Uint8Array | undefined> {
+): Promise<{ bytes: Uint8Array; owner: number } | undefined> {
   const fd = runtime.openReader(path);
   try {
     // What was opened, not what was there before.
@@ -141,7 +141,9 @@ async function readOnce(
         pause = 0.5;
         continue;
       }
-      if (count === 0 && length > 0) return join(pieces, length);
+      if (count === 0 && length > 0) {
+        return { bytes: join(pieces, length), owner };
+      }
       if (count === 0) {
         // No writer yet. If the pipe has been replaced, there never will be one:
         // another reader came in between.
@@ -211,8 +213,9 @@ export async function readPipe(
     if (file === undefined) problem = silence;
     else {
       try {
-        const bytes = await readOnce(path, pid, user, deadline, budget);
-        if (bytes !== undefined) {
+        const read = await readOnce(path, pid, user, deadline, budget);
+        if (read !== undefined) {
+          const { bytes, owner } = read;
           const snapshot = parser.parse(
             bytes,
             () => performance.now() > deadline + LATE_MS,
@@ -226,7 +229,7 @@ export async function readPipe(
             );
           }
           if (snapshot.annotated || !annotated) {
-            return { snapshot, bytes, owner: file.owner };
+            return { snapshot, bytes, owner };
           }
           problem = invalid("It has sent annotations before, and now none");
         }

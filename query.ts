@@ -102,6 +102,9 @@ function parseComparison(
 /** How long a pattern or a comparison may be, so that no request takes long. */
 const MAX_LENGTH = 256;
 
+/** How many comparisons a pattern may take: a fifth of a second. */
+const MAX_STEPS = 2e7;
+
 const KEYS = ["format", "match", "query", "aggr", "by", "pid"];
 
 /**
@@ -133,7 +136,7 @@ export function parseQuery(parameters: URLSearchParams): Query {
     if (text === null || text.length <= MAX_LENGTH) continue;
     throw refuse(key, `of at most ${MAX_LENGTH} characters`, text);
   }
-  const matches = match === null ? undefined : compileGlob(match);
+  const matches = match === null ? undefined : compileGlob(match, MAX_STEPS);
   const isWanted = query === null ? undefined : parseComparison(query);
   return {
     format,

@@ -36,10 +36,7 @@ interface State {
 }
 
 /** How much of what one user's processes say is kept, in bytes. */
-const MAX_USER_BYTES = 2 ** 26;
-
-/** How long a process may take to say that a lock is its own, in milliseconds. */
-const LOCKING_MS = 1_000;
+const MAX_USER_BYTES = 2 ** 24;
 
 /** Thrown where a state cannot be used. */
 class StateError extends Error {}
@@ -56,15 +53,16 @@ function failure(path: string, why: string, cause: unknown): StateError {
  */
 export function lockState(path: string): void {
   const lock = `${path}.lock`;
+  const own = `${lock}.${crypto.randomUUID()}`;
+  const bytes = new TextEncoder().encode(`${runtime.pid}`);
   try {
-    if (!runtime.createNew(lock)) {
-      checkFree(path, lock);
-      runtime.remove(lock);
-      // Another one may be as quick.
-      if (!runtime.createNew(lock)) checkFree(path, lock);
+    runtime.replaceFile(own, bytes, `${own}.new`);
+    try {
+      // In one step, and complete.
+      while (!isLinked(own, lock)) bury(path, lock);
+    } finally {
+      runtime.remove(own);
     }
-    const bytes = new TextEncoder().encode(`${runtime.pid}`);
-    runtime.replaceFile(lock, bytes, `${lock}.${crypto.randomUUID()}`);
     runtime.onExit(() => unlock(lock), () => {});
   } catch (error) {
     if (error instanceof StateError) throw error;
@@ -72,19 +70,52 @@ export function lockState(path: string): void {
   }
 }
 
+/** Gives a file a second name, unless there is one. Returns whether it has it. */
+function isLinked(path: string, name: string): boolean {
+  try {
+    runtime.link(path, name);
+    return true;
+  } catch {
+    if (runtime.identify(name) !== undefined) return false;
+    // Not every file system has second names.
+    runtime.rename(path, name);
+    return true;
+  }
+}
+
+/**
+ * Removes the lock of a process that has died.
+ *
+ * @throws {StateError} If it lives.
+ */
+function bury(path: string, lock: string): void {
+  checkFree(path, lock);
+  const grave = `${lock}.${crypto.randomUUID()}`;
+  try {
+    runtime.rename(lock, grave);
+  } catch (error) {
+    // Another one has removed it.
+    if (runtime.identify(lock) === undefined) return;
+    throw error;
+  }
+  try {
+    // Another one may have been quicker, and this is its lock.
+    checkFree(path, grave);
+  } catch (error) {
+    isLinked(grave, lock);
+    throw error;
+  } finally {
+    runtime.remove(grave);
+  }
+}
+
 /** @throws {StateError} If the process that has made the lock may use the state. */
 function checkFree(path: string, lock: string): void {
   const pid = Number(new TextDecoder().decode(runtime.readFile(lock)));
-  const { modified = 0 } = runtime.identify(lock) ?? {};
-  const isUsed = pid === 0
-    // It is about to say who it is.
-    ? Date.now() - modified < LOCKING_MS
-    : pid !== runtime.pid && runtime.processExists(pid);
-  if (!isUsed) return;
-  const who = pid === 0 ? "another one" : `process ${pid}`;
+  if (!(pid > 0) || pid === runtime.pid || !runtime.processExists(pid)) return;
   throw failure(
     path,
-    `each service needs a file of its own, but ${who} uses it`,
+    `each service needs a file of its own, but process ${pid} uses it`,
     undefined,
   );
 }

@@ -9,6 +9,7 @@
 import {
   type EndedFile,
   endedFiles,
+  fromAnywhere,
   newFile,
   parseFile,
   settle,
@@ -66,7 +67,7 @@ export function takeIn(
 function ownFiles(dir: string, owner: number, until: number): EndedFile[] {
   if (performance.now() > until) return [];
   const names = settle(dir, runtime.list(dir), until);
-  return [...endedFiles(dir, names, until)]
+  return [...endedFiles(dir, [...fromAnywhere(names)], until)]
     .filter((file) => file.owner === owner);
 }
 
@@ -82,7 +83,8 @@ function takeLock(
 ): { since?: number; isOwn: boolean } {
   if (!runtime.createNew(path)) {
     const { modified = Infinity } = runtime.identify(path) ?? {};
-    if (Date.now() - modified < STALE_MS) return { isOwn: true };
+    // Nor is it of the future, unless the clock was set back.
+    if (Math.abs(Date.now() - modified) < STALE_MS) return { isOwn: true };
     runtime.remove(path);
     if (!runtime.createNew(path)) return { isOwn: true };
   }
