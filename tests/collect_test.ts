@@ -246,7 +246,7 @@ Deno.test("8 collectors and cat at once never get a part of a snapshot, or two",
     ]);
     const collectors = Array.from(
       { length: 8 },
-      () => new Collector({ pipeDir: dir, deadline: 10_000 }),
+      () => new Collector({ pipeDir: dir, deadline: 20_000 }),
     );
     let reads = 0;
     let done = false;
