@@ -38,6 +38,11 @@ interface State {
 /** How much of what one user's processes say is kept, in bytes. */
 const MAX_USER_BYTES = 2 ** 24;
 
+/** How long it takes at most to remove the lock of a process that has died, in milliseconds. */
+const BURY_MS = 1_000;
+
+const never = new Int32Array(new SharedArrayBuffer(4));
+
 /** Thrown where a state cannot be used. */
 class StateError extends Error {}
 
@@ -84,28 +89,26 @@ function isLinked(path: string, name: string): boolean {
 }
 
 /**
- * Removes the lock of a process that has died.
+ * Removes the lock of a process that has died. One process at a time, since the
+ * next one might be the lock of another that was quicker.
  *
  * @throws {StateError} If it lives.
  */
 function bury(path: string, lock: string): void {
   checkFree(path, lock);
-  const grave = `${lock}.${crypto.randomUUID()}`;
-  try {
-    runtime.rename(lock, grave);
-  } catch (error) {
-    // Another one has removed it.
-    if (runtime.identify(lock) === undefined) return;
-    throw error;
+  const spade = `${lock}.stale`;
+  if (!runtime.createNew(spade)) {
+    const { modified = 0 } = runtime.identify(spade) ?? {};
+    // Or it has died, too.
+    if (Math.abs(Date.now() - modified) > BURY_MS) runtime.remove(spade);
+    Atomics.wait(never, 0, 0, 10);
+    return;
   }
   try {
-    // Another one may have been quicker, and this is its lock.
-    checkFree(path, grave);
-  } catch (error) {
-    isLinked(grave, lock);
-    throw error;
+    checkFree(path, lock);
+    runtime.remove(lock);
   } finally {
-    runtime.remove(grave);
+    runtime.remove(spade);
   }
 }
 

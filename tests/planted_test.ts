@@ -21,6 +21,7 @@ import { NameTable, parseSnapshot, SnapshotError } from "../snapshot.ts";
 import { lockState } from "../state.ts";
 import { dangerOf } from "../trust.ts";
 import { parseQuery, QueryError } from "../query.ts";
+import { createHandler } from "../web.ts";
 import {
   LIVE,
   namesIn,
@@ -80,6 +81,119 @@ Deno.test("update() takes the process of another user for another one, whatever 
   assertEquals(sums, [1000, 1000, 1000]);
 });
 
+/** What processes say that each count 1, and the ledger that has taken in so many others. */
+const one = (pid: number): Reading => {
+  const bytes = whole(`n: 1\n# process {"start":1}: 0.0\n`);
+  const result = { snapshot: parseSnapshot(bytes), bytes, owner: 1 };
+  return { pid, systemStart: () => "1", result };
+};
+const ledgerOf = (n: number, count: number, ended: string[]) => {
+  const info = { id: "i", count, ended };
+  const bytes = whole(
+    `n: ${n}\n# ledger ${JSON.stringify(info)}: ${ended.length}\n`,
+  );
+  return { owner: 1, info, snapshot: parseSnapshot(bytes), bytes };
+};
+const host = {
+  readings: [],
+  ended: [],
+  ledgers: [],
+  now: 0,
+  lives: () => false,
+};
+const many = Array.from({ length: 100 }, (_, i) => i + 1);
+
+/** What the books make of `n`. */
+function countIn(accounts: Accounts, more: object): number | undefined {
+  const { live, ...rest } = accounts.update({ ...host, ...more });
+  return valueOf(merge({ ...rest, live: live.values() }), "n");
+}
+
+Deno.test("update() counts nobody twice whose user's ledger there was no time to read", () => {
+  const accounts = new Accounts();
+  const sums = [
+    { readings: many.map(one) },
+    // All have ended, and are in a ledger that was not read.
+    { late: new Set([1]) },
+    { late: new Set([1]) },
+    { ledgers: [ledgerOf(100, 100, many.map((pid) => `${pid}@1000`))] },
+  ].map((more) => countIn(accounts, more));
+  assertEquals(sums, [100, 100, 100, 100]);
+});
+
+Deno.test("update() neither forgets nor counts again the files of ends that still stand", () => {
+  const accounts = new Accounts();
+  const keys = many.map((pid) => `${pid}@1000`);
+  const ended = many.map((pid, i) => {
+    const { snapshot, bytes } = one(pid).result as Exclude<
+      Reading["result"],
+      { failure: string }
+    >;
+    return { key: keys[i], owner: 1, snapshot, bytes };
+  });
+  const there = new Set(keys);
+  const sums = [
+    { ended, there },
+    // There was no time to look at any of them, and then at some.
+    { there },
+    { ended: ended.slice(0, 50), there },
+    { ledgers: [ledgerOf(100, 100, keys)] },
+  ].map((more) => countIn(accounts, more));
+  assertEquals(sums, [100, 100, 100, 100]);
+});
+
+Deno.test("update() knows that the first ledger that it sees may have forgotten a process", () => {
+  const accounts = new Accounts();
+  const sums = [
+    { readings: [one(7)] },
+    { ledgers: [ledgerOf(5001, 5001, ["8@1000"])] },
+  ].map((more) => countIn(accounts, more));
+  assertEquals(sums, [1, 5001]);
+});
+
+Deno.test("read() reads a ledger to its end that is slow to read, but not again at once", () =>
+  withDir((dir) => {
+    const write = (n: number) => {
+      const names = Array.from({ length: 60_000 }, (_, i) => `${n}.${i}: 1\n`);
+      const text = `${
+        names.join("")
+      }# ledger {"id":"i","count":${n},"ended":[]}: 0\n`;
+      Deno.writeFileSync(`${dir}/.ledger.${uid}`, whole(text));
+    };
+    const reader = new LedgerReader();
+    const table = new NameTable();
+    const read = () => {
+      const { ledgers, late } = reader.read(dir, namesIn(dir), table, 0);
+      return [ledgers.map(({ info }) => info.count), late.size];
+    };
+    write(1);
+    assertEquals([read(), read()], [[[1], 0], [[1], 0]]);
+    write(2);
+    // The one of before stands in its place.
+    assertEquals(read(), [[1], 1]);
+    return Promise.resolve();
+  }));
+
+Deno.test("a pattern that takes too long for the names that there are is refused with a sentence", () =>
+  withDir(async (pipeDir) => {
+    const names = Array.from(
+      { length: 300 },
+      (_, i) => `${i}${"a".repeat(5000)}: 1\n`,
+    );
+    const file = `${pipeDir}/.ended.1.1`;
+    Deno.writeFileSync(file, whole(names.join("")));
+    const handler = createHandler({ pipeDir });
+    const url = `http://localhost/stats?match=*${"a".repeat(200)}b`;
+    const start = performance.now();
+    const response = await handler(new Request(url));
+    const ms = performance.now() - start;
+    assertEquals([response.status, await response.json()], [400, {
+      message:
+        "Cannot take match: it must take less time with these names; use a shorter one",
+    }]);
+    assert(ms < 2000, `${ms} ms`);
+  }));
+
 Deno.test("what was read of an end counts after a restart although nobody gets to its file", () =>
   withDir(async (dir) => {
     const pipeDir = `${dir}/pipes`;
@@ -119,6 +233,10 @@ Deno.test("a state is for its user alone, and nobody else can have written it", 
 Deno.test("lockState() lets one of several have the state that start at the same time", () =>
   withDir(async (dir) => {
     const state = `${dir}/state`;
+    // As if the last one was killed.
+    const dead = new Deno.Command("true").spawn();
+    await dead.status;
+    await Deno.writeTextFile(`${state}.lock`, `${dead.pid}`);
     const url = JSON.stringify(new URL("../state.ts", import.meta.url).href);
     const text = `const { lockState } = await import(${url});
       try { lockState(${
