@@ -9,7 +9,7 @@
  */
 
 import { COUNTER, type ProcessStatus } from "./host_stats.ts";
-import { ownKey, processKey } from "./ended_files.ts";
+import { ownKey, processKey, withoutOwner } from "./ended_files.ts";
 import type { Ended, Ledger } from "./ledger.ts";
 import type { PipeReading, Problem } from "./pipe_reader.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -191,7 +191,7 @@ export class Accounts {
       if (isTaken && !isRead.has(key)) this.left.delete(key);
     }
     const isThere = (own: string) =>
-      isRead.has(own) || there.has(own.slice(0, own.lastIndexOf(" of ")));
+      isRead.has(own) || there.has(withoutOwner(own));
     this.#forget(this.left, late, isThere);
   }
 

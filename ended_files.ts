@@ -7,6 +7,7 @@
  * @module
  */
 
+import { attempt } from "./attempt.ts";
 import { privatePrefix } from "./fifo_pool.ts";
 import { runtime } from "./runtime.ts";
 import {
@@ -29,6 +30,11 @@ export function processKey(pid: number, start: number | string): string {
 /** The same, of one user: nobody can end the processes of another, or be one of them. */
 export function ownKey(owner: number, key: string): string {
   return `${key} of ${owner}`;
+}
+
+/** The key without its user. */
+export function withoutOwner(own: string): string {
+  return own.slice(0, own.lastIndexOf(" of "));
 }
 
 // With a last part where somebody else has taken the name.
@@ -187,13 +193,4 @@ export function parseFile(
 export function* fromAnywhere<T>(list: readonly T[]): Generator<T> {
   const start = Math.floor(Math.random() * list.length);
   for (let i = 0; i < list.length; i++) yield list[(start + i) % list.length];
-}
-
-/** The result of something that may fail, or `undefined`. */
-export function attempt<T>(action: () => T): T | undefined {
-  try {
-    return action();
-  } catch {
-    return undefined;
-  }
 }

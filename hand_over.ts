@@ -6,6 +6,7 @@
  * @module
  */
 
+import { attempt } from "./attempt.ts";
 import { Exposition } from "./exposition.ts";
 import { writeEnded } from "./ended_files.ts";
 import { takeIn } from "./take_in.ts";
@@ -59,18 +60,12 @@ export function handOverAtEnd(to: Target): () => void {
     }, () => {
       const path = leave(false);
       // If the event loop turns once more, somebody has caught the error.
-      if (path !== undefined) setTimeout(() => takeBack(path));
+      // Where that cannot be removed, readers see that the process lives.
+      if (path === undefined) return;
+      setTimeout(() => attempt(() => runtime.remove(path)));
     });
   }
   return () => target = before;
-}
-
-function takeBack(path: string): void {
-  try {
-    runtime.remove(path);
-  } catch {
-    // The file system is read-only. Readers see that the process lives.
-  }
 }
 
 /** Writes the file. Returns its path, or `undefined` if there is none. */

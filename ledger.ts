@@ -12,9 +12,9 @@
  * @module
  */
 
+import { attempt } from "./attempt.ts";
 import { isSame } from "./byte_reader.ts";
 import {
-  attempt,
   type EndedFile,
   endedFiles,
   fromAnywhere,

@@ -117,11 +117,8 @@ async function readOnce(
     const pieces: Uint8Array[] = [];
     let length = 0;
     // Many pipes are looked at in turn, and that takes the time of the writers.
-    for (
-      let pause = 1;
-      performance.now() < deadline;
-      pause = Math.min(2 * pause, MAX_PAUSE_MS)
-    ) {
+    let pause = 1;
+    while (performance.now() < deadline) {
       const count = runtime.read(fd, buffer);
       if (count) {
         pieces.push(buffer.slice(0, count));
@@ -138,7 +135,7 @@ async function readOnce(
         if (
           Math.floor(length / TURN_BYTES) > Math.floor(before / TURN_BYTES)
         ) await turn(0);
-        pause = 0.5;
+        pause = 1;
         continue;
       }
       if (count === 0 && length > 0) {
@@ -154,6 +151,7 @@ async function readOnce(
         }
       }
       await turn(pause);
+      pause = Math.min(2 * pause, MAX_PAUSE_MS);
     }
   } finally {
     runtime.close(fd);

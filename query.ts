@@ -6,7 +6,7 @@
  * @module
  */
 
-import { compileGlob } from "./glob.ts";
+import { compileGlob, GlobError } from "./glob.ts";
 import type { HostStats } from "./host_stats.ts";
 import { splitLabels } from "./labels.ts";
 import { parseNumber, show } from "./lines.ts";
@@ -136,7 +136,7 @@ export function parseQuery(parameters: URLSearchParams): Query {
     if (text === null || text.length <= MAX_LENGTH) continue;
     throw refuse(key, `of at most ${MAX_LENGTH} characters`, text);
   }
-  const matches = match === null ? undefined : compileGlob(match, MAX_STEPS);
+  const matches = match === null ? undefined : compileMatch(match);
   const isWanted = query === null ? undefined : parseComparison(query);
   return {
     format,
@@ -146,8 +146,29 @@ export function parseQuery(parameters: URLSearchParams): Query {
     keep: matches === undefined
       ? isWanted
       : (name, value) =>
-        (matches(name) || matches(splitLabels(name).family)) &&
-        (isWanted === undefined || isWanted(name, value)),
+        matches(name) && (isWanted === undefined || isWanted(name, value)),
+  };
+}
+
+/**
+ * Makes a test whether a name, with its labels or without them, is like a
+ * pattern.
+ *
+ * @returns The test, which throws a {@linkcode QueryError} if it takes too long.
+ */
+function compileMatch(match: string): (name: string) => boolean {
+  const matches = compileGlob(match, MAX_STEPS);
+  return (name) => {
+    try {
+      if (matches(name)) return true;
+      const { family } = splitLabels(name);
+      return family !== name && matches(family);
+    } catch (error) {
+      if (!(error instanceof GlobError)) throw error;
+      throw new QueryError(
+        "Cannot take match: it must take less time with these names; use a shorter one",
+      );
+    }
   };
 }
 

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { attempt } from "./attempt.ts";
 import { config } from "./config.ts";
 import { pipePath, privatePrefix } from "./fifo_pool.ts";
 import { handOverAtEnd, processStart } from "./hand_over.ts";
@@ -106,15 +107,6 @@ function checkRoom(dir: string): void {
     );
   } finally {
     for (const fd of files) runtime.close(fd);
-  }
-}
-
-/** Does something that may fail because a file has gone. */
-function attempt<T>(action: () => T): T | undefined {
-  try {
-    return action();
-  } catch {
-    return undefined;
   }
 }
 

@@ -8,6 +8,7 @@
  */
 
 import type { Accounts, LastValues } from "./accounts.ts";
+import { attempt } from "./attempt.ts";
 import { Exposition } from "./exposition.ts";
 import { runtime } from "./runtime.ts";
 import { type NameTable, SnapshotParser } from "./snapshot.ts";
@@ -68,7 +69,8 @@ export function lockState(path: string): void {
     } finally {
       runtime.remove(own);
     }
-    runtime.onExit(() => unlock(lock), () => {});
+    // Where it stays, who comes next sees that this one has ended.
+    runtime.onExit(() => attempt(() => runtime.remove(lock)), () => {});
   } catch (error) {
     if (error instanceof StateError) throw error;
     throw failure(path, (error as Error).message, error);
@@ -134,14 +136,6 @@ function checkOwner(path: string): void {
     `it must belong to the user of this process or to root, but belongs to user ${owner}`,
     undefined,
   );
-}
-
-function unlock(lock: string): void {
-  try {
-    runtime.remove(lock);
-  } catch {
-    // The file system is read-only. Who comes next sees that this one has ended.
-  }
 }
 
 /**

@@ -9,7 +9,6 @@
 
 import { ifNoneMatch } from "@std/http/etag";
 import { type Collected, Collector, type CollectorOptions } from "./collect.ts";
-import { GlobError } from "./glob.ts";
 import type { HostStats } from "./host_stats.ts";
 import { ALWAYS, guard, type GuardOptions } from "./guard.ts";
 import { show } from "./lines.ts";
@@ -142,11 +141,6 @@ export function createHandler(options: HandlerOptions = {}): Handler {
     try {
       return await routes[url.pathname](request, url);
     } catch (error) {
-      if (error instanceof GlobError) {
-        const message =
-          "Cannot take match: it must take less time with these names; use a shorter one";
-        return answer(400, { message }, head);
-      }
       const { message } = error as Error;
       return answer(error instanceof QueryError ? 400 : 500, { message }, head);
     }

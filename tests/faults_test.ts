@@ -830,6 +830,22 @@ const AS_USER = [
   "--clear-groups",
 ];
 
+/** Starts a program of that user. */
+async function programOfUser(
+  place: Place,
+  name: string,
+  dir: string,
+): ReturnType<Place["program"]> {
+  // The home of root, where a runtime may be, is closed to others.
+  const [command] = RUNTIMES[name].run;
+  await place.sh(
+    `cp -L "$(readlink -f "$(command -v ${command})")" "$0/${command}"`,
+  );
+  await Deno.chmod(`${place.dir}/${command}`, 0o755);
+  const env = { HOME: dir, PATH: `${place.dir}:${Deno.env.get("PATH")}` };
+  return await place.program(name, dir, { before: AS_USER, env });
+}
+
 /** Makes a directory of that user. */
 async function ownDir(place: Place): Promise<string> {
   const dir = `${place.dir}/own`;
@@ -871,20 +887,7 @@ for (const name of Object.keys(RUNTIMES)) {
     async fn() {
       await using place = await Place.make();
       const dir = await ownDir(place);
-      // The home of root, where a runtime may be, is closed to others.
-      const [command] = RUNTIMES[name].run;
-      await place.sh(
-        `cp -L "$(readlink -f "$(command -v ${command})")" "$0/${command}"`,
-      );
-      await Deno.chmod(`${place.dir}/${command}`, 0o755);
-      const env = {
-        HOME: dir,
-        PATH: `${place.dir}:${Deno.env.get("PATH")}`,
-      };
-      await using program = await place.program(name, dir, {
-        before: AS_USER,
-        env,
-      });
+      await using program = await programOfUser(place, name, dir);
       await program.says("warm");
       const limit = (count: string) =>
         place.sh(
@@ -912,19 +915,7 @@ for (const name of Object.keys(RUNTIMES)) {
     async fn() {
       await using place = await Place.make();
       const dir = await ownDir(place);
-      const [command] = RUNTIMES[name].run;
-      await place.sh(
-        `cp -L "$(readlink -f "$(command -v ${command})")" "$0/${command}"`,
-      );
-      await Deno.chmod(`${place.dir}/${command}`, 0o755);
-      const env = {
-        HOME: dir,
-        PATH: `${place.dir}:${Deno.env.get("PATH")}`,
-      };
-      await using program = await place.program(name, dir, {
-        before: AS_USER,
-        env,
-      });
+      await using program = await programOfUser(place, name, dir);
       assertEquals(await program.says("start"), "started");
       await place.heals(dir, program);
       await Deno.chmod(dir, 0);

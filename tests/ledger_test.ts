@@ -3,17 +3,14 @@ import { writeEnded } from "../ended_files.ts";
 import { LedgerReader } from "../ledger.ts";
 import { takeIn } from "../take_in.ts";
 import { NameTable, parseSnapshot } from "../snapshot.ts";
-import { namesIn, ROOT, withDir } from "./program.ts";
+import { namesIn, ROOT, whole, withDir } from "./program.ts";
 
-const encode = (text: string) => new TextEncoder().encode(text);
-const withEnd = (text: string) =>
-  encode(`${text}# EOF: ${encode(text).length}\n`);
 const uid = Deno.uid()!;
 const LEDGER = `.ledger.${uid}`;
 
 /** What a process leaves that has counted `n` and recorded one value. */
 const left = (n: number) =>
-  withEnd(
+  whole(
     `n: ${n}\ng: 5\n# gauge ["g"]: 1\n` +
       `# histogram {"name":"r.{0}","scale":4,"sum":1,"min":1,"max":1,"zeros":0,"positive":[[-1,1]],"negative":[]}: 1\n`,
   );

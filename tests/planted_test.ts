@@ -28,12 +28,10 @@ import {
   output,
   startProgram,
   until,
+  whole,
   withDir,
 } from "./program.ts";
 
-const encode = (text: string) => new TextEncoder().encode(text);
-const whole = (text: string) =>
-  encode(`${text}# EOF: ${encode(text).length}\n`);
 const uid = Deno.uid()!;
 
 const isRoot = uid === 0;

@@ -66,6 +66,12 @@ export async function cat(path: string): Promise<string> {
   return stdout;
 }
 
+/** The bytes of a text with a true end. */
+export function whole(text: string): Uint8Array<ArrayBuffer> {
+  const encoder = new TextEncoder();
+  return encoder.encode(`${text}# EOF: ${encoder.encode(text).length}\n`);
+}
+
 /** What a process says of itself, on a line of its own. */
 const PROCESS =
   /^# process \{"start":\d+(\.\d+)?,"name":"[^"\n]*","runtime":"\w+ [\d.]+"\}: \d+\.\d+\n/m;

@@ -19,12 +19,10 @@ import {
   output,
   ROOT,
   startProgram,
+  whole,
   withDir,
 } from "./program.ts";
 
-const encode = (text: string) => new TextEncoder().encode(text);
-const whole = (text: string) =>
-  encode(`${text}# EOF: ${encode(text).length}\n`);
 const read = (text: string) => parseSnapshot(whole(text));
 
 /** What the books make of one reading after the other. */
