@@ -41,6 +41,9 @@ import {
 import type { RecordedDescription } from "./process_stats.ts";
 
 const COMMA = 44;
+const MINUS = 45;
+const ZERO = 48;
+const NINE = 57;
 const CLOSING_BRACKET = 93;
 
 /** How long a line may be, in bytes, so that none takes long to read. */
@@ -384,8 +387,14 @@ function parseWindowLike(
   let count = 0;
   let fractional = false;
   for (;;) {
+    const first = line[at] === MINUS ? at + 1 : at;
     const value = readNumber(line, at);
     if (numberEnd === -1) return undefined;
+    // JSON has no leading zeros, and so refuses the line.
+    const second = line[first + 1];
+    if (line[first] === ZERO && second >= ZERO && second <= NINE) {
+      return undefined;
+    }
     if (count === values.length) {
       const more = new Float64Array(2 * count);
       more.set(values);

@@ -430,7 +430,10 @@ const step = fc.oneof(
   fc.record({
     do: fc.constant("corrupt" as const),
     at: fc.nat(1000),
-    byte: fc.oneof(fc.nat(255), fc.constantFrom(10, 32, 58, 0x85, 0xa0)),
+    byte: fc.oneof(
+      fc.nat(255),
+      fc.constantFrom(10, 32, 45, 46, 48, 58, 0x85, 0xa0),
+    ),
   }),
   fc.record({ do: fc.constant("cut" as const), at: fc.nat(1000) }),
   fc.record({ do: fc.constant("double" as const) }),
@@ -546,6 +549,23 @@ Deno.test("parse() of one parser, fed one process's snapshots in turn, says what
     whole > 5_000 && refused > 500,
     `${whole} whole, ${refused} refused`,
   );
+});
+
+Deno.test("parse() refuses a window's number with leading zeros, first and again", () => {
+  const of = (numbers: string) =>
+    encode(withEnd(
+      `# window {"name":"r.{0}","percentiles":[],"mean":"r.mean","values":[${numbers}]}: 2\n`,
+    ));
+  const parser = new SnapshotParser(new NameTable());
+  parser.parse(of("5,7"));
+  for (const numbers of ["05,7", "5,07", "-00,7", "5,-01.5"]) {
+    assertThrows(
+      () => parser.parse(of(numbers)),
+      SnapshotError,
+      "a window must hold its values",
+    );
+    parser.parse(of("0,-0.5"));
+  }
 });
 
 Deno.test("parse() reads every number as Number() does, bit for bit, first and again", () => {
