@@ -353,8 +353,11 @@ function tellToEnd(program: Program): void {
     : "now";
   note(`${label(program)} is told to end: ${how}`);
   counts.ends++;
-  // Without a pipe its last values count, until it has ended.
-  if (how === "stop") program.entry.doomed = true;
+  // Without a pipe its last values count, until it has ended: Deno takes the
+  // pipe away when nobody has caught an error, and ends later.
+  if (how === "stop" || (how === "throw" && program.kind.name === "deno")) {
+    program.entry.doomed = true;
+  }
   program.tellToEnd(how);
 }
 
