@@ -90,12 +90,17 @@ export function writeEnded(
  * final names.
  *
  * @param names What is in the directory.
+ * @param isLate Whether to stop.
  * @returns The same, with these.
  */
-export function settle(dir: string, names: string[], until: number): string[] {
+export function settle(
+  dir: string,
+  names: string[],
+  isLate: () => boolean,
+): string[] {
   return names.map((name) => {
     const match = ENDING.exec(name);
-    if (match === null || performance.now() > until) return name;
+    if (match === null || isLate()) return name;
     const path = `${dir}/${name}`;
     const lives = runtime.processExists(Number(match[1])) ??
       Date.now() - (runtime.identify(path)?.modified ?? 0) < ENDING_MS;
@@ -116,31 +121,33 @@ export interface EndedFile {
   readonly key: string;
   readonly owner: number;
   readonly mode: number;
+  readonly size: number;
   /** Tells the file from others that had its name. */
   readonly id: string;
 }
 
 /**
- * Looks at the files of ended processes, as far as there is time.
+ * Looks at the files of ended processes.
  *
  * @param names What is in the directory.
+ * @param isLate Whether to stop.
  */
 export function* endedFiles(
   dir: string,
   names: readonly string[],
-  until: number,
+  isLate: () => boolean,
 ): Generator<EndedFile> {
   for (const name of names) {
     const key = keyOf(name);
     if (key === undefined) continue;
-    if (performance.now() > until) return;
+    if (isLate()) return;
     const path = `${dir}/${name}`;
     const file = runtime.identify(path);
     // What another user has made a second name of would count twice.
     if (file === undefined || file.links > 1) continue;
-    const { owner, mode, inode, modified } = file;
+    const { owner, mode, size, inode, modified } = file;
     const id = `${inode} ${modified}`;
-    yield { name, path, key, owner, mode, id };
+    yield { name, path, key, owner, mode, size, id };
   }
 }
 

@@ -38,6 +38,13 @@ import { takeIn } from "./take_in.ts";
 /** How many bytes of the files of one user are kept until they are taken in. */
 const MAX_USER_BYTES = 2 ** 24;
 
+/**
+ * How many bytes are read whatever the time is, so that a busy machine makes
+ * nobody late; and how many of them a look at a file counts as.
+ */
+const FREE_BYTES = 2 ** 19;
+const LOOK_BYTES = 2 ** 12;
+
 /** How long a reader takes them in at least, in milliseconds. */
 const TAKE_IN_MS = 20;
 
@@ -45,8 +52,8 @@ const TAKE_IN_MS = 20;
 const MAX_LOOKS = 1_000;
 
 /**
- * What takes longer to read, in milliseconds, is read to its end all the same,
- * but not again for so long if there is no time.
+ * A longer ledger that takes longer to read, in milliseconds, is read to its end
+ * all the same, but not again for so long if there is no time.
  */
 const SLOW_MS = 20;
 const WAIT_MS = 10_000;
@@ -105,6 +112,26 @@ export interface Left {
   readonly problems: readonly string[];
 }
 
+/** Says whether there is time to read on. */
+class ReadingTime {
+  readonly #until: number;
+  #free = FREE_BYTES;
+
+  constructor(until: number) {
+    this.#until = until;
+  }
+
+  get isLate(): boolean {
+    return this.#free < 0 && performance.now() > this.#until;
+  }
+
+  /** Notes that a file is looked at, or so much of it read. Returns whether it is late. */
+  spend(bytes = LOOK_BYTES): boolean {
+    this.#free -= bytes;
+    return this.isLate;
+  }
+}
+
 /** Reads what ended processes have left, as often as it is asked to. */
 export class LedgerReader {
   // By path.
@@ -122,8 +149,8 @@ export class LedgerReader {
    *
    * @param names What is in the directory.
    * @param table What gives names their ids.
-   * @param until When to stop, by `performance.now()`. Where there is no time
-   * left, what was read of a user before is still so.
+   * @param until When to stop, by `performance.now()`, if there is much to read.
+   * Where there is no time left, what was read of a user before is still so.
    */
   read(
     dir: string,
@@ -131,10 +158,11 @@ export class LedgerReader {
     table: NameTable,
     until = Infinity,
   ): Left {
-    names = settle(dir, names, until);
+    const time = new ReadingTime(until);
+    names = settle(dir, names, () => time.spend());
     for (let pass = 1, before = this.#last?.ledgers;; pass++) {
       // In this order: what has gone from a file by now is in a ledger.
-      const files = this.#readEnded(dir, names, table, until);
+      const files = this.#readEnded(dir, names, table, time);
       if (names.some((name) => keyOf(name) !== undefined)) {
         names = runtime.list(dir);
       }
@@ -142,7 +170,7 @@ export class LedgerReader {
         dir,
         names,
         table,
-        until,
+        time,
       );
       // A ledger forgets whom it has taken in. Files that were there after it
       // was read before are listed since, unless too many have come.
@@ -186,7 +214,7 @@ export class LedgerReader {
     dir: string,
     names: readonly string[],
     table: NameTable,
-    until: number,
+    time: ReadingTime,
   ): ReadFile[] {
     const files = new Map<string, ReadFile>();
     const room = new Map<number, number>();
@@ -197,22 +225,25 @@ export class LedgerReader {
       room.set(file.owner, left - length);
       files.set(file.name, file);
     };
-    const isLate = () => performance.now() > until;
     // Those that are known first, so that they are always the same ones.
     const first = names.filter((name) => this.#files.has(name));
     const others = names.filter((name) => !this.#files.has(name));
     const all = [...first, ...fromAnywhere(others)];
-    for (const file of endedFiles(dir, all, until)) {
+    for (const file of endedFiles(dir, all, () => time.spend())) {
       const known = this.#files.get(file.name);
       if (known?.id === file.id) take(known);
       else {
+        time.spend(file.size);
         // One that cannot be read now is read the next time.
         attempt(() =>
-          take({ ...file, parsed: parseFile(file.path, table, isLate) })
+          take({
+            ...file,
+            parsed: parseFile(file.path, table, () => time.isLate),
+          })
         );
       }
     }
-    if (isLate()) {
+    if (time.isLate) {
       for (const name of names) {
         const known = this.#files.get(name);
         if (known !== undefined && !files.has(name)) take(known);
@@ -226,7 +257,7 @@ export class LedgerReader {
     dir: string,
     names: readonly string[],
     table: NameTable,
-    until: number,
+    time: ReadingTime,
   ): { ledgers: Ledger[]; late: Set<number>; problems: string[] } {
     const ledgers = [];
     const late = new Set<number>();
@@ -258,7 +289,7 @@ export class LedgerReader {
     for (const { path, owner, bytes } of texts) {
       let ledger: Ledger | undefined;
       try {
-        ledger = this.#parse(path, owner, bytes, table, until);
+        ledger = this.#parse(path, owner, bytes, table, time);
       } catch {
         late.add(owner);
         ledger = this.#ledgers.get(path);
@@ -274,7 +305,7 @@ export class LedgerReader {
     owner: number,
     bytes: Uint8Array,
     table: NameTable,
-    until: number,
+    time: ReadingTime,
   ): Ledger | undefined {
     const known = this.#ledgers.get(path);
     const isKnown = known?.table === table;
@@ -282,7 +313,8 @@ export class LedgerReader {
     const parser = isKnown ? known.parser : new SnapshotParser(table);
     const start = performance.now();
     const mayWait = start - (known?.waited ?? -Infinity) < WAIT_MS;
-    const isLate = () => mayWait && performance.now() > until;
+    time.spend(bytes.length);
+    const isLate = () => mayWait && time.isLate;
     let snapshot;
     try {
       snapshot = parser.parse(bytes, isLate);

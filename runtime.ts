@@ -36,6 +36,8 @@ export interface FileId {
   readonly modified: number;
   /** How many names it has. */
   readonly links: number;
+  /** How many bytes it has. */
+  readonly size: number;
 }
 
 /** The operating system, as statvent needs it. */

@@ -34,6 +34,7 @@ function toFileId(info: Deno.FileInfo): FileId {
     mode: info.mode! & 0o7777,
     modified: info.mtime!.getTime(),
     links: info.nlink!,
+    size: info.size,
   };
 }
 

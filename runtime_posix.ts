@@ -80,6 +80,7 @@ function toFileId(stat: Stats): FileId {
     mode: stat.mode & 0o7777,
     modified: stat.mtimeMs,
     links: stat.nlink,
+    size: stat.size,
   };
 }
 

@@ -65,9 +65,10 @@ export function takeIn(
 }
 
 function ownFiles(dir: string, owner: number, until: number): EndedFile[] {
-  if (performance.now() > until) return [];
-  const names = settle(dir, runtime.list(dir), until);
-  return [...endedFiles(dir, [...fromAnywhere(names)], until)]
+  const isLate = () => performance.now() > until;
+  if (isLate()) return [];
+  const names = settle(dir, runtime.list(dir), isLate);
+  return [...endedFiles(dir, [...fromAnywhere(names)], isLate)]
     .filter((file) => file.owner === owner);
 }
 

@@ -172,6 +172,21 @@ Deno.test("read() reads a ledger to its end that is slow to read, but not again 
     return Promise.resolve();
   }));
 
+Deno.test("read() reads what is short, however late it is", () =>
+  withDir((dir) => {
+    const reader = new LedgerReader();
+    const table = new NameTable();
+    const counts = [1, 2].map((n) => {
+      const end = `# ledger {"id":"i","count":${n},"ended":[]}: 0\n`;
+      Deno.writeFileSync(`${dir}/.ledger.${uid}`, whole(`n: ${n}\n${end}`));
+      Deno.writeFileSync(`${dir}/.ended.${n}.5`, whole(`m: ${n}\n`));
+      const { ledgers, ended } = reader.read(dir, namesIn(dir), table, 0);
+      return [ledgers.map(({ info }) => info.count), ended.length];
+    });
+    assertEquals(counts, [[[1], 1], [[2], 1]]);
+    return Promise.resolve();
+  }));
+
 Deno.test("a pattern that takes too long for the names that there are is refused with a sentence", () =>
   withDir(async (pipeDir) => {
     const names = Array.from(
