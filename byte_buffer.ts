@@ -35,6 +35,13 @@ export class ByteBuffer {
     this.bytes.set(old);
   }
 
+  /** Moves what stands from one place on to another one. */
+  move(from: number, to: number): void {
+    this.reserve(to - from);
+    this.bytes.copyWithin(to, from, this.length);
+    this.length += to - from;
+  }
+
   /** Appends text that stands in `source` from `start` to `end`. */
   copy(source: Uint8Array, start: number, end: number): void {
     this.reserve(end - start);

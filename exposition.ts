@@ -27,7 +27,8 @@ import { type Buckets, countOf, type Histogram } from "./histogram.ts";
 import type { Description } from "./host_stats.ts";
 import { mean, percentile } from "./percentile.ts";
 import type { RecordedDescription } from "./process_stats.ts";
-import { FRACTIONAL, GAUGE } from "./slab.ts";
+import { ScalarLines, type Scalars } from "./scalar_lines.ts";
+import { GAUGE } from "./slab.ts";
 
 const COMMA = 44;
 const NEWLINE = 10;
@@ -47,12 +48,8 @@ export interface RecordedSource {
 }
 
 /** What is written. */
-export interface SnapshotSource {
-  /** The names of counters and gauges. Only ever appended to. */
-  readonly names: readonly string[];
-  /** Their values. */
-  readonly values: Float64Array;
-  /** Whether each is fractional, and whether it is a gauge. */
+export interface SnapshotSource extends Scalars {
+  /** Whether each counter or gauge is fractional, and whether it is a gauge. */
   readonly marks: Uint8Array;
   /** When gauges that note it were last set, in milliseconds since 1970, by their places. */
   readonly times: ReadonlyMap<number, number>;
@@ -62,7 +59,10 @@ export interface SnapshotSource {
   readonly descriptions: ReadonlyMap<string, Description>;
   /** The stats of which the kind is not known. */
   readonly unknowns?: readonly string[];
-  /** The process whose stats these are. */
+  /**
+   * The process whose stats these are. The text that is made of it is kept for
+   * this object, but for `stalled`.
+   */
   readonly process?: ProcessInfo;
   /** The ledger that this is. */
   readonly ledger?: LedgerInfo;
@@ -137,13 +137,14 @@ function chunksOf<T>(all: readonly T[], nameOf: (one: T) => string): T[][] {
 /** Writes snapshots of one source, one after the other. */
 export class Exposition {
   readonly #out = new ByteBuffer();
-  // The names of counters and gauges, each with ": ", and where each ends.
-  readonly #names = new ByteBuffer();
-  readonly #nameEnds: number[] = [];
+  readonly #scalars = new ScalarLines();
   readonly #recorded: Map<RecordedDescription, RecordedText> = new Map();
   // The lines that list the gauges, and how many there are.
   #gauges: Uint8Array = new Uint8Array(0);
   #gaugeCount = 0;
+  // The line of the process up to the number.
+  #process: ProcessInfo | undefined;
+  #identity: Uint8Array = new Uint8Array(0);
 
   /**
    * Writes one snapshot.
@@ -154,8 +155,7 @@ export class Exposition {
    */
   write(source: SnapshotSource, annotations: boolean): Uint8Array<ArrayBuffer> {
     const out = this.#out;
-    out.length = 0;
-    this.#writeScalars(source);
+    this.#scalars.write(out, source);
     const recorded = [...source.recorded.values()].map((stat) => {
       const { description } = stat;
       let text = this.#recorded.get(description);
@@ -185,22 +185,6 @@ export class Exposition {
     return out.bytes.subarray(0, out.length);
   }
 
-  #writeScalars({ names, values, marks }: SnapshotSource): void {
-    const out = this.#out;
-    while (this.#nameEnds.length < names.length) {
-      this.#names.text(encoder.encode(`${names[this.#nameEnds.length]}: `));
-      this.#nameEnds.push(this.#names.length);
-    }
-    let start = 0;
-    for (let i = 0; i < names.length; i++) {
-      const end = this.#nameEnds[i];
-      out.copy(this.#names.bytes, start, end);
-      out.number(values[i], (marks[i] & FRACTIONAL) !== 0);
-      out.char(NEWLINE);
-      start = end;
-    }
-  }
-
   #writeShown(
     text: RecordedText,
     sorted: Float64Array,
@@ -222,10 +206,7 @@ export class Exposition {
   #writeAnnotations(source: SnapshotSource): void {
     const { names, marks, times, descriptions, unknowns } = source;
     const { process, ledger } = source;
-    if (process !== undefined) {
-      const { stalled, ...identity } = process;
-      this.#annotate(PROCESS, identity, stalled, true);
-    }
+    if (process !== undefined) this.#writeProcess(process);
     if (ledger !== undefined) {
       this.#annotate(LEDGER, ledger, ledger.ended.length);
     }
@@ -257,15 +238,22 @@ export class Exposition {
     }
   }
 
-  #annotate(
-    annotation: string,
-    content: unknown,
-    number: number,
-    fractional = false,
-  ): void {
+  #writeProcess(process: ProcessInfo): void {
+    const { stalled, ...identity } = process;
+    if (process !== this.#process) {
+      this.#process = process;
+      this.#identity = encoder.encode(`${PROCESS}${jsonLine(identity)}: `);
+    }
+    const out = this.#out;
+    out.text(this.#identity);
+    out.number(stalled, true);
+    out.char(NEWLINE);
+  }
+
+  #annotate(annotation: string, content: unknown, number: number): void {
     const out = this.#out;
     out.text(encoder.encode(`${annotation}${jsonLine(content)}: `));
-    out.number(number, fractional);
+    out.number(number, false);
     out.char(NEWLINE);
   }
 

@@ -48,7 +48,7 @@ export interface ProcessInfo {
   /** Whether its stats are the sums of other processes. */
   readonly relay?: boolean;
   /** For how many seconds, at least, its main thread has not turned. */
-  readonly stalled: number;
+  stalled: number;
 }
 
 /** How many processes a ledger lists, of those that it has taken in last. */

@@ -60,7 +60,9 @@ const heartbeat = new Heartbeat(
   control,
   (question) => report({ state: "asking", question }),
 );
+const process: ProcessInfo = { ...settings.process, stalled: 0 };
 const stats = new ProcessStats();
+stats.process = process;
 const exposition = new Exposition();
 const { slabs } = threads();
 for (const slab of settings.slabs) slabs.set(slab.id, slab);
@@ -73,7 +75,7 @@ const server = new PipeServer({
   mayPark: settings.mayPark,
   control,
   snapshot: () => {
-    stats.process = { ...settings.process, stalled: heartbeat.stalled() };
+    process.stalled = heartbeat.stalled();
     stats.refresh(slabs.values());
     return exposition.write(stats, settings.annotations);
   },
