@@ -11,30 +11,28 @@
  * @module
  */
 
-import type { RecorderControl } from "./recorder_control.ts";
+import { type RecorderControl, StoppedError } from "./recorder_control.ts";
 import { runtime } from "./runtime.ts";
 import { dangerOf } from "./trust.ts";
 
 /** How many pipes are made at a time: one start of `mkfifo`. */
-const BATCH = 3;
+const BATCH = 6;
 
 /**
- * How long a pipe that nobody reads is kept back, in milliseconds. A reader
- * that has looked the public name up but has not opened the pipe yet, when the
- * next pipe takes that name, comes within this time, and is then seen.
- */
-const QUARANTINE_MS = 30;
-
-/**
- * When a used pipe is looked at first, in milliseconds, and then after eight
- * times as long: each look that finds no reader costs an exception.
+ * How long after its snapshot a pipe is looked at, in milliseconds, and then
+ * after eight times as long, when others are.
  */
 const FIRST_LOOK_MS = 4;
 
+/**
+ * How often used pipes are looked at, in milliseconds, all in one go: a look
+ * that finds no reader costs an exception, which takes 200 µs where the thread
+ * has slept before, and then 30.
+ */
+const LOOKS_MS = 40;
+
 /** How long a reader may keep a pipe after its snapshot, before that is given up. */
 const GIVE_UP_MS = 10_000;
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The public name of a process's pipe. */
 export function pipePath(dir: string, pid: number): string {
@@ -86,6 +84,21 @@ export interface FifoPoolOptions {
   readonly control: RecorderControl;
 }
 
+/** A pipe that had a reader, and may have one more. */
+interface UsedFifo {
+  readonly fifo: Fifo;
+  /** When its reader got a snapshot. */
+  readonly since: number;
+  /** How long it was not looked at. */
+  pause: number;
+  /** When it is to be looked at. */
+  due: number;
+  /** Whether its reader was seen to have left it, so that another one is late. */
+  hasLeft: boolean;
+  /** Serves a reader that came late. It gets a file to write to. */
+  readonly serve: (fd: number) => void;
+}
+
 /** The named pipes of this process. */
 export class FifoPool {
   /** The public name. */
@@ -94,7 +107,10 @@ export class FifoPool {
   readonly #mode: number;
   readonly #user: number | undefined;
   readonly #control: RecorderControl;
-  #free: string[] = [];
+  #free: Fifo[] = [];
+  /** By their private names. Those whose readers have left are free. */
+  readonly #used: Map<string, UsedFifo> = new Map();
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor({ dir, mode, user, control }: FifoPoolOptions) {
     this.path = pipePath(dir, runtime.pid);
@@ -124,11 +140,14 @@ export class FifoPool {
         throw error;
       }
     });
-    this.#free.push(...paths);
+    for (const path of paths) {
+      const inode = runtime.identify(path)?.inode;
+      if (inode !== undefined) this.#free.push({ path, inode });
+    }
   }
 
   /**
-   * Gives the public name to a pipe that has no reader.
+   * Gives the public name to the next pipe.
    *
    * @param previous The pipe that has the public name until now, if there is
    * one. It gets its private name back, unless somebody has taken the public
@@ -136,28 +155,32 @@ export class FifoPool {
    */
   async publishNext(previous?: Fifo): Promise<Fifo> {
     for (;;) {
+      if (this.#free.length === 0) this.#lookAtUsed();
       if (this.#free.length === 0) await this.#make();
-      const [path] = this.#free;
-      // What fails may pass: until then it stays free.
-      const file = runtime.identify(path);
-      if (file?.isFifo === true) {
-        const fd = runtime.openWriter(path);
-        if (fd === undefined) {
-          this.#control.whileRunning(() => {
-            if (previous !== undefined && this.isPublished(previous)) {
-              this.#takeName(previous);
-            }
-            runtime.rename(path, this.path);
-          });
-          this.#free.shift();
-          return { path, inode: file.inode };
-        }
-        // Somebody reads a private name, which brings nothing.
-        runtime.close(fd);
-        runtime.remove(path);
+      const [next] = this.#free;
+      try {
+        this.#control.whileRunning(() => {
+          if (previous !== undefined && this.isPublished(previous)) {
+            this.#takeName(previous);
+          }
+          runtime.rename(next.path, this.path);
+        });
+      } catch (error) {
+        // What fails may pass: until then it stays free.
+        if (isNamed(next, next.path)) throw error;
+        if (error instanceof StoppedError) throw error;
+        this.#forget(next);
+        continue;
       }
-      this.#free.shift();
+      this.#forget(next);
+      return next;
     }
+  }
+
+  /** Knows no more of a pipe. */
+  #forget({ path }: Fifo): void {
+    this.#free = this.#free.filter((free) => free.path !== path);
+    this.#used.delete(path);
   }
 
   /** Gives the published pipe its private name back. */
@@ -184,31 +207,60 @@ export class FifoPool {
    *
    * @param serve Serves a reader that came late. It gets a file to write to.
    */
-  async takeBack(fifo: Fifo, serve: (fd: number) => void): Promise<void> {
-    const start = performance.now();
-    let left = false;
-    for (let pause = FIRST_LOOK_MS;; pause = Math.min(8 * pause, 250)) {
-      await sleep(pause);
-      const age = performance.now() - start;
-      let fd;
-      try {
-        fd = this.openWriter(fifo);
-      } catch {
-        // No more files may be open, which passes.
-        continue;
-      }
-      if (fd === undefined) {
-        left = true;
-        if (age < QUARANTINE_MS) continue;
-        this.#free.push(fifo.path);
-        return;
-      } else if (left) {
-        left = false;
-        serve(fd);
-      } else {
-        runtime.close(fd);
-      }
-      if (age > GIVE_UP_MS && attempt(() => runtime.remove(fifo.path))) return;
+  takeBack(fifo: Fifo, serve: (fd: number) => void): void {
+    const since = performance.now();
+    this.#used.set(fifo.path, {
+      fifo,
+      since,
+      pause: FIRST_LOOK_MS,
+      due: since + FIRST_LOOK_MS,
+      hasLeft: false,
+      serve,
+    });
+    this.#lookLater();
+  }
+
+  #lookLater(): void {
+    if (this.#used.size === 0) return;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#lookAtUsed();
+      this.#lookLater();
+    }, LOOKS_MS);
+  }
+
+  #lookAtUsed(): void {
+    const now = performance.now();
+    for (const used of this.#used.values()) {
+      if (used.due <= now) this.#look(used, now);
     }
+  }
+
+  #look(used: UsedFifo, now: number): void {
+    const { fifo: { path }, since, hasLeft, serve } = used;
+    used.pause = Math.min(8 * used.pause, 250);
+    used.due = now + used.pause;
+    let fd;
+    try {
+      fd = this.openWriter(used.fifo);
+    } catch {
+      // No more files may be open, which passes.
+      return;
+    }
+    if (fd === undefined) {
+      // One that is published before it is looked at again finds its reader.
+      if (hasLeft) this.#used.delete(path);
+      else this.#free.push(used.fifo);
+      used.hasLeft = true;
+      return;
+    }
+    if (hasLeft) {
+      this.#free = this.#free.filter((free) => free !== used.fifo);
+      used.hasLeft = false;
+      serve(fd);
+    } else runtime.close(fd);
+    if (
+      now - since > GIVE_UP_MS && attempt(() => runtime.remove(path))
+    ) this.#used.delete(path);
   }
 }

@@ -14,6 +14,9 @@ import { runtime } from "./runtime.ts";
 /** What is written at a time: pieces of PIPE_BUF bytes are written whole or not at all. */
 const PIECE_BYTES = 4096;
 
+/** What most pipes hold. */
+const PIPE_BYTES = 16 * PIECE_BYTES;
+
 /** How long the thread waits for a reader to make room, in milliseconds, before it turns to others. */
 const PATIENCE_MS = 10;
 
@@ -36,17 +39,23 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const never = new Int32Array(new SharedArrayBuffer(4));
 
+/** A moment, in which a reader makes room. A timer of the event loop would take a millisecond or more. */
+function nap(): void {
+  Atomics.wait(never, 0, 0, 0.05);
+}
+
 /** Writes until there is no room for `PATIENCE_MS`. Returns how far it came. */
 function writePatiently(fd: number, bytes: Uint8Array): number {
   let offset = 0;
   let deadline = performance.now() + PATIENCE_MS;
   while (offset < bytes.length) {
+    // To see that a pipe is full costs an exception.
+    if (offset > 0 && offset % PIPE_BYTES === 0) nap();
     if (runtime.write(fd, bytes.subarray(offset, offset + PIECE_BYTES))) {
       offset += PIECE_BYTES;
       deadline = performance.now() + PATIENCE_MS;
     } else if (performance.now() > deadline) return offset;
-    // A timer of the event loop would take a millisecond or more.
-    else Atomics.wait(never, 0, 0, 0.05);
+    else nap();
   }
   return offset;
 }
@@ -66,6 +75,11 @@ export class PipeServer {
   readonly #options: PipeServerOptions;
   #pool: FifoPool;
   #slow = 0;
+  #lastRead = 0;
+  /** Whether it was not read for a while, so that the pipe is watched. */
+  #isSettled = false;
+  /** Looks whether the pipe has its name. */
+  #look: () => void = () => {};
   #unwatch: () => void = () => {};
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -89,7 +103,7 @@ export class PipeServer {
       for (;;) {
         const { hold } = this.#options.control;
         const close = await Promise.race([arrival, this.#lost(fifo)]);
-        this.#stopWatching();
+        if (this.#isSettled) this.#stopWatching();
         if (!this.#options.control.running) return close?.();
         const next = await this.#publishNext(fifo);
         const earlier = arrival;
@@ -160,35 +174,48 @@ export class PipeServer {
   /** Resolves when the pipe has lost the public name. */
   #lost(fifo: Fifo): Promise<undefined> {
     return new Promise((resolve) => {
-      const look = () => {
+      this.#lastRead = performance.now();
+      this.#look = () => {
         if (!this.#pool.isPublished(fifo)) resolve(undefined);
       };
-      const lookLater = () => {
-        clearTimeout(this.#timer);
-        this.#timer = setTimeout(look, HEAL_MS);
-      };
-      const poll = () => {
-        look();
-        this.#timer = setTimeout(poll, POLL_MS);
-      };
-      this.#timer = setTimeout(() => {
-        try {
-          // The pipe, not the directory: there every read of every process
-          // would wake this one.
-          this.#unwatch = this.#options.control.whileRunning(() =>
-            runtime.watch(this.#pool.path, lookLater)
-          );
-          // It may have gone before.
-          lookLater();
-        } catch {
-          poll();
-        }
-      }, SETTLE_MS);
+      // One timer for many reads: to set and to clear one takes 50 µs.
+      this.#timer ??= setTimeout(() => this.#settle(), SETTLE_MS);
     });
   }
 
+  /** Watches the pipe if it was not read for a while. */
+  #settle(): void {
+    const rest = this.#lastRead + SETTLE_MS - performance.now();
+    if (rest > 0) {
+      this.#timer = setTimeout(() => this.#settle(), rest);
+      return;
+    }
+    this.#isSettled = true;
+    const lookLater = () => {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#look(), HEAL_MS);
+    };
+    const poll = () => {
+      this.#look();
+      this.#timer = setTimeout(poll, POLL_MS);
+    };
+    try {
+      // The pipe, not the directory: there every read of every process would
+      // wake this one.
+      this.#unwatch = this.#options.control.whileRunning(() =>
+        runtime.watch(this.#pool.path, lookLater)
+      );
+      // It may have gone before.
+      lookLater();
+    } catch {
+      poll();
+    }
+  }
+
   #stopWatching(): void {
+    this.#isSettled = false;
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#unwatch();
     this.#unwatch = () => {};
   }
