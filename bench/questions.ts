@@ -98,8 +98,11 @@ export const QUESTIONS: readonly Question[] = [
   {
     title: "record by handle",
     notes: [
-      "The floor is cells[place] = v in shared memory. statvent and sketches-js have",
-      "their buckets already, as in a program that has run for a while.",
+      "The floor keeps the last values in a ring, and counts all in a sum and in",
+      "buckets, which none of the peers does: in plain memory, with no bounds that",
+      "anybody agrees on, and neither the least nor the greatest. statvent and",
+      "sketches-js have their buckets already, as in a program that has run for a",
+      "while.",
     ],
     ...inAllShapes("write_recorded.ts"),
     targets: [
@@ -113,8 +116,9 @@ export const QUESTIONS: readonly Question[] = [
     title: "Processor time of one read",
     notes: [
       "What the kernel says of the process that is read, 100 times a second.",
-      "prom-client's is asked for registry.metrics(). The floor is the same program,",
-      "unread; that of the text is a copy of its bytes.",
+      "prom-client's is asked for registry.metrics(). The floor is a thread that waits",
+      "in open() and writes as many bytes, always the same; for the main thread, the",
+      "same program, unread; for the text, a copy of its bytes.",
     ],
     programs: [["reading.ts"], ["snapshot.ts"]],
     targets: [

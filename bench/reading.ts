@@ -59,21 +59,30 @@ async function measure(stats: number): Promise<Measured[]> {
     );
     const uses = await inTurn({
       statvent: await start("recording"),
-      floor: await start("recording", false),
+      bare: await start("bare"),
+      unread: await start("recording", false),
       ...there,
     }, WARM_UP + rounds(ROUNDS));
-    const row = (what: string, key: keyof ProcessorUse) =>
+    const { bare, unread, ...others } = uses;
+    const row = (
+      what: string,
+      key: keyof ProcessorUse,
+      floor: ProcessorUse[],
+    ) =>
       summary(
         `${what}, ${stats} stats`,
         "ms",
         new Result(Object.fromEntries(
-          Object.entries(uses).map((
+          Object.entries({ ...others, floor }).map((
             [name, uses],
           ) => [name, uses.slice(WARM_UP).map((use) => use[key])]),
         )),
         missing,
       );
-    return [row("whole process", "ms"), row("main thread", "mainMs")];
+    return [
+      row("whole process", "ms", bare),
+      row("main thread", "mainMs", unread),
+    ];
   });
 }
 

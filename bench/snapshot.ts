@@ -10,15 +10,17 @@ import { config, counter } from "../mod.ts";
 import { ProcessStats } from "../process_stats.ts";
 import { threads } from "../threads.ts";
 import { integers, names } from "./inputs.ts";
-import { say } from "./measured.ts";
+import { type Measured, say } from "./measured.ts";
 import { once, versus } from "./versus.ts";
 
 const COUNT = 10_000;
 
 config.maxStats = COUNT;
 const values = integers(COUNT);
-names(COUNT, (i) => `http.requests.${i}`)
-  .forEach((name, i) => counter(name).incr(values[i]));
+const counters = names(COUNT, (i) => `http.requests.${i}`)
+  .map((name) => counter(name));
+const change = () => counters.forEach((each, i) => each.incr(values[i] & 7));
+counters.forEach((each, i) => each.incr(values[i]));
 const stats = new ProcessStats();
 const exposition = new Exposition();
 const write = () => {
@@ -28,9 +30,13 @@ const write = () => {
 const bytes = write().slice();
 const target = new Uint8Array(bytes.length);
 
-say([
-  await versus(`the text alone, ${COUNT} stats`, {
-    statvent: once(() => write().length),
+/** Against what has to write everything anew. */
+function text(what: string, before: () => void): Promise<Measured> {
+  return versus(`the text alone, ${COUNT} stats, ${what}`, {
+    statvent: once(() => {
+      before();
+      return write().length;
+    }),
     floor: once(() => {
       target.set(bytes);
       return target[0];
@@ -46,5 +52,10 @@ say([
         return once(async () => (await registry.metrics()).length);
       },
     },
-  }),
+  });
+}
+
+say([
+  await text("none changed", () => {}),
+  await text("all changed", change),
 ]);

@@ -8,8 +8,10 @@
  * @module
  */
 
-import { argv, exit, stdin } from "node:process";
+import { execFileSync } from "node:child_process";
+import { argv, exit, kill, pid, stdin } from "node:process";
 import { createInterface } from "node:readline";
+import { Worker } from "node:worker_threads";
 import { integers, names } from "./inputs.ts";
 
 const [kind, pipeDir, count] = argv.slice(2);
@@ -50,9 +52,35 @@ async function openTelemetry(): Promise<() => Promise<string>> {
     serializer.serialize((await peer.reader.collect()).resourceMetrics);
 }
 
+/** The least that can be read: a thread that writes always the same to a pipe. */
+function bare(): string {
+  const path = `${pipeDir}/${pid}.bare`;
+  execFileSync("mkfifo", [path]);
+  const lines = values.map((value, i) => `http.requests.${i}: ${value}\n`);
+  const program = `
+    import { closeSync, openSync, writeSync } from "node:fs";
+    const bytes = new TextEncoder().encode(${JSON.stringify(lines.join(""))});
+    const never = new Int32Array(new SharedArrayBuffer(4));
+    for (;;) {
+      const fd = openSync(${JSON.stringify(path)}, "w");
+      for (let at = 0; at < bytes.length;) {
+        at += writeSync(fd, bytes.subarray(at));
+      }
+      closeSync(fd);
+      // Until the reader has left.
+      Atomics.wait(never, 0, 0, 4);
+    }`;
+  const url = `data:text/javascript,${encodeURIComponent(program)}`;
+  // Waits in a system call, which no exit ends.
+  new Worker(new URL(url)).unref();
+  stdin.on("end", () => kill(pid, "SIGKILL"));
+  return path;
+}
+
 /** How each kind of program counts, and what it does when it is read. */
 const KINDS: Record<string, () => Promise<string | (() => Promise<string>)>> = {
   empty: () => Promise.resolve(""),
+  bare: () => Promise.resolve(bare()),
   counting: () => statvent(false),
   recording: () => statvent(true),
   "prom-client": async () => prometheus(await import("prom-client")),
