@@ -28,11 +28,16 @@ const BUCKETS_PER_OCTAVE = 2 ** SCALE;
 // high 20 and the low 32 bits of a double; the last is above all mantissas. By
 // square roots, which every runtime rounds alike, as it does not with powers.
 const boundHigh = new Int32Array(BUCKETS_PER_OCTAVE + 1);
-const boundLow = new Uint32Array(BUCKETS_PER_OCTAVE + 1);
+/** See {@linkcode indexOfBits}. */
+export const boundLow: Uint32Array = new Uint32Array(BUCKETS_PER_OCTAVE + 1);
 
-// For the high 7 bits of a mantissa, the bucket of the smallest one. No two
-// bounds are as close to each other as that.
-const guess = new Uint8Array(128);
+/**
+ * For the high 7 bits of a mantissa, the bucket of the smallest one. No two
+ * bounds are as close to each other as that.
+ */
+export const guess: Uint8Array = new Uint8Array(128);
+/** For the same, the high half of the bound above it. */
+export const nextBound: Int32Array = new Int32Array(128);
 
 /** Which of the two 32-bit words of a double has the sign. */
 export const HIGH_WORD: number =
@@ -58,6 +63,7 @@ for (let k = 1; k < BUCKETS_PER_OCTAVE; k++) {
   guess.fill(k, (boundHigh[k] >>> 13) + 1);
 }
 boundHigh[BUCKETS_PER_OCTAVE] = 2 ** 20;
+for (const [i, place] of guess.entries()) nextBound[i] = boundHigh[place + 1];
 
 /**
  * The index of the bucket that counts a value, at {@linkcode SCALE}.
@@ -73,7 +79,7 @@ export function indexOfBits(high: number, low: number): number {
   if (low === 0) high--;
   const mantissa = high & 0xfffff;
   let place = guess[mantissa >>> 13];
-  const bound = boundHigh[place + 1];
+  const bound = nextBound[mantissa >>> 13];
   // 1 if it is above, which half of all are at random: 4.2 ns, and 6.1 with a
   // branch that the processor guesses.
   place += (bound - mantissa) >>> 31;

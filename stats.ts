@@ -7,6 +7,14 @@
  * @module
  */
 
+import {
+  BucketTable,
+  countValues,
+  countZeros,
+  ENTRY_BITS,
+  ENTRY_MASK,
+  summarize,
+} from "./bucket_cells.ts";
 import { config } from "./config.ts";
 import { checkName, formatName, MAX_NAME_LENGTH, show } from "./lines.ts";
 import { HIGH_WORD, indexOfBits } from "./histogram.ts";
@@ -25,15 +33,11 @@ import {
   FOLD,
   FRACTIONAL,
   GAUGE,
-  MAX,
-  MIN,
   RECORDED,
   SCALAR,
   SlabWriter,
-  SUM,
   SUMMARY_CELLS,
   TIME,
-  ZEROS,
 } from "./slab.ts";
 import { threads } from "./threads.ts";
 
@@ -377,34 +381,6 @@ class TimedGaugeHandle implements Gauge {
   }
 }
 
-// An entry has 32 buckets: those of two octaves.
-const ENTRY_BITS = 5;
-const ENTRY_MASK = 2 ** ENTRY_BITS - 1;
-
-/** Finds the entry of buckets for an index. */
-class BucketTable {
-  /** The first cell of each entry, or 0, from the lowest that there is. */
-  cells = new Int32Array(0);
-  /** The lowest. */
-  first = 0;
-
-  get(entry: number): number {
-    const place = (entry - this.first) >>> 0;
-    return place < this.cells.length ? this.cells[place] : 0;
-  }
-
-  set(entry: number, cell: number): void {
-    const old = this.cells;
-    if (old.length === 0) this.first = entry;
-    const first = Math.min(this.first, entry);
-    const end = Math.max(this.first + old.length, entry + 1);
-    this.cells = new Int32Array(end - first);
-    this.cells.set(old, this.first - first);
-    this.cells[entry - first] = cell;
-    this.first = first;
-  }
-}
-
 class RecordedHandle implements Series {
   readonly name: string;
   // Begin as numbers, as in a CounterHandle.
@@ -413,6 +389,7 @@ class RecordedHandle implements Series {
   #last = 0;
   #next = 0;
   #blockEnd = 0;
+  #isFractional = false;
   readonly #positive = new BucketTable();
   readonly #negative = new BucketTable();
 
@@ -425,10 +402,11 @@ class RecordedHandle implements Series {
   }
 
   record(value: number): void {
-    if (typeof value !== "number" || (value | 0) !== value) {
-      checkFinite(this.name, value);
-      if (!Number.isInteger(value)) ownSlab().mark(this.#cell, FRACTIONAL);
-    }
+    // What is not finite is not equal to itself when it is taken from itself.
+    if (
+      typeof value !== "number" ||
+      ((value | 0) !== value && !(this.#isFractional && value - value === 0))
+    ) this.#check(value);
     const next = this.#next;
     // The last of a block, all of which is counted at once: 12 ns for each value
     // of 100 stats, and 47 at random of 10 000. One by one it took 17 and 238,
@@ -438,6 +416,13 @@ class RecordedHandle implements Series {
     cells[next + 1] = NaN;
     cells[next] = value;
     this.#next = next + 1;
+  }
+
+  #check(value: number): void {
+    checkFinite(this.name, value);
+    if (Number.isInteger(value)) return;
+    ownSlab().mark(this.#cell, FRACTIONAL);
+    this.#isFractional = true;
   }
 
   #beginBlock(start: number): void {
@@ -460,45 +445,21 @@ class RecordedHandle implements Series {
   /** Counts the values in some places of the ring. */
   #count(start: number, end: number): void {
     const cell = this.#cell;
-    // Looked up once for a block, and not for each value: 14.7 and not 15.8 ns.
-    let values = cells;
-    const bits = words;
-    let { cells: places, first } = this.#positive;
-    let sum = values[cell + SUM];
-    let min = values[cell + MIN];
-    let max = values[cell + MAX];
-    for (let i = start; i < end; i++) {
-      const value = values[i];
-      sum += value;
-      if (value < min) min = value;
-      if (value > max) max = value;
-      if (value === 0) {
-        values[cell + ZEROS]++;
-        continue;
-      }
-      const index = indexOfBits(
-        bits[2 * i + HIGH_WORD],
-        bits[2 * i + 1 - HIGH_WORD],
-      );
-      const place = ((index >> ENTRY_BITS) - first) >>> 0;
-      if (value > 0 && place < places.length && places[place] !== 0) {
-        values[places[place] + (index & ENTRY_MASK)]++;
-      } else {
-        this.#countSeldom(value, index);
-        ({ cells: places, first } = this.#positive);
-        values = cells;
-      }
+    for (let i = start; i < end;) {
+      i = countZeros(cells, cell, i, end);
+      i = countValues(cells, words, cell, this.#positive, i, end);
+      if (i < end && cells[i] !== 0) this.#countSeldom(i++);
     }
-    // It stays finite.
-    values[cell + SUM] = Math.min(
-      Math.max(sum, -Number.MAX_VALUE),
-      Number.MAX_VALUE,
-    );
-    values[cell + MIN] = min;
-    values[cell + MAX] = max;
   }
 
-  #countSeldom(value: number, index: number): void {
+  /** Counts a value that is negative or the first of its bucket. */
+  #countSeldom(place: number): void {
+    const value = cells[place];
+    summarize(cells, this.#cell, value);
+    const index = indexOfBits(
+      words[2 * place + HIGH_WORD],
+      words[2 * place + 1 - HIGH_WORD],
+    );
     const table = value < 0 ? this.#negative : this.#positive;
     const entry = index >> ENTRY_BITS;
     const buckets = table.get(entry) || this.#addBuckets(table, entry);
