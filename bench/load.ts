@@ -18,6 +18,10 @@ async function statvent() {
 
 const LOADS: Record<string, () => Promise<unknown>> = {
   nothing: () => import("node:process"),
+  thread: async () => {
+    const { startEmptyThread } = await import("./empty_thread.ts");
+    await startEmptyThread();
+  },
   statvent,
   recorder: async () => {
     const { config, incr, startRecorder } = await statvent();

@@ -32,7 +32,7 @@ function measure(stats: number): Promise<Measured> {
     const all = await inTurn({
       statvent: resident("recording"),
       empty: resident("empty"),
-      floor: resident("counting"),
+      floor: resident("threaded"),
       ...Object.fromEntries(PEERS.map((peer) => [peer, resident(peer)])),
     }, rounds(ROUNDS));
     const { empty, ...others } = all;

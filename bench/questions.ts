@@ -180,7 +180,7 @@ export const QUESTIONS: readonly Question[] = [
     title: "Resident memory",
     notes: [
       "Beyond that of an empty program, after one read. The floor is a program that",
-      "counts with statvent, and cannot be read.",
+      "counts with statvent and has a thread that does nothing.",
     ],
     programs: [["memory.ts"]],
     targets: ["prom-client", "OpenTelemetry"].map((against) => ({
@@ -190,7 +190,10 @@ export const QUESTIONS: readonly Question[] = [
   },
   {
     title: "Import and startRecorder() until the pipe can be read",
-    notes: ["Against the import of the peers. The floor imports nothing."],
+    notes: [
+      "Against the import of the peers. The floor starts a thread that does nothing;",
+      "for the import alone, it imports nothing.",
+    ],
     programs: [["importing.ts"]],
     targets: [{ against: "prom-client", limit: below(1) }],
   },

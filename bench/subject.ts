@@ -12,6 +12,7 @@ import { execFileSync } from "node:child_process";
 import { argv, exit, kill, pid, stdin } from "node:process";
 import { createInterface } from "node:readline";
 import { Worker } from "node:worker_threads";
+import { startEmptyThread } from "./empty_thread.ts";
 import { integers, names } from "./inputs.ts";
 
 const [kind, pipeDir, count] = argv.slice(2);
@@ -82,6 +83,10 @@ const KINDS: Record<string, () => Promise<string | (() => Promise<string>)>> = {
   empty: () => Promise.resolve(""),
   bare: () => Promise.resolve(bare()),
   counting: () => statvent(false),
+  threaded: async () => {
+    await startEmptyThread();
+    return await statvent(false);
+  },
   recording: () => statvent(true),
   "prom-client": async () => prometheus(await import("prom-client")),
   "@prometheus-io/client": async () =>

@@ -1,0 +1,19 @@
+/**
+ * A thread that does nothing, as a floor of what has one.
+ *
+ * @module
+ */
+
+import { Worker } from "node:worker_threads";
+
+const PROGRAM = `
+  import { parentPort } from "node:worker_threads";
+  parentPort.on("message", () => {}).postMessage("");`;
+
+/** Starts a thread, and waits until it has started. It keeps no program from ending. */
+export async function startEmptyThread(): Promise<void> {
+  const url = `data:text/javascript,${encodeURIComponent(PROGRAM)}`;
+  const thread = new Worker(new URL(url));
+  await new Promise((resolve) => thread.on("message", resolve));
+  thread.unref();
+}
