@@ -29,7 +29,7 @@ const FIRST_LOOK_MS = 4;
  * that finds no reader costs an exception, which takes 200 µs where the thread
  * has slept before, and then 30.
  */
-const LOOKS_MS = 40;
+const LOOKS_MS = 100;
 
 /** How long a reader may keep a pipe after its snapshot, before that is given up. */
 const GIVE_UP_MS = 10_000;

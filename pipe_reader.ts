@@ -57,6 +57,9 @@ class DeadError extends Error {}
 /** How much is read in one turn, so that other pipes get theirs. */
 const TURN_BYTES = 2 ** 20;
 
+/** How often a pipe is looked at that brings nothing before it is left alone for longer. */
+const FAST_LOOKS = 3;
+
 /** How long a pipe is left alone at most that brings nothing, in milliseconds. */
 const MAX_PAUSE_MS = 8;
 
@@ -116,9 +119,13 @@ async function readOnce(
     }
     const pieces: Uint8Array[] = [];
     let length = 0;
+    const start = performance.now();
     // Many pipes are looked at in turn, and that takes the time of the writers.
     let pause = 1;
-    while (performance.now() < deadline) {
+    let looks = 0;
+    // Most have come by the second look, which saves the question.
+    let question = 1;
+    for (let now = start; now < deadline; now = performance.now()) {
       const count = runtime.read(fd, buffer);
       if (count) {
         pieces.push(buffer.slice(0, count));
@@ -145,13 +152,13 @@ async function readOnce(
         // No writer yet. If the pipe has been replaced, there never will be one:
         // another reader came in between.
         if (runtime.identify(path)?.inode !== inode) return;
-        // Most have come by the second look, which saves the question.
-        if (pause > 1 && runtime.processExists(pid) === false) {
-          throw new DeadError();
+        if (now - start >= question) {
+          if (runtime.processExists(pid) === false) throw new DeadError();
+          question *= 4;
         }
       }
       await turn(pause);
-      pause = Math.min(2 * pause, MAX_PAUSE_MS);
+      if (++looks > FAST_LOOKS) pause = Math.min(2 * pause, MAX_PAUSE_MS);
     }
   } finally {
     runtime.close(fd);
