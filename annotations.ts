@@ -79,6 +79,8 @@ export class Annotations {
   readonly gauges: (readonly string[])[] = [];
   readonly unknowns: (readonly string[])[] = [];
   readonly #byName: Map<string, ParsedRecorded> = new Map();
+  /** Of windows that stand on several lines, what stands on each. */
+  readonly #windows: Map<ParsedRecorded, Float64Array[]> = new Map();
 
   recordedOf(
     description: RecordedDescription,
@@ -101,6 +103,35 @@ export class Annotations {
     }
     stat.fractional ||= fractional;
     return stat;
+  }
+
+  /** Adds a window, or what does not stand on its first line. */
+  addWindow(
+    description: RecordedDescription,
+    fractional: boolean,
+    values: Float64Array,
+  ): void {
+    const stat = this.recordedOf(description, fractional);
+    if (stat.values === undefined) {
+      stat.values = values;
+      return;
+    }
+    let parts = this.#windows.get(stat);
+    if (parts === undefined) this.#windows.set(stat, parts = [stat.values]);
+    parts.push(values);
+  }
+
+  /** Joins the windows, once, when all has been added: there may be very many lines. */
+  joinWindows(): void {
+    for (const [stat, parts] of this.#windows) {
+      const length = parts.reduce((sum, { length }) => sum + length, 0);
+      stat.values = new Float64Array(length);
+      let offset = 0;
+      for (const part of parts) {
+        stat.values.set(part, offset);
+        offset += part.length;
+      }
+    }
   }
 }
 
@@ -263,7 +294,7 @@ const ANNOTATIONS: {
     const description = { name, percentiles, mean };
     const fractional = isFloat(text, "values");
     const window = Float64Array.from(values);
-    return (to) => addWindow(to, description, fractional, window);
+    return (to) => to.addWindow(description, fractional, window);
   },
   [HISTOGRAM]: (content: { name: string } | null, count, text) => {
     if (!isName(content?.name)) return;
@@ -274,18 +305,6 @@ const ANNOTATIONS: {
     return (to) => to.recordedOf(description, fractional).histogram = histogram;
   },
 };
-
-/** Adds a window, or what does not stand on its first line. */
-function addWindow(
-  to: Annotations,
-  description: RecordedDescription,
-  fractional: boolean,
-  values: Float64Array,
-): void {
-  const stat = to.recordedOf(description, fractional);
-  if (stat.values === undefined) stat.values = values;
-  else stat.values = Float64Array.from([...stat.values, ...values]);
-}
 
 /** A recorded stat that is shown by nothing. */
 function nameOnly(name: string): RecordedDescription {
@@ -412,7 +431,7 @@ function parseWindowLike(
   return {
     bytes: line.slice(),
     head,
-    apply: (to) => addWindow(to, description, fractional, values),
+    apply: (to) => to.addWindow(description, fractional, values),
   };
 }
 

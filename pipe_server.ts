@@ -103,7 +103,6 @@ export class PipeServer {
       for (;;) {
         const { hold } = this.#options.control;
         const close = await Promise.race([arrival, this.#lost(fifo)]);
-        if (this.#isSettled) this.#stopWatching();
         if (!this.#options.control.running) return close?.();
         const next = await this.#publishNext(fifo);
         const earlier = arrival;
@@ -173,6 +172,8 @@ export class PipeServer {
 
   /** Resolves when the pipe has lost the public name. */
   #lost(fifo: Fifo): Promise<undefined> {
+    // It may have settled while there was no next pipe.
+    if (this.#isSettled) this.#stopWatching();
     return new Promise((resolve) => {
       this.#lastRead = performance.now();
       this.#look = () => {
@@ -192,6 +193,8 @@ export class PipeServer {
     }
     this.#isSettled = true;
     const lookLater = () => {
+      // An event may come when this is over.
+      if (!this.#isSettled) return;
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#look(), HEAL_MS);
     };

@@ -437,6 +437,7 @@ export class SnapshotParser {
     lines: Lines,
     annotations: Annotations,
   ): Snapshot {
+    annotations.joinWindows();
     const { structure } = annotations;
     const layout = this.#layout;
     let kinds = layout?.kinds;

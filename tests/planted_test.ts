@@ -172,6 +172,18 @@ Deno.test("read() reads a ledger to its end that is slow to read, but not again 
     return Promise.resolve();
   }));
 
+Deno.test("a window that stands on very many lines takes no longer than they have bytes", () => {
+  const line = (values: number[]) =>
+    `# window {"name":"r","percentiles":[],"mean":"r.mean","values":[${values}]}: ${values.length}\n`;
+  const first = Array(100_000).fill(1);
+  const bytes = whole(line(first) + line([2]).repeat(10_000));
+  const start = performance.now();
+  const [{ values }] = parseSnapshot(bytes).recorded;
+  // It was a minute, when each line copied all before it.
+  assert(performance.now() - start < 5_000);
+  assertEquals([values!.length, values!.at(-1)], [110_000, 2]);
+});
+
 Deno.test("read() reads what is short, however late it is", () =>
   withDir((dir) => {
     const reader = new LedgerReader();

@@ -19,6 +19,7 @@ import {
   output,
   ROOT,
   startProgram,
+  until,
   whole,
   withDir,
 } from "./program.ts";
@@ -170,3 +171,50 @@ Deno.test("the path of the stats hides neither the metrics nor the processes", a
     assertStringIncludes(stderr, expected);
   }
 });
+
+Deno.test("a pipe that was long in coming is watched like others", () =>
+  withDir(async (dir) => {
+    // A mkfifo that takes longer than a pipe takes to settle.
+    const slow = `${dir}/slow`;
+    await Deno.mkdir(`${dir}/bin`);
+    await Deno.writeTextFile(
+      `${dir}/bin/mkfifo`,
+      `#!/bin/sh\nif [ -e ${slow} ]; then sleep 0.6; fi\nPATH=\${PATH#*:} exec mkfifo "$@"\n`,
+      { mode: 0o755 },
+    );
+    const pipes = `${dir}/pipes`;
+    await using program = await startProgram(
+      `Deno.env.set("PATH", "${dir}/bin:" + Deno.env.get("PATH"));
+       incr("a"); await startRecorder(); ${LIVE}`,
+      { dir: pipes },
+    );
+    await program.printed("live");
+    await Deno.writeTextFile(slow, "");
+    const inode = () => {
+      try {
+        return Deno.statSync(program.path).ino;
+      } catch {
+        return undefined;
+      }
+    };
+    // Readers that stay use all pipes up, until new ones must be made.
+    const readers = [];
+    const atFirst = namesIn(pipes).length;
+    while (namesIn(pipes).length <= atFirst) {
+      const before = inode();
+      const reader = await Deno.open(program.path);
+      await reader.read(new Uint8Array(65_536));
+      readers.push(reader);
+      await until(
+        "the next pipe",
+        () => ![before, undefined].includes(inode()),
+      );
+    }
+    for (const reader of readers) reader.close();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const before = inode();
+    await Deno.remove(program.path);
+    await until("a new pipe", () => ![before, undefined].includes(inode()));
+    assertEquals((await cat(program.path)).split("\n")[0], "a: 1");
+    program.kill("SIGKILL");
+  }));
