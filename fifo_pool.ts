@@ -144,6 +144,7 @@ export class FifoPool {
       const inode = runtime.identify(path)?.inode;
       if (inode !== undefined) this.#free.push({ path, inode });
     }
+    if (this.#free.length === 0) throw new Error("New pipes vanish at once");
   }
 
   /**
@@ -166,9 +167,9 @@ export class FifoPool {
           runtime.rename(next.path, this.path);
         });
       } catch (error) {
-        // What fails may pass: until then it stays free.
-        if (isNamed(next, next.path)) throw error;
-        if (error instanceof StoppedError) throw error;
+        // What fails may pass: until then it stays free, unless it has gone.
+        const isThere = runtime.identify(next.path)?.inode === next.inode;
+        if (isThere || error instanceof StoppedError) throw error;
         this.#forget(next);
         continue;
       }
