@@ -93,8 +93,6 @@ interface UsedFifo {
   pause: number;
   /** When it is to be looked at. */
   due: number;
-  /** Whether its reader was seen to have left it, so that another one is late. */
-  hasLeft: boolean;
   /** Serves a reader that came late. It gets a file to write to. */
   readonly serve: (fd: number) => void;
 }
@@ -179,9 +177,13 @@ export class FifoPool {
   }
 
   /** Knows no more of a pipe. */
-  #forget({ path }: Fifo): void {
-    this.#free = this.#free.filter((free) => free.path !== path);
-    this.#used.delete(path);
+  #forget(fifo: Fifo): void {
+    this.#takeOut(fifo);
+    this.#used.delete(fifo.path);
+  }
+
+  #takeOut(fifo: Fifo): void {
+    this.#free = this.#free.filter((free) => free !== fifo);
   }
 
   /** Gives the published pipe its private name back. */
@@ -215,7 +217,6 @@ export class FifoPool {
       since,
       pause: FIRST_LOOK_MS,
       due: since + FIRST_LOOK_MS,
-      hasLeft: false,
       serve,
     });
     this.#lookLater();
@@ -238,30 +239,30 @@ export class FifoPool {
   }
 
   #look(used: UsedFifo, now: number): void {
-    const { fifo: { path }, since, hasLeft, serve } = used;
+    const { fifo, since, serve } = used;
+    // Then its reader was seen to have left it, and another one is late.
+    const isFree = this.#free.includes(fifo);
     used.pause = Math.min(8 * used.pause, 250);
     used.due = now + used.pause;
     let fd;
     try {
-      fd = this.openWriter(used.fifo);
+      fd = this.openWriter(fifo);
     } catch {
       // No more files may be open, which passes.
       return;
     }
     if (fd === undefined) {
       // One that is published before it is looked at again finds its reader.
-      if (hasLeft) this.#used.delete(path);
-      else this.#free.push(used.fifo);
-      used.hasLeft = true;
+      if (isFree) this.#used.delete(fifo.path);
+      else this.#free.push(fifo);
       return;
     }
-    if (hasLeft) {
-      this.#free = this.#free.filter((free) => free !== used.fifo);
-      used.hasLeft = false;
+    if (isFree) {
+      this.#takeOut(fifo);
       serve(fd);
     } else runtime.close(fd);
     if (
-      now - since > GIVE_UP_MS && attempt(() => runtime.remove(path))
-    ) this.#used.delete(path);
+      now - since > GIVE_UP_MS && attempt(() => runtime.remove(fifo.path))
+    ) this.#used.delete(fifo.path);
   }
 }

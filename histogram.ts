@@ -107,7 +107,7 @@ export function addValue(histogram: Histogram, value: number): void {
 }
 
 /** The finite number that is closest. */
-function clamp(sum: number): number {
+export function clamp(sum: number): number {
   return Math.min(Math.max(sum, -Number.MAX_VALUE), Number.MAX_VALUE);
 }
 

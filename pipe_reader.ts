@@ -100,8 +100,8 @@ function join(pieces: readonly Uint8Array[], length: number): Uint8Array {
  * Reads all that comes until the writer closes the pipe.
  *
  * @param user Who runs the process, if that is known.
- * @returns The bytes and whose pipe it was, or `undefined` if this pipe will not bring any: it has
- * been replaced by another one, or the time is over.
+ * @returns The bytes and whose pipe it was, or `undefined` if this pipe will not
+ * bring any: it has been replaced by another one, or the time is over.
  */
 async function readOnce(
   path: string,

@@ -75,7 +75,8 @@ export class PipeServer {
   readonly #options: PipeServerOptions;
   #pool: FifoPool;
   #slow = 0;
-  #lastRead = 0;
+  /** When the pipe got the public name. */
+  #published = 0;
   /** Whether it was not read for a while, so that the pipe is watched. */
   #isSettled = false;
   /** Looks whether the pipe has its name. */
@@ -175,7 +176,7 @@ export class PipeServer {
     // It may have settled while there was no next pipe.
     if (this.#isSettled) this.#stopWatching();
     return new Promise((resolve) => {
-      this.#lastRead = performance.now();
+      this.#published = performance.now();
       this.#look = () => {
         if (!this.#pool.isPublished(fifo)) resolve(undefined);
       };
@@ -186,7 +187,7 @@ export class PipeServer {
 
   /** Watches the pipe if it was not read for a while. */
   #settle(): void {
-    const rest = this.#lastRead + SETTLE_MS - performance.now();
+    const rest = this.#published + SETTLE_MS - performance.now();
     if (rest > 0) {
       this.#timer = setTimeout(() => this.#settle(), rest);
       return;
