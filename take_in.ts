@@ -83,10 +83,14 @@ function takeLock(
   owner: number,
 ): { since?: number; isOwn: boolean } {
   if (!runtime.createNew(path)) {
-    const { modified = Infinity } = runtime.identify(path) ?? {};
-    // Nor is it of the future, unless the clock was set back.
-    if (Math.abs(Date.now() - modified) < STALE_MS) return { isOwn: true };
-    runtime.remove(path);
+    const file = runtime.identify(path);
+    // What has gone by now is not removed: somebody else may have it again.
+    if (file !== undefined) {
+      // Nor is it of the future, unless the clock was set back.
+      const age = Math.abs(Date.now() - file.modified);
+      if (age < STALE_MS) return { isOwn: true };
+      runtime.remove(path);
+    }
     if (!runtime.createNew(path)) return { isOwn: true };
   }
   const file = runtime.identify(path);
