@@ -26,14 +26,17 @@ const STALL_MS = 5_000;
 /** How many readers may be slow at the same time. Each costs a snapshot's memory. */
 const MAX_SLOW = 64;
 
-/** How long after the last reader the pipe is watched, in milliseconds. */
-const SETTLE_MS = 250;
+/** How often the pipes are looked after, in milliseconds, until the public one is watched. */
+const POLL_MS = 700;
 
-/** How long after a change the pipe is looked after, in milliseconds: `rm -r` must be through. */
+/**
+ * How long after the last reader the pipe is watched, in milliseconds. A reader
+ * that comes while it is costs twice as much: it makes a dozen events.
+ */
+const WATCH_MS = 3_000;
+
+/** How long after the pipe was lost it is replaced, in milliseconds: `rm -r` must be through. */
 const HEAL_MS = 100;
-
-/** How often the pipe is looked after, in milliseconds, where it cannot be watched. */
-const POLL_MS = 500;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -77,11 +80,9 @@ export class PipeServer {
   #slow = 0;
   /** When the pipe got the public name. */
   #published = 0;
-  /** Whether it was not read for a while, so that the pipe is watched. */
-  #isSettled = false;
   /** Looks whether the pipe has its name. */
   #look: () => void = () => {};
-  #unwatch: () => void = () => {};
+  #unwatch: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: PipeServerOptions) {
@@ -104,6 +105,7 @@ export class PipeServer {
       for (;;) {
         const { hold } = this.#options.control;
         const close = await Promise.race([arrival, this.#lost(fifo)]);
+        if (this.#unwatch !== undefined) this.#stopWatching();
         if (!this.#options.control.running) return close?.();
         const next = await this.#publishNext(fifo);
         const earlier = arrival;
@@ -173,55 +175,53 @@ export class PipeServer {
 
   /** Resolves when the pipe has lost the public name. */
   #lost(fifo: Fifo): Promise<undefined> {
-    // It may have settled while there was no next pipe.
-    if (this.#isSettled) this.#stopWatching();
     return new Promise((resolve) => {
       this.#published = performance.now();
       this.#look = () => {
-        if (!this.#pool.isPublished(fifo)) resolve(undefined);
+        if (this.#pool.isPublished(fifo)) return;
+        setTimeout(() => {
+          if (!this.#pool.isPublished(fifo)) resolve(undefined);
+        }, HEAL_MS);
       };
       // One timer for many reads: to set and to clear one takes 50 µs.
-      this.#timer ??= setTimeout(() => this.#settle(), SETTLE_MS);
+      this.#timer ??= setTimeout(() => this.#poll(), POLL_MS);
     });
   }
 
-  /** Watches the pipe if it was not read for a while. */
-  #settle(): void {
-    const rest = this.#published + SETTLE_MS - performance.now();
-    if (rest > 0) {
-      this.#timer = setTimeout(() => this.#settle(), rest);
-      return;
-    }
-    this.#isSettled = true;
-    const lookLater = () => {
-      // An event may come when this is over.
-      if (!this.#isSettled) return;
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#look(), HEAL_MS);
-    };
-    const poll = () => {
-      this.#look();
-      this.#timer = setTimeout(poll, POLL_MS);
-    };
+  /** Looks after the pipes, and watches the public one if it was not read for a while. */
+  #poll(): void {
+    this.#pool.lookAtUsed();
+    this.#look();
+    const quiet = performance.now() - this.#published;
+    this.#timer = quiet > WATCH_MS && this.#pool.isIdle && this.#watch()
+      ? undefined
+      : setTimeout(() => this.#poll(), POLL_MS);
+  }
+
+  /** Watches the pipe. Returns whether that is possible. */
+  #watch(): boolean {
+    // It may have been watched while there was no next pipe.
+    this.#unwatch?.();
     try {
       // The pipe, not the directory: there every read of every process would
       // wake this one.
       this.#unwatch = this.#options.control.whileRunning(() =>
-        runtime.watch(this.#pool.path, lookLater)
+        runtime.watch(this.#pool.path, () => {
+          // An event may come when this is over.
+          if (this.#unwatch !== undefined) this.#look();
+        })
       );
-      // It may have gone before.
-      lookLater();
+      return true;
     } catch {
-      poll();
+      return false;
     }
   }
 
   #stopWatching(): void {
-    this.#isSettled = false;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#unwatch();
-    this.#unwatch = () => {};
+    this.#unwatch?.();
+    this.#unwatch = undefined;
   }
 
   /** Serves the reader for whom `close` has kept the pipe open. */

@@ -19,7 +19,7 @@ const SECONDS = quick ? 2 : 60;
  * Runtimes end threads that they needed at the start after 10 seconds, and V8
  * collects the garbage of each thread once more after 20 to 40.
  */
-const SETTLE_MS = quick ? 1_000 : 45_000;
+const SETTLE_MS = quick ? 5_000 : 45_000;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -292,8 +292,8 @@ Deno.test("deleting the pipe, its private names or the directory heals within a 
         () => remove(...namesIn(dir).filter((name) => name.startsWith("."))),
       ],
     ];
-    // At once after a read, and when the recorder has settled.
-    for (const pause of [0, 400]) {
+    // At once after a read, between two polls, and when the pipe is watched.
+    for (const pause of [0, 400, 4_000]) {
       for (const [what, deed] of deeds) {
         await new Promise((resolve) => setTimeout(resolve, pause));
         await deed();

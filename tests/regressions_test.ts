@@ -174,12 +174,12 @@ Deno.test("the path of the stats hides neither the metrics nor the processes", a
 
 Deno.test("a pipe that was long in coming is watched like others", () =>
   withDir(async (dir) => {
-    // A mkfifo that takes longer than a pipe takes to settle.
+    // A mkfifo that takes longer than it takes until a pipe is watched.
     const slow = `${dir}/slow`;
     await Deno.mkdir(`${dir}/bin`);
     await Deno.writeTextFile(
       `${dir}/bin/mkfifo`,
-      `#!/bin/sh\nif [ -e ${slow} ]; then sleep 0.6; fi\nPATH=\${PATH#*:} exec mkfifo "$@"\n`,
+      `#!/bin/sh\nif [ -e ${slow} ]; then sleep 3.6; fi\nPATH=\${PATH#*:} exec mkfifo "$@"\n`,
       { mode: 0o755 },
     );
     const pipes = `${dir}/pipes`;
@@ -211,7 +211,7 @@ Deno.test("a pipe that was long in coming is watched like others", () =>
       );
     }
     for (const reader of readers) reader.close();
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await new Promise((resolve) => setTimeout(resolve, 4_500));
     const before = inode();
     await Deno.remove(program.path);
     await until("a new pipe", () => ![before, undefined].includes(inode()));
