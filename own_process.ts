@@ -42,15 +42,21 @@ function attempt(read: () => number | undefined): number | undefined {
  * @returns Those that are known.
  */
 export function ownProcess(source: ProcessSource): OwnMetric[] {
+  const texts = new Map<string, string>();
+  const textOf = (path: string) => {
+    const text = texts.get(path) ?? source.readText(path);
+    texts.set(path, text);
+    return text;
+  };
   // Fields 1 and 2 come before: the id, and the name, which may hold anything.
   const stat = (field: number) => {
-    const text = source.readText("/proc/self/stat");
+    const text = textOf("/proc/self/stat");
     return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[field - 3]);
   };
   const kilobytes = (key: string) =>
     1024 * line("/proc/self/status", new RegExp(`^${key}:\\s+(\\d+) kB`, "m"));
   const line = (path: string, pattern: RegExp) =>
-    Number(pattern.exec(source.readText(path))?.[1]);
+    Number(pattern.exec(textOf(path))?.[1]);
 
   const metrics: OwnMetric[] = [];
   const add = (

@@ -123,10 +123,18 @@ async function readOnce(
     // Many pipes are looked at in turn, and that takes the time of the writers.
     let pause = 1;
     let looks = 0;
+    let flows = false;
     // Most have come by the second look, which saves the question.
     let question = 1;
     for (let now = start; now < deadline; now = performance.now()) {
+      if (!flows) {
+        // Before the first look, too: nobody writes at once, and a look at a
+        // pipe that brings nothing yet costs an exception.
+        await turn(pause);
+        if (++looks > FAST_LOOKS) pause = Math.min(2 * pause, MAX_PAUSE_MS);
+      }
       const count = runtime.read(fd, buffer);
+      flows = count !== undefined && count > 0;
       if (count) {
         pieces.push(buffer.slice(0, count));
         const before = length;
@@ -157,8 +165,6 @@ async function readOnce(
           question *= 4;
         }
       }
-      await turn(pause);
-      if (++looks > FAST_LOOKS) pause = Math.min(2 * pause, MAX_PAUSE_MS);
     }
   } finally {
     runtime.close(fd);

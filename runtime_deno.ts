@@ -63,7 +63,7 @@ export const denoRuntime: Runtime = {
       (isGranted({ name: "run" }) ? takesSignals(pid) : undefined),
   self: {
     ...posix.self,
-    readText: (path) => inProc(() => posix.self.readText(path))!,
+    readText: (path) => inProc(() => Deno.readTextFileSync(path))!,
     namesIn: (path) => inProc(() => posix.self.namesIn(path))!,
   },
   processStart: (pid) => inProc(() => posix.processStart(pid)),
