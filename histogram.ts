@@ -24,20 +24,20 @@ export const MAX_SCALE = 20;
 
 const BUCKETS_PER_OCTAVE = 2 ** SCALE;
 
-// The mantissas at which a new bucket begins within a factor of two, as the
-// high 20 and the low 32 bits of a double; the last is above all mantissas. By
-// square roots, which every runtime rounds alike, as it does not with powers.
-const boundHigh = new Int32Array(BUCKETS_PER_OCTAVE + 1);
-/** See {@linkcode indexOfBits}. */
-export const boundLow: Uint32Array = new Uint32Array(BUCKETS_PER_OCTAVE + 1);
+/**
+ * The mantissas at which a bucket begins within a factor of two, as the high 20
+ * and the low 32 bits of a double. By square roots, which every runtime rounds
+ * alike, as it does not with powers.
+ */
+export const boundHigh: Int32Array = new Int32Array(BUCKETS_PER_OCTAVE);
+/** The low bits. */
+export const boundLow: Uint32Array = new Uint32Array(BUCKETS_PER_OCTAVE);
 
 /**
- * For the high 7 bits of a mantissa, the bucket of the smallest one. No two
- * bounds are as close to each other as that.
+ * The bucket of a mantissa within a factor of two, by its high 11 bits. Where a
+ * bucket begins in between, it is `~bucket`.
  */
-export const guess: Uint8Array = new Uint8Array(128);
-/** For the same, the high half of the bound above it. */
-export const nextBound: Int32Array = new Int32Array(128);
+export const places: Int8Array = new Int8Array(2048);
 
 /** Which of the two 32-bit words of a double has the sign. */
 export const HIGH_WORD: number =
@@ -47,8 +47,8 @@ const scratch = new Float64Array(1);
 const scratchWords = new Int32Array(scratch.buffer);
 
 function root(k: number): number {
+  if (k === 0) return 1;
   const twice = 2 * k;
-  if (twice === BUCKETS_PER_OCTAVE) return Math.SQRT2;
   return Math.sqrt(
     twice < BUCKETS_PER_OCTAVE
       ? root(twice)
@@ -56,14 +56,13 @@ function root(k: number): number {
   );
 }
 
-for (let k = 1; k < BUCKETS_PER_OCTAVE; k++) {
+for (let k = 0; k < BUCKETS_PER_OCTAVE; k++) {
   scratch[0] = root(k);
   boundHigh[k] = scratchWords[HIGH_WORD] & 0xfffff;
   boundLow[k] = scratchWords[1 - HIGH_WORD];
-  guess.fill(k, (boundHigh[k] >>> 13) + 1);
+  places.fill(k, boundHigh[k] >>> 9);
+  places[boundHigh[k] >>> 9] = ~k;
 }
-boundHigh[BUCKETS_PER_OCTAVE] = 2 ** 20;
-for (const [i, place] of guess.entries()) nextBound[i] = boundHigh[place + 1];
 
 /**
  * The index of the bucket that counts a value, at {@linkcode SCALE}.
@@ -75,16 +74,17 @@ for (const [i, place] of guess.entries()) nextBound[i] = boundHigh[place + 1];
  * @param low The other half. Not both are 0.
  */
 export function indexOfBits(high: number, low: number): number {
-  // Of the next value towards zero, since a bucket counts its upper bound.
-  if (low === 0) high--;
   const mantissa = high & 0xfffff;
-  let place = guess[mantissa >>> 13];
-  const bound = nextBound[mantissa >>> 13];
-  // 1 if it is above, which half of all are at random: 4.2 ns, and 6.1 with a
-  // branch that the processor guesses.
-  place += (bound - mantissa) >>> 31;
-  // Seldom equal. So the low half is made unsigned here only.
-  if (mantissa === bound && ((low - 1) >>> 0) >= boundLow[place + 1]) place++;
+  let place = places[mantissa >>> 9];
+  if (place < 0) {
+    place = ~place;
+    const bound = boundHigh[place];
+    // A bucket counts its upper bound.
+    const isAbove = mantissa === bound
+      ? (low >>> 0) > boundLow[place]
+      : mantissa > bound;
+    if (!isAbove) place--;
+  }
   return (((high >>> 20) & 0x7ff) - 1023) * BUCKETS_PER_OCTAVE + place;
 }
 

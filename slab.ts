@@ -14,7 +14,7 @@
  */
 
 /** The version of the layout. Threads exchange slabs of their own version only. */
-export const LAYOUT = 2;
+export const LAYOUT = 3;
 
 /** A counter or a gauge. One cell. Its text is the name. */
 export const SCALAR = 1;
@@ -48,8 +48,8 @@ export const DESCRIPTION = 5;
 /** The kind of an entry. */
 export type EntryKind = 1 | 2 | 3 | 4 | 5;
 
-/** How many places of a ring are counted at once. A power of two. */
-export const FOLD = 64;
+/** How many places of a ring are counted at once at most. All of them, by default. */
+export const FOLD = 128;
 
 // The cells before the ring of a recorded stat.
 /** The sum of the values that are counted. */

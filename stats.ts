@@ -11,8 +11,7 @@ import {
   BucketTable,
   countValues,
   countZeros,
-  ENTRY_BITS,
-  ENTRY_MASK,
+  OCTAVE,
   summarize,
 } from "./bucket_cells.ts";
 import { config } from "./config.ts";
@@ -408,9 +407,9 @@ class RecordedHandle implements Series {
       ((value | 0) !== value && !(this.#isFractional && value - value === 0))
     ) this.#check(value);
     const next = this.#next;
-    // The last of a block, all of which is counted at once: 12 ns for each value
-    // of 100 stats, and 47 at random of 10 000. One by one it took 17 and 238,
-    // since what is counted lies in many places.
+    // The last of a block, all of which is counted at once: 8 ns for each value
+    // of 100 stats, and 46 at random of 10 000. By blocks of 64 it took 9 and
+    // 60, one by one 17 and 238, since what is counted lies in many places.
     if (next === this.#blockEnd) return this.#endBlock(value);
     // First the new gap: a reader in between sees two, and misses no value.
     cells[next + 1] = NaN;
@@ -461,20 +460,20 @@ class RecordedHandle implements Series {
       words[2 * place + 1 - HIGH_WORD],
     );
     const table = value < 0 ? this.#negative : this.#positive;
-    const entry = index >> ENTRY_BITS;
-    const buckets = table.get(entry) || this.#addBuckets(table, entry);
-    if (buckets !== 0) cells[buckets + (index & ENTRY_MASK)]++;
+    const exponent = Math.floor(index / OCTAVE);
+    const buckets = table.get(exponent) || this.#addBuckets(table, exponent);
+    if (buckets !== 0) cells[buckets + index - exponent * OCTAVE]++;
   }
 
   /** Takes cells for buckets. Returns 0 if no memory is left. */
-  #addBuckets(table: BucketTable, entry: number): number {
+  #addBuckets(table: BucketTable, exponent: number): number {
     const sign = table === this.#negative ? -1 : 1;
     const cell = allocate(
       BUCKETS,
-      JSON.stringify([this.#cell, sign, entry << ENTRY_BITS]),
-      new Float64Array(1 << ENTRY_BITS),
+      JSON.stringify([this.#cell, sign, exponent * OCTAVE]),
+      new Float64Array(OCTAVE),
     ) ?? 0;
-    if (cell !== 0) table.set(entry, cell);
+    if (cell !== 0) table.set(exponent, cell);
     return cell;
   }
 }

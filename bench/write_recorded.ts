@@ -39,8 +39,11 @@ const VALUE = "(#) & 4095";
  * that took 0.42 of prom-client's time, and not 0.13.
  */
 function grown<T>(items: T[], record: (item: T, value: number) => void): T[] {
-  for (const item of items) {
+  for (const [i, item] of items.entries()) {
+    for (let value = 1; value < 4096; value *= 2) record(item, value);
     for (let value = 0; value < 4096; value += 16) record(item, value);
+    // What is done once for many values must not be due for all stats at once.
+    for (let more = 37 * i % 128; more > 0; more--) record(item, 16 * more);
   }
   return items;
 }
