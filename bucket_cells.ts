@@ -73,7 +73,7 @@ export function countZeros(
 /**
  * Counts values that stand side by side, until one is not positive or has no
  * bucket yet. Calls nothing, so that V8 looks nothing up twice, and leaves
- * zeros to others: 4.2 ns for each value; 6.9 with calls that are seldom made.
+ * zeros to others: 4.2 ns for each value. Calls that were seldom made took 4 more.
  *
  * @param cells All cells.
  * @param words The same in 32 bits.
