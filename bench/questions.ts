@@ -200,8 +200,9 @@ export const QUESTIONS: readonly Question[] = [
   {
     title: "One answer over 1 to 1 000 small processes",
     notes: [
-      "Writers in C of 20 stats each. The floor reads as many small files. The line",
-      "is the one that has the least relative distances, squared.",
+      "Writers in C of 20 stats each, with two pipes that they use in turn. The",
+      "floor reads as many small files. The line is the one that has the least",
+      "relative distances, squared.",
     ],
     programs: [["many.ts"]],
     targets: [{ against: "the straight line", limit: within(1 / 4) }],
