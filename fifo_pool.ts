@@ -28,7 +28,14 @@ const FIRST_LOOK_MS = 4;
  * How long after its snapshot a pipe may get one more reader, in milliseconds:
  * one that had found it by its public name and was held up.
  */
-const LATE_MS = 250;
+const LATE_MS = 50;
+
+/**
+ * How often used pipes are looked at, in milliseconds, all in one go: a look
+ * that finds no reader costs an exception, which takes 200 µs where the thread
+ * has slept before, and then 30.
+ */
+const LOOKS_MS = 100;
 
 /** How long a reader may keep a pipe after its snapshot, before that is given up. */
 const GIVE_UP_MS = 10_000;
@@ -107,6 +114,7 @@ export class FifoPool {
   #free: Fifo[] = [];
   /** By their private names. Those that only a late reader may open are free. */
   readonly #used: Map<string, UsedFifo> = new Map();
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor({ dir, mode, user, control }: FifoPoolOptions) {
     this.path = pipePath(dir, runtime.pid);
@@ -152,7 +160,7 @@ export class FifoPool {
    */
   async publishNext(previous?: Fifo): Promise<Fifo> {
     for (;;) {
-      if (this.#free.length === 0) this.lookAtUsed();
+      if (this.#free.length === 0) this.#lookAtUsed();
       if (this.#free.length === 0) await this.#make();
       const [next] = this.#free;
       try {
@@ -217,19 +225,19 @@ export class FifoPool {
       due: since + FIRST_LOOK_MS,
       serve,
     });
+    this.#lookLater();
   }
 
-  /** Whether nobody can have any of the pipes open, but the published one. */
-  get isIdle(): boolean {
-    return this.#used.size === 0;
+  #lookLater(): void {
+    if (this.#used.size === 0) return;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#lookAtUsed();
+      this.#lookLater();
+    }, LOOKS_MS);
   }
 
-  /**
-   * Looks at the used pipes, to be called until none is left. Many in one go: a
-   * look that finds no reader costs an exception, which takes 200 µs where the
-   * thread has slept before, and then 30.
-   */
-  lookAtUsed(): void {
+  #lookAtUsed(): void {
     const now = performance.now();
     for (const used of this.#used.values()) {
       if (used.due <= now) this.#look(used, now);
@@ -240,7 +248,7 @@ export class FifoPool {
     const { fifo, since, serve } = used;
     // Then its reader was seen to have left it, and another one is late.
     const isFree = this.#free.includes(fifo);
-    used.pause = Math.min(8 * used.pause, LATE_MS);
+    used.pause = Math.min(8 * used.pause, 250);
     used.due = now + used.pause;
     let fd;
     try {

@@ -21,16 +21,11 @@ const PATIENCE_MS = 2;
 /** The recorder's side of the questions. */
 export class Heartbeat {
   readonly #control: RecorderControl;
-  readonly #ask: (question: number) => void;
   #question = 0;
   #asked = -Infinity;
 
-  /**
-   * @param ask Has the program's own thread answer a question, when it turns.
-   */
-  constructor(control: RecorderControl, ask: (question: number) => void) {
+  constructor(control: RecorderControl) {
     this.#control = control;
-    this.#ask = ask;
   }
 
   /** For how many seconds the thread has not turned, at least. */
@@ -40,8 +35,7 @@ export class Heartbeat {
       if (now - this.#asked < ASK_MS) return 0;
       this.#question++;
       this.#asked = now;
-      this.#ask(this.#question);
-      this.#control.waitForAnswer(this.#question, PATIENCE_MS);
+      this.#control.ask(this.#question, PATIENCE_MS);
     }
     return this.#control.answered === this.#question
       ? 0

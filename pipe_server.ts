@@ -26,7 +26,7 @@ const STALL_MS = 5_000;
 /** How many readers may be slow at the same time. Each costs a snapshot's memory. */
 const MAX_SLOW = 64;
 
-/** How often the pipes are looked after, in milliseconds, until the public one is watched. */
+/** How often the pipe is looked after, in milliseconds, until it is watched. */
 const POLL_MS = 700;
 
 /**
@@ -105,7 +105,7 @@ export class PipeServer {
       for (;;) {
         const { hold } = this.#options.control;
         const close = await Promise.race([arrival, this.#lost(fifo)]);
-        if (this.#unwatch !== undefined) this.#stopWatching();
+        this.#stopWatching();
         if (!this.#options.control.running) return close?.();
         const next = await this.#publishNext(fifo);
         const earlier = arrival;
@@ -125,6 +125,7 @@ export class PipeServer {
       if (!(error instanceof StoppedError)) throw error;
     } finally {
       this.#stopWatching();
+      clearTimeout(this.#timer);
     }
   }
 
@@ -175,6 +176,8 @@ export class PipeServer {
 
   /** Resolves when the pipe has lost the public name. */
   #lost(fifo: Fifo): Promise<undefined> {
+    // It may have been watched while there was no next pipe.
+    this.#stopWatching();
     return new Promise((resolve) => {
       this.#published = performance.now();
       this.#look = () => {
@@ -188,20 +191,17 @@ export class PipeServer {
     });
   }
 
-  /** Looks after the pipes, and watches the public one if it was not read for a while. */
+  /** Looks after the pipe, and watches it if it was not read for a while. */
   #poll(): void {
-    this.#pool.lookAtUsed();
     this.#look();
     const quiet = performance.now() - this.#published;
-    this.#timer = quiet > WATCH_MS && this.#pool.isIdle && this.#watch()
+    this.#timer = quiet > WATCH_MS && this.#watch()
       ? undefined
       : setTimeout(() => this.#poll(), POLL_MS);
   }
 
   /** Watches the pipe. Returns whether that is possible. */
   #watch(): boolean {
-    // It may have been watched while there was no next pipe.
-    this.#unwatch?.();
     try {
       // The pipe, not the directory: there every read of every process would
       // wake this one.
@@ -218,8 +218,6 @@ export class PipeServer {
   }
 
   #stopWatching(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
     this.#unwatch?.();
     this.#unwatch = undefined;
   }

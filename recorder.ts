@@ -345,7 +345,6 @@ async function startThread(
       thread = runtime.startThread(source, settings, (message) => {
         const report = message as RecorderReport;
         if (report.state === "done") done();
-        else if (report.state === "asking") control.answer(report.question);
         else resolve(report);
       }, reject);
     }).catch((error: Error) => {

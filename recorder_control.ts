@@ -12,7 +12,9 @@
 const RUNNING = 0;
 const BUSY = 1;
 const HOLD = 2;
-const ANSWERED = 3;
+const ASKED = 3;
+const ANSWERED = 4;
+const WORDS = 5;
 
 /** Thrown in the recorder's thread where it was stopped. */
 export class StoppedError extends Error {
@@ -24,10 +26,11 @@ export class StoppedError extends Error {
 export class RecorderControl {
   /** What the other thread makes its side of. */
   readonly shared: Int32Array<SharedArrayBuffer>;
+  #answers = false;
 
   constructor(
     shared: Int32Array<SharedArrayBuffer> = new Int32Array(
-      new SharedArrayBuffer(16),
+      new SharedArrayBuffer(4 * WORDS),
     ),
   ) {
     this.shared = shared;
@@ -51,20 +54,33 @@ export class RecorderControl {
     return Atomics.load(this.shared, ANSWERED);
   }
 
-  /** The program's side: its event loop has turned since the question came. */
-  answer(question: number): void {
-    Atomics.store(this.shared, ANSWERED, question);
-    Atomics.notify(this.shared, ANSWERED);
-  }
-
-  /** The recorder's side: waits for the answer to a question. */
-  waitForAnswer(question: number, timeout: number): void {
+  /**
+   * The recorder's side: asks the program's own thread for a sign of life, and
+   * waits for the answer. Half as long as by a message, which costs that thread
+   * twice as much.
+   */
+  ask(question: number, timeout: number): void {
+    Atomics.store(this.shared, ASKED, question);
+    Atomics.notify(this.shared, ASKED);
     Atomics.wait(this.shared, ANSWERED, question - 1, timeout);
   }
 
-  /** The program's side: the recorder may create files from now on. */
+  /** The program's side: answers questions whenever its event loop turns. Keeps no program from ending. */
+  async #answer(): Promise<void> {
+    this.#answers = true;
+    while (this.running) {
+      const question = Atomics.load(this.shared, ASKED);
+      Atomics.store(this.shared, ANSWERED, question);
+      Atomics.notify(this.shared, ANSWERED);
+      await Atomics.waitAsync(this.shared, ASKED, question).value;
+    }
+    this.#answers = false;
+  }
+
+  /** The program's side: the recorder may create files from now on, and is answered. */
   start(): void {
     Atomics.store(this.shared, RUNNING, 1);
+    if (!this.#answers) this.#answer();
   }
 
   /**
@@ -73,6 +89,7 @@ export class RecorderControl {
    */
   stop(timeout = 200): void {
     Atomics.store(this.shared, RUNNING, 0);
+    Atomics.notify(this.shared, ASKED);
     Atomics.wait(this.shared, BUSY, 1, timeout);
   }
 

@@ -40,13 +40,11 @@ export interface RecorderSettings {
 }
 
 /**
- * What the thread says: that a reader would be served, why it never will be,
- * that it has been stopped and has nothing open, or that it waits for an answer
- * as a sign of life.
+ * What the thread says: that a reader would be served, why it never will be, or
+ * that it has been stopped and has nothing open.
  */
 export type RecorderReport =
   | { state: "ready" }
-  | { state: "asking"; question: number }
   | { state: "done" }
   | { state: "failed"; why: string; code?: string };
 
@@ -56,10 +54,7 @@ Error.stackTraceLimit = 0;
 const parent = runtime.joinParent(serve);
 const settings = parent.data as RecorderSettings;
 const control = new RecorderControl(settings.control);
-const heartbeat = new Heartbeat(
-  control,
-  (question) => report({ state: "asking", question }),
-);
+const heartbeat = new Heartbeat(control);
 const process: ProcessInfo = { ...settings.process, stalled: 0 };
 const stats = new ProcessStats();
 stats.process = process;
