@@ -1,8 +1,7 @@
 /**
- * Keeps the recorder's thread from creating files while the program ends.
- *
- * The program's own thread cannot wait for a message then, so the two agree
- * through shared memory.
+ * What the program's own thread and the recorder's agree on through shared
+ * memory: that no files are created while the program ends, when no message is
+ * waited for any more, and that the program's thread still turns.
  *
  * Pure: touches nothing but memory. Imports nothing.
  *
