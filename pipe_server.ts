@@ -27,13 +27,19 @@ const STALL_MS = 5_000;
 const MAX_SLOW = 64;
 
 /** How often the pipe is looked after, in milliseconds, until it is watched. */
-const POLL_MS = 700;
+const POLL_MS = 500;
 
 /**
  * How long after the last reader the pipe is watched, in milliseconds. A reader
  * that comes while it is costs twice as much: it makes a dozen events.
  */
 const WATCH_MS = 3_000;
+
+/**
+ * How many waits for readers of lost pipes may go on for ever, each with a
+ * thread. Deno has 32 of these, and ends no such wait unless all is permitted.
+ */
+const MAX_STUCK = 4;
 
 /** How long after the pipe was lost it is replaced, in milliseconds: `rm -r` must be through. */
 const HEAL_MS = 100;
@@ -78,6 +84,7 @@ export class PipeServer {
   readonly #options: PipeServerOptions;
   #pool: FifoPool;
   #slow = 0;
+  #stuck = 0;
   /** When the pipe got the public name. */
   #published = 0;
   /** Looks whether the pipe has its name. */
@@ -116,7 +123,7 @@ export class PipeServer {
         else {
           // Without its name it will have no more readers. One that has come
           // just before gets nothing, but does not wait for ever.
-          runtime.endWait(hold, fifo.path);
+          if (!runtime.endWait(hold, fifo.path)) this.#stuck++;
           earlier.then((close) => close());
         }
         fifo = next;
@@ -126,6 +133,8 @@ export class PipeServer {
     } finally {
       this.#stopWatching();
       clearTimeout(this.#timer);
+      // It may run again.
+      this.#timer = undefined;
     }
   }
 
@@ -142,7 +151,9 @@ export class PipeServer {
       let hold = 0;
       try {
         hold = control.hold = runtime.hold(path);
-        return await runtime.waitForReader(path, mayPark);
+        return await (this.#stuck < MAX_STUCK
+          ? runtime.waitForReader(path, mayPark)
+          : runtime.pollForReader(path));
       } catch {
         if (!control.running || !this.#pool.isPublished(fifo)) {
           return new Promise(() => {});
@@ -193,11 +204,12 @@ export class PipeServer {
 
   /** Looks after the pipe, and watches it if it was not read for a while. */
   #poll(): void {
-    this.#look();
     const quiet = performance.now() - this.#published;
     this.#timer = quiet > WATCH_MS && this.#watch()
       ? undefined
       : setTimeout(() => this.#poll(), POLL_MS);
+    // It may have gone before it was watched.
+    this.#look();
   }
 
   /** Watches the pipe. Returns whether that is possible. */

@@ -76,14 +76,23 @@ const server = new PipeServer({
   },
 });
 
+let isServing = false;
+
 /** Serves until it is stopped. Called again by a message when it may go on. */
 async function serve(): Promise<void> {
+  // It may go on before it has noticed that it was stopped.
+  if (isServing) return;
+  isServing = true;
   try {
-    await server.run(() => report({ state: "ready" }));
+    do {
+      await server.run(() => report({ state: "ready" }));
+    } while (control.running);
     report({ state: "done" });
   } catch (error) {
     const { message, code } = error as { message: string; code?: string };
     report({ state: "failed", why: message, code });
+  } finally {
+    isServing = false;
   }
 }
 

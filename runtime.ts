@@ -115,10 +115,16 @@ export interface Runtime {
    * @returns How to close the pipe again.
    */
   waitForReader(path: string, mayPark: boolean): Promise<() => void>;
+  /** The same, but looks again and again, and needs no thread. */
+  pollForReader(path: string): Promise<() => void>;
   /** Keeps hold of a pipe that may lose its names, or returns 0. */
   hold(path: string): number;
-  /** Ends the wait for a reader, by a hold or else by the pipe's name. */
-  endWait(hold: number, path: string): void;
+  /**
+   * Ends the wait for a reader, by a hold or else by the pipe's name.
+   *
+   * @returns Whether it could.
+   */
+  endWait(hold: number, path: string): boolean;
   /** Opens a pipe to read from, never waiting. */
   openReader(path: string): number;
   /** Opens a pipe to write to, never waiting; `undefined` if it has no reader. */

@@ -9,9 +9,6 @@ import { Worker } from "node:worker_threads";
 import type { Runtime } from "./runtime.ts";
 import { firstLine, posix } from "./runtime_posix.ts";
 
-/** How often a pipe is tried, in milliseconds, where no thread may be parked. */
-const POLL_MS = 20;
-
 /**
  * A thread that opens pipes, one at a time, and is parked in the meantime. An
  * asynchronous `open` would hold one of libuv's four threads instead, and a
@@ -51,16 +48,6 @@ function park(path: string): Promise<number> {
 function mayFree(): boolean {
   return process.platform !== "linux" ||
     posix.identify("/proc/self/fd") !== undefined;
-}
-
-/** Tries to open a pipe to write to until it has a reader. */
-async function poll(path: string): Promise<number> {
-  while (posix.identify(path) !== undefined) {
-    const fd = posix.openWriter(path);
-    if (fd !== undefined) return fd;
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-  throw new Error(`${path} has gone`);
 }
 
 // What is called at the end. After all listeners of the program, since those
@@ -104,7 +91,8 @@ export const nodeRuntime: Runtime = {
       );
     }),
   waitForReader: async (path, mayPark) => {
-    const fd = await (mayPark && mayFree() ? park(path) : poll(path));
+    if (!mayPark || !mayFree()) return posix.pollForReader(path);
+    const fd = await park(path);
     return () => posix.close(fd);
   },
   onExit: (end) => {

@@ -109,6 +109,9 @@ export function takesSignals(pid: number): boolean | undefined {
   }
 }
 
+/** How often a pipe is tried, in milliseconds, where no thread waits for its reader. */
+const POLL_MS = 20;
+
 // Opens a file without reading or writing it: for a pipe, without being taken
 // for a reader or a writer. Linux only; Node has no name for it.
 const O_PATH = 0o10000000;
@@ -220,11 +223,21 @@ export const posix = {
     const flags = constants.O_RDONLY | constants.O_NONBLOCK;
     for (const name of [`/proc/self/fd/${hold}`, path]) {
       try {
-        return closeSync(openSync(name, flags));
+        closeSync(openSync(name, flags));
+        return true;
       } catch {
         // There is no hold, Deno does not permit it, or the name has gone.
       }
     }
+    return false;
+  },
+  pollForReader: async (path) => {
+    while (posix.identify(path) !== undefined) {
+      const fd = posix.openWriter(path);
+      if (fd !== undefined) return () => closeSync(fd);
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+    throw new Error(`${path} has gone`);
   },
   isMainThread,
   joinChannel: (name, receive) => {

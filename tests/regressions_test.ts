@@ -4,7 +4,12 @@
  * @module
  */
 
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { Accounts, type HostReading } from "../accounts.ts";
 import { merge, toMap } from "../collect.ts";
 import { parseSnapshot, type Snapshot } from "../format.ts";
@@ -14,6 +19,7 @@ import { parseQuery, QueryError } from "../query.ts";
 import { createHandler } from "../web.ts";
 import {
   cat,
+  leastPermissions,
   LIVE,
   namesIn,
   output,
@@ -215,6 +221,60 @@ Deno.test("a pipe that was long in coming is watched like others", () =>
     const before = inode();
     await Deno.remove(program.path);
     await until("a new pipe", () => ![before, undefined].includes(inode()));
+    assertEquals((await cat(program.path)).split("\n")[0], "a: 1");
+    program.kill("SIGKILL");
+  }));
+
+Deno.test("a pipe that is lost again and again is served, and parks few threads", () =>
+  withDir(async (dir) => {
+    // Without a permission for /proc nobody can end the wait at a lost pipe.
+    await using program = await startProgram(
+      `incr("a"); await startRecorder(); ${LIVE}`,
+      { dir, permissions: leastPermissions(dir) },
+    );
+    await program.printed("live");
+    const threads = async () =>
+      (await output("ls", `/proc/${program.pid}/task`)).stdout.split("\n")
+        .length;
+    await cat(program.path);
+    const atFirst = await threads();
+    for (let i = 0; i < 10; i++) {
+      await Deno.remove(program.path);
+      await until(
+        "the pipe",
+        () => namesIn(dir).includes(`${program.pid}.stats`),
+      );
+      assertEquals((await cat(program.path)).split("\n")[0], "a: 1");
+    }
+    const atLast = await threads();
+    assert(atLast <= atFirst + 6, `${atFirst} to ${atLast} threads`);
+    program.kill("SIGKILL");
+  }));
+
+Deno.test("a program that survives errors within milliseconds is served, and its pipe healed", () =>
+  withDir(async (dir) => {
+    await using program = await startProgram(
+      `addEventListener("error", (event) => event.preventDefault());
+       await startRecorder(); incr("a");
+       for (const gap of [0, 1, 3, 0, 1, 3]) {
+         for (const ms of [0, gap]) {
+           setTimeout(() => { throw new Error("survived"); }, ms);
+         }
+         await new Promise((resolve) => setTimeout(resolve, 300));
+         const cat = new Deno.Command("cat", { args: [config.pipeDir + "/" + Deno.pid + ".stats"] });
+         const { stdout } = await cat.output();
+         console.log(new TextDecoder().decode(stdout).split("\\n")[0]);
+       }
+       ${LIVE}`,
+      { dir },
+    );
+    await program.printed("live");
+    assertEquals(program.stdout, "a: 1\n".repeat(6) + "live\n");
+    await Deno.remove(program.path);
+    await until(
+      "the pipe",
+      () => namesIn(dir).includes(`${program.pid}.stats`),
+    );
     assertEquals((await cat(program.path)).split("\n")[0], "a: 1");
     program.kill("SIGKILL");
   }));
