@@ -9,15 +9,12 @@
 import {
   boundHigh,
   boundLow,
+  BUCKETS_PER_OCTAVE,
   clamp,
   HIGH_WORD,
   places,
-  SCALE,
 } from "./histogram.ts";
 import { MAX, MIN, SUM, ZEROS } from "./slab.ts";
-
-/** How many buckets there are for each factor of two, which are an entry of the slab. */
-export const OCTAVE: number = 2 ** SCALE;
 
 /** Where the buckets of one sign are. */
 export class BucketTable {
@@ -116,7 +113,7 @@ export function countValues(
         ? (words[word ^ 1] >>> 0) > lows[place]
         : mantissa > bound;
       if (!isAbove && --place < 0) {
-        place += OCTAVE;
+        place += BUCKETS_PER_OCTAVE;
         octave--;
       }
     }

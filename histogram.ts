@@ -22,7 +22,8 @@ export const MIN_SCALE = -10;
 /** The highest scale that is read. */
 export const MAX_SCALE = 20;
 
-const BUCKETS_PER_OCTAVE = 2 ** SCALE;
+/** How many buckets there are for each factor of two, at that scale. */
+export const BUCKETS_PER_OCTAVE: number = 2 ** SCALE;
 
 /**
  * The mantissas at which a bucket begins within a factor of two, as the high 20

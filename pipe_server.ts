@@ -1,8 +1,9 @@
 /**
  * Serves snapshots to whoever opens the named pipe of this process.
  *
- * Touches the pipe directory. Uses no processor time until a reader comes or
- * somebody removes the pipe.
+ * Touches the pipe directory. Looks after the pipe for some seconds after each
+ * reader, and then uses no processor time until the next one comes or somebody
+ * removes the pipe.
  *
  * @module
  */

@@ -11,12 +11,11 @@ import {
   BucketTable,
   countValues,
   countZeros,
-  OCTAVE,
   summarize,
 } from "./bucket_cells.ts";
 import { config } from "./config.ts";
 import { checkName, formatName, MAX_NAME_LENGTH, show } from "./lines.ts";
-import { HIGH_WORD, indexOfBits } from "./histogram.ts";
+import { BUCKETS_PER_OCTAVE, HIGH_WORD, indexOfBits } from "./histogram.ts";
 import {
   type Description,
   GAUGE_MERGES,
@@ -460,9 +459,9 @@ class RecordedHandle implements Series {
       words[2 * place + 1 - HIGH_WORD],
     );
     const table = value < 0 ? this.#negative : this.#positive;
-    const exponent = Math.floor(index / OCTAVE);
+    const exponent = Math.floor(index / BUCKETS_PER_OCTAVE);
     const buckets = table.get(exponent) || this.#addBuckets(table, exponent);
-    if (buckets !== 0) cells[buckets + index - exponent * OCTAVE]++;
+    if (buckets !== 0) cells[buckets + index - exponent * BUCKETS_PER_OCTAVE]++;
   }
 
   /** Takes cells for buckets. Returns 0 if no memory is left. */
@@ -470,8 +469,8 @@ class RecordedHandle implements Series {
     const sign = table === this.#negative ? -1 : 1;
     const cell = allocate(
       BUCKETS,
-      JSON.stringify([this.#cell, sign, exponent * OCTAVE]),
-      new Float64Array(OCTAVE),
+      JSON.stringify([this.#cell, sign, exponent * BUCKETS_PER_OCTAVE]),
+      new Float64Array(BUCKETS_PER_OCTAVE),
     ) ?? 0;
     if (cell !== 0) table.set(exponent, cell);
     return cell;

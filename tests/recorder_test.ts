@@ -329,7 +329,7 @@ Deno.test("reading every file of the directory, as the first statvent did, reads
         if (stdout !== "") texts.push(body(stdout));
       }
       assertEquals(texts, ["a: 1\n"]);
-      // A used pipe still serves a reader that comes late, for 30 ms.
+      // A used pipe is looked at for a reader that comes late.
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   }));
