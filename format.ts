@@ -11,7 +11,7 @@ export {
   type Labels,
   splitLabels,
   withLabels,
-} from "./labels.ts";
+} from "./model/labels.ts";
 export {
   checkName,
   formatName,
@@ -20,14 +20,14 @@ export {
   MAX_NAME_LENGTH,
   type ProcessInfo,
   type Stat,
-} from "./lines.ts";
-export type { Buckets, Histogram } from "./histogram.ts";
-export type { Description, GaugeMerge } from "./host_stats.ts";
-export type { RecordedDescription } from "./process_stats.ts";
+} from "./model/names.ts";
+export type { Buckets, Histogram } from "./model/histogram.ts";
+export type { Description, GaugeMerge } from "./collect/host_stats.ts";
+export type { RecordedDescription } from "./slab/process_stats.ts";
 export {
   NameTable,
   type ParsedRecorded,
   parseSnapshot,
   type Snapshot,
   SnapshotError,
-} from "./snapshot.ts";
+} from "./format/snapshot_parser.ts";

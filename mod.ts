@@ -14,7 +14,7 @@
  * @module
  */
 
-export { type Config, config } from "./config.ts";
+export { type Config, config } from "./stats/config.ts";
 export type { Percentile } from "./percentile.ts";
 export { type Recorder, startRecorder } from "./recorder.ts";
 export {
@@ -33,4 +33,4 @@ export {
   type Series,
   series,
   set,
-} from "./stats.ts";
+} from "./stats/stats.ts";

@@ -6,18 +6,18 @@
  * @module
  */
 
-import { attempt } from "./attempt.ts";
-import { config } from "./config.ts";
-import { pipePath, privatePrefix } from "./fifo_pool.ts";
-import { handOverAtEnd, processStart } from "./hand_over.ts";
-import { RecorderControl } from "./recorder_control.ts";
-import type { RecorderReport, RecorderSettings } from "./recorder_worker.ts";
-import { source } from "./recorder_worker_source.ts";
-import { runtime, type Thread } from "./runtime.ts";
-import { keepSpare, useSpare } from "./spare.ts";
-import { ownSlab } from "./stats.ts";
-import { threads } from "./threads.ts";
-import { dangerOf, ELSEWHERE, userOf } from "./trust.ts";
+import { attempt } from "./runtime/attempt.ts";
+import { config } from "./stats/config.ts";
+import { pipePath, privatePrefix } from "./recorder/fifo_pool.ts";
+import { handOverAtEnd, processStart } from "./recorder/hand_over.ts";
+import { RecorderControl } from "./recorder/control.ts";
+import type { RecorderReport, RecorderSettings } from "./recorder/worker.ts";
+import { source } from "./recorder/worker_source.ts";
+import { runtime, type Thread } from "./runtime/runtime.ts";
+import { keepSpare, useSpare } from "./recorder/spare_file.ts";
+import { ownSlab } from "./stats/stats.ts";
+import { threads } from "./memory/threads.ts";
+import { dangerOf, ELSEWHERE, userOf } from "./directory/trust.ts";
 
 /** A running recorder. */
 export interface Recorder extends AsyncDisposable {

@@ -14,7 +14,7 @@ import { guard } from "./guard.ts";
 import { QUESTIONS } from "./questions.ts";
 import { peerVersions, Runtime } from "./runtimes.ts";
 import { tableOf } from "./table.ts";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../model/version.ts";
 
 const DOCUMENT = new URL("../BENCHMARKS.md", import.meta.url);
 

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { merge } from "../merge.ts";
-import { PrometheusExposition } from "../prometheus.ts";
-import { NameTable, SnapshotParser } from "../snapshot.ts";
+import { merge } from "../collect/merge.ts";
+import { PrometheusExposition } from "../prometheus/exposition.ts";
+import { NameTable, SnapshotParser } from "../format/snapshot_parser.ts";
 import { integers, names } from "./inputs.ts";
 import { type Measured, say } from "./measured.ts";
 import { openTelemetry } from "./peers.ts";

@@ -4,14 +4,14 @@
  * @module
  */
 
-import { emptyHistogram } from "../histogram.ts";
+import { emptyHistogram } from "../model/histogram.ts";
 import {
   COUNTER,
   GAUGE,
   type HostStats,
   type Recorded,
-} from "../host_stats.ts";
-import { PrometheusExposition } from "../prometheus.ts";
+} from "../collect/host_stats.ts";
+import { PrometheusExposition } from "../prometheus/exposition.ts";
 import { integers, names } from "./inputs.ts";
 import { say } from "./measured.ts";
 import { once, versus } from "./versus.ts";

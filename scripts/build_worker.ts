@@ -10,7 +10,7 @@
  * @module
  */
 
-const target = new URL("../recorder_worker_source.ts", import.meta.url);
+const target = new URL("../recorder/worker_source.ts", import.meta.url);
 const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
   // Minified, since the engine keeps several copies of the text: 1.4 MB less
   // resident memory.

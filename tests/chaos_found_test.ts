@@ -2,12 +2,12 @@
  * What `deno task chaos` has found.
  */
 import { assertEquals, assertMatch } from "@std/assert";
-import { Accounts } from "../accounts.ts";
-import { Collector, toMap } from "../collect.ts";
-import { writeEnded } from "../ended_files.ts";
-import { takeIn } from "../take_in.ts";
-import { ProcessStats } from "../process_stats.ts";
-import { runtime } from "../runtime.ts";
+import { Accounts } from "../collect/census.ts";
+import { Collector, toMap } from "../collect/collector.ts";
+import { writeEnded } from "../ended/ended_files.ts";
+import { takeIn } from "../ended/ledger_writer.ts";
+import { ProcessStats } from "../slab/process_stats.ts";
+import { runtime } from "../runtime/runtime.ts";
 import {
   EPOCH,
   FRACTIONAL,
@@ -17,9 +17,9 @@ import {
   SlabReader,
   SlabWriter,
   SUMMARY_CELLS,
-} from "../slab.ts";
-import { NameTable, SnapshotParser } from "../snapshot.ts";
-import { ownSlab, set } from "../stats.ts";
+} from "../slab/layout.ts";
+import { NameTable, SnapshotParser } from "../format/snapshot_parser.ts";
+import { ownSlab, set } from "../stats/stats.ts";
 import { namesIn, output, withDir } from "./program.ts";
 
 /** The id of a process that has ended. */

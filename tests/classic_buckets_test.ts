@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { classicBuckets } from "../classic_buckets.ts";
+import { classicBuckets } from "../prometheus/classic_buckets.ts";
 import { histogramOf } from "./prometheus_host.ts";
 
 Deno.test("classicBuckets() counts the values up to each power of two that they reach", () => {

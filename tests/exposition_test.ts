@@ -4,13 +4,13 @@ import {
   Exposition,
   type RecordedSource,
   type SnapshotSource,
-} from "../exposition.ts";
-import { countOf, emptyHistogram, type Histogram } from "../histogram.ts";
-import { COUNTER, GAUGE, GAUGE_MERGES, SHOWN, UNKNOWN } from "../host_stats.ts";
-import { whyNoName } from "../lines.ts";
+} from "../format/snapshot_writer.ts";
+import { countOf, emptyHistogram, type Histogram } from "../model/histogram.ts";
+import { COUNTER, GAUGE, GAUGE_MERGES, SHOWN, UNKNOWN } from "../collect/host_stats.ts";
+import { whyNoName } from "../model/names.ts";
 import { mean, percentile } from "../percentile.ts";
-import { FRACTIONAL, GAUGE as GAUGE_MARK } from "../slab.ts";
-import { NameTable, SnapshotParser } from "../snapshot.ts";
+import { FRACTIONAL, GAUGE as GAUGE_MARK } from "../slab/layout.ts";
+import { NameTable, SnapshotParser } from "../format/snapshot_parser.ts";
 
 const name = fc.oneof(
   fc.constantFrom(

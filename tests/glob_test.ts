@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { compileGlob } from "../glob.ts";
+import { compileGlob } from "../model/glob.ts";
 
 const matchesGlob = (pattern: string, text: string) =>
   compileGlob(pattern)(text);

@@ -8,10 +8,10 @@ import {
   emptyHistogram,
   type Histogram,
   upperBound,
-} from "../histogram.ts";
+} from "../model/histogram.ts";
 import { series } from "../mod.ts";
-import { ProcessStats } from "../process_stats.ts";
-import { ownSlab } from "../stats.ts";
+import { ProcessStats } from "../slab/process_stats.ts";
+import { ownSlab } from "../stats/stats.ts";
 
 const stats = new ProcessStats();
 let names = 0;

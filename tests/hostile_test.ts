@@ -11,9 +11,9 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { Collector, countStates, toMap } from "../collect.ts";
+import { Collector, countStates, toMap } from "../collect/collector.ts";
 import { parseSnapshot, SnapshotError } from "../format.ts";
-import { parseQuery, QueryError } from "../query.ts";
+import { parseQuery, QueryError } from "../web/query.ts";
 import {
   killShell,
   LIVE,

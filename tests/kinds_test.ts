@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { Exposition } from "../exposition.ts";
-import { COUNTER, GAUGE } from "../host_stats.ts";
+import { Exposition } from "../format/snapshot_writer.ts";
+import { COUNTER, GAUGE } from "../collect/host_stats.ts";
 import {
   config,
   counter,
@@ -13,9 +13,9 @@ import {
   series,
   set,
 } from "../mod.ts";
-import { ProcessStats } from "../process_stats.ts";
-import { parseSnapshot, type Snapshot } from "../snapshot.ts";
-import { ownSlab } from "../stats.ts";
+import { ProcessStats } from "../slab/process_stats.ts";
+import { parseSnapshot, type Snapshot } from "../format/snapshot_parser.ts";
+import { ownSlab } from "../stats/stats.ts";
 import { cat, ROOT, startProgram, until, withDir } from "./program.ts";
 
 const process = new ProcessStats();

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
-import { writeEnded } from "../ended_files.ts";
-import { LedgerReader } from "../ledger.ts";
-import { takeIn } from "../take_in.ts";
-import { NameTable, parseSnapshot } from "../snapshot.ts";
+import { writeEnded } from "../ended/ended_files.ts";
+import { LedgerReader } from "../ended/ledger_reader.ts";
+import { takeIn } from "../ended/ledger_writer.ts";
+import { NameTable, parseSnapshot } from "../format/snapshot_parser.ts";
 import { namesIn, ROOT, whole, withDir } from "./program.ts";
 
 const uid = Deno.uid()!;

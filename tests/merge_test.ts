@@ -8,10 +8,10 @@ import {
   SHOWN,
   toMap,
   UNKNOWN,
-} from "../host_stats.ts";
-import { merge, type MergeInput } from "../merge.ts";
-import { NameTable, SnapshotParser } from "../snapshot.ts";
-import { Totals } from "../totals.ts";
+} from "../collect/host_stats.ts";
+import { merge, type MergeInput } from "../collect/merge.ts";
+import { NameTable, SnapshotParser } from "../format/snapshot_parser.ts";
+import { Totals } from "../ended/totals.ts";
 
 const parse = (text: string) => parseSnapshot(new TextEncoder().encode(text));
 

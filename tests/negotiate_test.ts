@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { negotiate } from "../negotiate.ts";
+import { negotiate } from "../prometheus/negotiate.ts";
 
 const TEXT = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
 const TEXT_1 = "text/plain; version=1.0.0; charset=utf-8";

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { ownProcess } from "../own_process.ts";
+import { ownProcess } from "../prometheus/process_metrics.ts";
 import { output, ROOT } from "./program.ts";
 
 const FILES: Record<string, string> = {

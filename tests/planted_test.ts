@@ -13,15 +13,15 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { Accounts, type Reading } from "../accounts.ts";
-import { Collector, merge, toMap } from "../collect.ts";
-import { writeEnded } from "../ended_files.ts";
-import { LedgerReader } from "../ledger.ts";
-import { NameTable, parseSnapshot, SnapshotError } from "../snapshot.ts";
-import { lockState } from "../state.ts";
-import { dangerOf } from "../trust.ts";
-import { parseQuery, QueryError } from "../query.ts";
-import { createHandler } from "../web.ts";
+import { Accounts, type Reading } from "../collect/census.ts";
+import { Collector, merge, toMap } from "../collect/collector.ts";
+import { writeEnded } from "../ended/ended_files.ts";
+import { LedgerReader } from "../ended/ledger_reader.ts";
+import { NameTable, parseSnapshot, SnapshotError } from "../format/snapshot_parser.ts";
+import { lockState } from "../collect/state_file.ts";
+import { dangerOf } from "../directory/trust.ts";
+import { parseQuery, QueryError } from "../web/query.ts";
+import { createHandler } from "../web/handler.ts";
 import {
   LIVE,
   namesIn,
@@ -262,7 +262,7 @@ Deno.test("lockState() lets one of several have the state that start at the same
     const dead = new Deno.Command("true").spawn();
     await dead.status;
     await Deno.writeTextFile(`${state}.lock`, `${dead.pid}`);
-    const url = JSON.stringify(new URL("../state.ts", import.meta.url).href);
+    const url = JSON.stringify(new URL("../collect/state_file.ts", import.meta.url).href);
     const text = `const { lockState } = await import(${url});
       try { lockState(${
       JSON.stringify(state)

@@ -9,7 +9,7 @@ import {
   emptyHistogram,
   type Histogram,
   SCALE,
-} from "../histogram.ts";
+} from "../model/histogram.ts";
 import {
   COUNTER,
   type Description,
@@ -20,7 +20,7 @@ import {
   type Recorded,
   SHOWN,
   UNKNOWN,
-} from "../host_stats.ts";
+} from "../collect/host_stats.ts";
 
 export { COUNTER, GAUGE, SHOWN, UNKNOWN };
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import type { HostStats } from "../host_stats.ts";
-import { PrometheusExposition } from "../prometheus.ts";
+import type { HostStats } from "../collect/host_stats.ts";
+import { PrometheusExposition } from "../prometheus/exposition.ts";
 import { COUNTER, GAUGE, makeHost, recordedOf } from "./prometheus_host.ts";
 import { output, until, withDir } from "./program.ts";
 

@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { countOf, type Histogram, upperBound } from "../histogram.ts";
-import type { HostStats, Kind, Recorded } from "../host_stats.ts";
-import { PrometheusExposition } from "../prometheus.ts";
-import type { OwnMetric } from "../prometheus_families.ts";
-import { goNumber } from "../prometheus_names.ts";
+import { countOf, type Histogram, upperBound } from "../model/histogram.ts";
+import type { HostStats, Kind, Recorded } from "../collect/host_stats.ts";
+import { PrometheusExposition } from "../prometheus/exposition.ts";
+import type { OwnMetric } from "../prometheus/families.ts";
+import { goNumber } from "../prometheus/names.ts";
 import {
   type CheckedFamily,
   checkExposition,

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import protobuf from "protobufjs";
-import { ByteBuffer } from "../byte_buffer.ts";
-import { ProtobufWriter } from "../protobuf_writer.ts";
+import { ByteBuffer } from "../format/byte_buffer.ts";
+import { ProtobufWriter } from "../prometheus/protobuf_writer.ts";
 
 const Message = protobuf.parse(`
 syntax = "proto3";

@@ -9,8 +9,8 @@ import {
   type HostStats,
   type Kind,
   type Recorded,
-} from "../host_stats.ts";
-import type { Clock } from "../push.ts";
+} from "../collect/host_stats.ts";
+import type { Clock } from "../push/push.ts";
 import { until } from "./program.ts";
 
 /** When the tests take place, in milliseconds since 1970. */

@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import root from "@opentelemetry/otlp-transformer/build/src/generated/root.js";
-import { emptyHistogram } from "../histogram.ts";
-import { GAUGE, type HostStats, SHOWN, UNKNOWN } from "../host_stats.ts";
-import { startPush } from "../push.ts";
-import { histogramJson, histogramName, retryAfter } from "../push_otlp.ts";
-import { VERSION } from "../version.ts";
+import { emptyHistogram } from "../model/histogram.ts";
+import { GAUGE, type HostStats, SHOWN, UNKNOWN } from "../collect/host_stats.ts";
+import { startPush } from "../push/push.ts";
+import { histogramJson, histogramName, retryAfter } from "../push/otlp.ts";
+import { VERSION } from "../model/version.ts";
 import { until } from "./program.ts";
 import { FakeClock, hostOf, NOW, recordedAs } from "./push_helpers.ts";
 

@@ -1,13 +1,13 @@
 import { createSocket } from "node:dgram";
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { GAUGE, type HostStats, SHOWN, UNKNOWN } from "../host_stats.ts";
-import { type PushOptions, type PushTarget, startPush } from "../push.ts";
-import { parsePushFlags } from "../push_flags.ts";
-import { graphiteSeries } from "../push_graphite.ts";
-import { NameCache } from "../push_points.ts";
-import { compileGlob } from "../glob.ts";
-import { compileRules, type Rule } from "../push_rules.ts";
-import { statsdSeries } from "../push_statsd.ts";
+import { GAUGE, type HostStats, SHOWN, UNKNOWN } from "../collect/host_stats.ts";
+import { type PushOptions, type PushTarget, startPush } from "../push/push.ts";
+import { parsePushFlags } from "../cli/push_flags.ts";
+import { graphiteSeries } from "../push/graphite.ts";
+import { NameCache } from "../push/points.ts";
+import { compileGlob } from "../model/glob.ts";
+import { compileRules, type Rule } from "../push/rules.ts";
+import { statsdSeries } from "../push/statsd.ts";
 import { output, until } from "./program.ts";
 import {
   FakeClock,

@@ -1,8 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { formatNumber, parseSnapshot } from "../format.ts";
-import { type HostStats, toMap } from "../host_stats.ts";
-import { merge } from "../merge.ts";
-import { filter, parseQuery, QueryError } from "../query.ts";
+import { type HostStats, toMap } from "../collect/host_stats.ts";
+import { merge } from "../collect/merge.ts";
+import { filter, parseQuery, QueryError } from "../web/query.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 

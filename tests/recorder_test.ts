@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Collector, toMap } from "../collect.ts";
+import { Collector, toMap } from "../collect/collector.ts";
 import {
   body,
   cat,

@@ -10,13 +10,13 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { Accounts, type HostReading } from "../accounts.ts";
-import { merge, toMap } from "../collect.ts";
+import { Accounts, type HostReading } from "../collect/census.ts";
+import { merge, toMap } from "../collect/collector.ts";
 import { parseSnapshot, type Snapshot } from "../format.ts";
-import { writeEnded } from "../ended_files.ts";
-import { takeIn } from "../take_in.ts";
-import { parseQuery, QueryError } from "../query.ts";
-import { createHandler } from "../web.ts";
+import { writeEnded } from "../ended/ended_files.ts";
+import { takeIn } from "../ended/ledger_writer.ts";
+import { parseQuery, QueryError } from "../web/query.ts";
+import { createHandler } from "../web/handler.ts";
 import {
   cat,
   leastPermissions,

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { ByteBuffer } from "../byte_buffer.ts";
-import { ScalarLines } from "../scalar_lines.ts";
-import { FRACTIONAL } from "../slab.ts";
+import { ByteBuffer } from "../format/byte_buffer.ts";
+import { ScalarLines } from "../format/scalar_lines.ts";
+import { FRACTIONAL } from "../slab/layout.ts";
 
 const value = fc.oneof(
   fc.nat(12),

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { isLoopback } from "../guard.ts";
+import { isLoopback } from "../web/guard.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { toRequest } from "../serve_node.ts";
-import { createHandler } from "../web.ts";
+import { toRequest } from "../runtime/program_node.ts";
+import { createHandler } from "../web/handler.ts";
 import { LIVE, output, ROOT, startProgram, until, withDir } from "./program.ts";
 
 /** The web service, on a port of its own. */

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { Exposition } from "../exposition.ts";
+import { Exposition } from "../format/snapshot_writer.ts";
 import { formatNumber, parseSnapshot } from "../format.ts";
 import {
   config,
@@ -12,8 +12,8 @@ import {
   series,
   set,
 } from "../mod.ts";
-import { ProcessStats } from "../process_stats.ts";
-import { ownSlab } from "../stats.ts";
+import { ProcessStats } from "../slab/process_stats.ts";
+import { ownSlab } from "../stats/stats.ts";
 
 // All tests share one process and so one name space: each uses names of its own.
 

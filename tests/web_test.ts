@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { Collector, type HostStats } from "../collect.ts";
-import { createHandler, type Handler } from "../web.ts";
+import { Collector, type HostStats } from "../collect/collector.ts";
+import { createHandler, type Handler } from "../web/handler.ts";
 import {
   killShell,
   leastPermissions,
@@ -12,7 +12,7 @@ import {
   until,
   withDir,
 } from "./program.ts";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../model/version.ts";
 
 /** Serves a handler on a real socket. */
 async function withServer(

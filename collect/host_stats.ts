@@ -1,0 +1,129 @@
+/**
+ * What is known of a host at one moment: its stats, merged, and its processes.
+ *
+ * Pure: no clock, no I/O.
+ *
+ * @module
+ */
+
+import type { Stat } from "../model/names.ts";
+import type { Histogram } from "../model/histogram.ts";
+
+/** Only goes up, except that it starts at 0 with its process. */
+export const COUNTER = 0;
+/** Goes up and down. */
+export const GAUGE = 1;
+/** Came without annotations, so that nothing is known of it. */
+export const UNKNOWN = 2;
+/** Shows a percentile or the mean of a recorded stat. */
+export const SHOWN = 3;
+
+/** One of {@linkcode COUNTER}, {@linkcode GAUGE}, {@linkcode UNKNOWN} and {@linkcode SHOWN}. */
+export type Kind = 0 | 1 | 2 | 3;
+
+/** How the values that processes have for a gauge become one. */
+export type GaugeMerge = "sum" | "min" | "max" | "mean" | "last";
+
+/** All of them. */
+export const GAUGE_MERGES: readonly GaugeMerge[] = [
+  "sum",
+  "min",
+  "max",
+  "mean",
+  "last",
+];
+
+/** What a program says of a stat, for people. */
+export interface Description {
+  /** What it is, in a sentence. */
+  readonly help?: string;
+  /** Its unit, such as `seconds` or `bytes`. */
+  readonly unit?: string;
+  /** How it merges if it is a gauge, `sum` by default. */
+  readonly merge?: GaugeMerge;
+}
+
+/** A recorded stat, over all processes. */
+export interface Recorded {
+  /** The name it was recorded under, labels included: `db.{0}.ms{table="users"}`. */
+  readonly name: string;
+  /** Each percentile, 0 to 100, and the name of the stat that shows it. */
+  readonly percentiles:
+    readonly (readonly [percentile: number, name: string])[];
+  /** The name of the stat that shows the mean, if there is one. */
+  readonly mean: string | undefined;
+  /** The last values, of all processes that live, in ascending order. */
+  readonly window: Float64Array;
+  /** Whether a fractional value was ever recorded. */
+  readonly fractional: boolean;
+  /** All values ever recorded, or `undefined` if its writers keep none. */
+  readonly histogram: Histogram | undefined;
+}
+
+/** Whether a process answers. */
+export type ProcessState = "ok" | "dead" | "timeout" | "invalid";
+
+/** One process of the host. */
+export interface ProcessStatus {
+  /** Its id. */
+  readonly pid: number;
+  /** Its name, if it says one. */
+  readonly name: string | undefined;
+  /** Its runtime and the version of it, such as `deno 2.9.6`, if it says so. */
+  readonly runtime: string | undefined;
+  /** When it started, in seconds since 1970, if it says so. */
+  readonly start: number | undefined;
+  /** Whether it answers. */
+  readonly state: ProcessState;
+  /** How old its values are, in seconds; `undefined` if there are none. */
+  readonly age: number | undefined;
+  /** For how many seconds, at least, its main thread has not turned, if it says so. */
+  readonly stalled: number | undefined;
+  /** Why its last read failed; `undefined` if none has. */
+  readonly error: string | undefined;
+}
+
+/** The stats of a host, column by column. */
+export interface HostStats {
+  /**
+   * Every name that was seen, by id. As long as this is the same array, an id
+   * stays that of the same name, so what is made of a name can be kept by it.
+   */
+  readonly names: readonly string[];
+  /** The ids of the stats, in the order in which they were first seen. */
+  readonly ids: Int32Array;
+  /** For each, its value: a finite number. */
+  readonly values: Float64Array;
+  /** For each, 1 if it prints with a decimal point. */
+  readonly fractional: Uint8Array;
+  /** For each, its {@linkcode Kind}. */
+  readonly kinds: Uint8Array;
+  /** The recorded stats. Each of their percentiles is among the stats too. */
+  readonly recorded: readonly Recorded[];
+  /** What programs say of their stats, by name without labels. */
+  readonly descriptions: ReadonlyMap<string, Description>;
+  /** The processes, in ascending order of their ids. */
+  readonly processes: readonly ProcessStatus[];
+}
+
+/** The stats by name. */
+export function toMap(host: HostStats): Map<string, Stat> {
+  const { names, ids, values, fractional } = host;
+  const stats = new Map<string, Stat>();
+  for (let i = 0; i < ids.length; i++) {
+    stats.set(names[ids[i]], {
+      value: values[i],
+      fractional: fractional[i] === 1,
+    });
+  }
+  return stats;
+}
+
+/** How many processes there are in each state. */
+export function countStates(
+  processes: readonly ProcessStatus[],
+): { ok: number; dead: number; timeout: number; invalid: number } {
+  const counts = { ok: 0, dead: 0, timeout: 0, invalid: 0 };
+  for (const { state } of processes) counts[state]++;
+  return counts;
+}

@@ -1,0 +1,365 @@
+/**
+ * Merges what the processes of a host say of themselves into one answer.
+ *
+ * Pure: no clock, no I/O.
+ *
+ * @module
+ */
+
+import { addHistogram, emptyHistogram, type Histogram } from "../model/histogram.ts";
+import {
+  COUNTER,
+  type Description,
+  GAUGE,
+  type GaugeMerge,
+  type HostStats,
+  type Kind,
+  type ProcessStatus,
+  type Recorded,
+  SHOWN,
+  UNKNOWN,
+} from "./host_stats.ts";
+import { splitLabels } from "../model/labels.ts";
+import { add, type Stat } from "../model/names.ts";
+import { mean, percentile, pool } from "../percentile.ts";
+import { mergeGauge, type RecordedDescription } from "../slab/process_stats.ts";
+import { NameTable, type Snapshot } from "../format/snapshot_parser.ts";
+
+/** The sums of processes that have ended. */
+export interface EndedTotals {
+  /** The counters by name. */
+  readonly counters: ReadonlyMap<string, Stat>;
+  /** The recorded stats by name. */
+  readonly recorded: ReadonlyMap<string, RecordedTotal>;
+  /** What was said of them, by their names without labels. */
+  readonly descriptions: ReadonlyMap<string, Description>;
+}
+
+/** A recorded stat of which only the histogram is left. */
+export interface RecordedTotal {
+  /** Its names. */
+  readonly description: RecordedDescription;
+  /** Whether a fractional value was ever recorded. */
+  fractional: boolean;
+  /** All values ever recorded. */
+  readonly histogram: Histogram;
+}
+
+/** What is merged. */
+export interface MergeInput {
+  /** What gives names their ids, those of the snapshots if they have one in common. */
+  readonly table?: NameTable;
+  /** One snapshot of each process that lives. */
+  readonly live: Iterable<Snapshot>;
+  /** What is left of others. Only their counters and histograms count. */
+  readonly ended?: Iterable<Snapshot>;
+  /** The sums of still others. */
+  readonly totals?: Iterable<EndedTotals>;
+  /** How all stats of live processes merge, instead of what is said of each. */
+  readonly aggregate?: Exclude<GaugeMerge, "last">;
+  /** The processes, as they are passed on. */
+  readonly processes?: readonly ProcessStatus[];
+}
+
+// What is known of an id, in bits.
+const IS_FRACTIONAL = 1;
+const IS_SHOWN = 32;
+/** By kind: there is a stat, and it is of this kind. */
+const KIND_BITS = [2, 4, 8, 16];
+
+/** The kind that counts where processes contradict each other. */
+function kindOf(bits: number): Kind {
+  if ((bits & KIND_BITS[GAUGE]) !== 0) return GAUGE;
+  if ((bits & KIND_BITS[COUNTER]) !== 0) return COUNTER;
+  return (bits & KIND_BITS[UNKNOWN]) !== 0 ? UNKNOWN : SHOWN;
+}
+
+/** The stats that the merge is made of, by id. */
+class Columns {
+  readonly table: NameTable;
+  sums: Float64Array;
+  bits: Uint8Array;
+
+  constructor(table: NameTable) {
+    this.table = table;
+    this.sums = new Float64Array(table.names.length);
+    this.bits = new Uint8Array(table.names.length);
+  }
+
+  /** The id of a name, with room for it. */
+  idOf(name: string): number {
+    const id = this.table.idOf(name);
+    if (id >= this.sums.length) {
+      const { sums, bits } = this;
+      this.sums = new Float64Array(2 * (id + 1));
+      this.sums.set(sums);
+      this.bits = new Uint8Array(2 * (id + 1));
+      this.bits.set(bits);
+    }
+    return id;
+  }
+
+  /** The ids of a snapshot's stats here. */
+  idsOf({ table, ids }: Snapshot): Int32Array {
+    return table === this.table
+      ? ids
+      : ids.map((id) => this.idOf(table.names[id]));
+  }
+
+  add(id: number, value: number, bits: number): void {
+    this.sums[id] += value;
+    this.bits[id] |= bits;
+  }
+}
+
+/** Values that do not add up, each with when it was set, by how they merge. */
+type Parts = Map<GaugeMerge, number[][]>;
+
+/** A recorded stat over all processes that have it. */
+interface Pool {
+  readonly name: string;
+  /** The percentile that each name shows. */
+  readonly percentiles: Map<string, number>;
+  /** The names that show the mean. */
+  readonly means: Set<string>;
+  readonly windows: Float64Array[];
+  histogram: Histogram | undefined;
+  fractional: boolean;
+}
+
+/**
+ * Merges snapshots: counters are summed, gauges as their descriptions say, and
+ * recorded stats are computed from all windows together.
+ *
+ * @example Two processes
+ * ```ts
+ * import { merge, toMap } from "@statvent/statvent/collect";
+ * import { parseSnapshot } from "@statvent/statvent/format";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const read = (text: string) => parseSnapshot(new TextEncoder().encode(text));
+ * const host = merge({ live: [read("a: 1\nb: 2\n"), read("b: 0.5\n")] });
+ * assertEquals(toMap(host).get("b"), { value: 2.5, fractional: true });
+ * ```
+ *
+ * @param input What to merge. It is left as it is.
+ * @returns The stats of the host.
+ */
+export function merge(input: MergeInput): HostStats {
+  const { table = new NameTable(), aggregate } = input;
+  const live = [...input.live];
+  const ended = [...input.ended ?? []];
+  const totals = [...input.totals ?? []];
+  const columns = new Columns(table);
+  const parts = new Map<number, Parts>();
+  for (const snapshot of live) addLive(columns, snapshot, parts, aggregate);
+  for (const [id, ways] of parts) addParts(columns, id, ways);
+  // The least, the greatest or the mean is one of those that live.
+  const isOfAll = aggregate === undefined || aggregate === "sum";
+  if (isOfAll) { for (const snapshot of ended) addEnded(columns, snapshot); }
+  const pools = new Map<string, Pool>();
+  for (const snapshot of live) addRecorded(pools, snapshot, true);
+  for (const snapshot of ended) addRecorded(pools, snapshot, false);
+  for (const some of totals) {
+    addTotals(pools, some);
+    if (isOfAll) addCounters(columns, some);
+  }
+  const recorded = [...pools.values()].map((pool) => show(columns, pool));
+
+  const { sums, bits } = columns;
+  let count = 0;
+  const ids = new Int32Array(bits.length);
+  for (let id = 0; id < bits.length; id++) {
+    if (bits[id] > IS_FRACTIONAL) ids[count++] = id;
+  }
+  const values = new Float64Array(count);
+  const fractional = new Uint8Array(count);
+  const kinds = new Uint8Array(count);
+  for (let i = 0; i < count; i++) {
+    const id = ids[i];
+    // Neither the pipe nor JSON has an infinity.
+    values[i] = add(sums[id], 0);
+    fractional[i] = bits[id] & IS_FRACTIONAL;
+    kinds[i] = kindOf(bits[id]);
+  }
+  return {
+    names: table.names,
+    ids: ids.subarray(0, count),
+    values,
+    fractional,
+    kinds,
+    recorded,
+    descriptions: describe(totals, ended, live),
+    processes: input.processes ?? [],
+  };
+}
+
+function describe(
+  ...groups: Iterable<Pick<Snapshot, "descriptions">>[]
+): Map<string, Description> {
+  const all = new Map<string, Description>();
+  for (const { descriptions } of groups.flatMap((group) => [...group])) {
+    for (const [name, description] of descriptions) all.set(name, description);
+  }
+  return all;
+}
+
+/** Adds what a process says, and keeps for later what must not be summed. */
+function addLive(
+  columns: Columns,
+  snapshot: Snapshot,
+  parts: Map<number, Parts>,
+  aggregate: MergeInput["aggregate"],
+): void {
+  const ids = columns.idsOf(snapshot);
+  const { values, fractional, kinds, table: { names } } = snapshot;
+  const { sums, bits } = columns;
+  const ways = waysOf(snapshot);
+  const isPlain = ways.size === 0 && (aggregate ?? "sum") === "sum";
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i];
+    // What some writer calls a counter, and is none.
+    const kind = kinds[i] === COUNTER && values[i] < 0 ? GAUGE : kinds[i];
+    if (kind === SHOWN) {
+      // Computed anew. Whether it is fractional is told by the line.
+      bits[id] |= fractional[i];
+      continue;
+    }
+    bits[id] |= KIND_BITS[kind] | fractional[i];
+    if (isPlain) {
+      sums[id] += values[i];
+      continue;
+    }
+    const name = names[snapshot.ids[i]];
+    const way = aggregate ??
+      (kind === GAUGE ? ways.get(splitLabels(name).family) : undefined);
+    if (way === undefined || way === "sum") sums[id] += values[i];
+    else {
+      let all = parts.get(id);
+      if (all === undefined) parts.set(id, all = new Map());
+      const part = [values[i], snapshot.lastSet.get(name) ?? 0];
+      const others = all.get(way);
+      if (others === undefined) all.set(way, [part]);
+      else others.push(part);
+    }
+  }
+}
+
+/** How the gauges of a process merge that are not summed, by their names without labels. */
+function waysOf({ descriptions }: Snapshot): Map<string, GaugeMerge> {
+  const ways = new Map<string, GaugeMerge>();
+  for (const [name, { merge = "sum" }] of descriptions) {
+    if (merge !== "sum") ways.set(name, merge);
+  }
+  return ways;
+}
+
+/**
+ * Adds the gauges of live processes that must not be summed. What a process
+ * says of a stat holds for its own value: where processes contradict each
+ * other, none of them changes what another one's is worth.
+ */
+function addParts(columns: Columns, id: number, parts: Parts): void {
+  for (const [way, values] of parts) {
+    const value = mergeGauge(way, values);
+    const bit = way === "mean" && !Number.isInteger(value) ? IS_FRACTIONAL : 0;
+    columns.add(id, value, bit);
+  }
+}
+
+function addEnded(columns: Columns, snapshot: Snapshot): void {
+  const ids = columns.idsOf(snapshot);
+  const { values, fractional, kinds } = snapshot;
+  for (let i = 0; i < ids.length; i++) {
+    if (kinds[i] !== COUNTER || values[i] < 0) continue;
+    columns.add(ids[i], values[i], KIND_BITS[COUNTER] | fractional[i]);
+  }
+}
+
+function poolOf(pools: Map<string, Pool>, name: string): Pool {
+  let pool = pools.get(name);
+  if (pool === undefined) {
+    pool = {
+      name,
+      percentiles: new Map(),
+      means: new Set(),
+      windows: [],
+      histogram: undefined,
+      fractional: false,
+    };
+    pools.set(name, pool);
+  }
+  return pool;
+}
+
+function addRecorded(
+  pools: Map<string, Pool>,
+  { recorded }: Snapshot,
+  isLive: boolean,
+): void {
+  for (const stat of recorded) {
+    if (!isLive && stat.histogram === undefined) continue;
+    const pool = addNames(pools, stat.description);
+    if (isLive && stat.values !== undefined) pool.windows.push(stat.values);
+    addTo(pool, stat.histogram, stat.fractional);
+  }
+}
+
+function addNames(
+  pools: Map<string, Pool>,
+  { name, percentiles, mean }: Pick<Recorded, "name" | "percentiles" | "mean">,
+): Pool {
+  const pool = poolOf(pools, name);
+  if (mean !== undefined) pool.means.add(mean);
+  for (const [p, name] of percentiles) pool.percentiles.set(name, p);
+  return pool;
+}
+
+function addTo(
+  pool: Pool,
+  histogram: Histogram | undefined,
+  fractional: boolean,
+): void {
+  pool.fractional ||= fractional;
+  if (histogram === undefined) return;
+  pool.histogram ??= emptyHistogram();
+  addHistogram(pool.histogram, histogram);
+}
+
+function addCounters(columns: Columns, { counters }: EndedTotals): void {
+  for (const [name, { value, fractional }] of counters) {
+    const bits = KIND_BITS[COUNTER] | (fractional ? IS_FRACTIONAL : 0);
+    columns.add(columns.idOf(name), value, bits);
+  }
+}
+
+function addTotals(
+  pools: Map<string, Pool>,
+  { recorded }: EndedTotals,
+): void {
+  for (const { description, histogram, fractional } of recorded.values()) {
+    addTo(addNames(pools, description), histogram, fractional);
+  }
+}
+
+/** Shows a recorded stat among the others, if it has a window. */
+function show(columns: Columns, stat: Pool): Recorded {
+  const { name, percentiles, means, windows, histogram, fractional } = stat;
+  const window = pool(windows);
+  if (window.length > 0) {
+    for (const [name, p] of percentiles) {
+      columns.add(columns.idOf(name), percentile(window, p), IS_SHOWN);
+    }
+    for (const name of means) {
+      columns.add(columns.idOf(name), mean(window), IS_SHOWN);
+    }
+  }
+  return {
+    name,
+    percentiles: [...percentiles].map(([name, p]) => [p, name] as const),
+    mean: [...means][0],
+    window,
+    fractional,
+    histogram,
+  };
+}

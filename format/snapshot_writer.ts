@@ -1,0 +1,333 @@
+/**
+ * Writes stats as the bytes of one snapshot.
+ *
+ * Keeps its buffer and the encoded names from one snapshot to the next.
+ *
+ * Pure: no clock, no I/O.
+ *
+ * @module
+ */
+
+import { ByteBuffer } from "./byte_buffer.ts";
+import {
+  DESCRIBE,
+  EOF,
+  GAUGES,
+  HISTOGRAM,
+  jsonLine,
+  LAST_SET,
+  LEDGER,
+  type LedgerInfo,
+  PROCESS,
+  type ProcessInfo,
+  UNKNOWNS,
+  WINDOW,
+} from "../model/names.ts";
+import { type Buckets, countOf, type Histogram } from "../model/histogram.ts";
+import type { Description } from "../collect/host_stats.ts";
+import { mean, percentile } from "../percentile.ts";
+import type { RecordedDescription } from "../slab/process_stats.ts";
+import { ScalarLines, type Scalars } from "./scalar_lines.ts";
+import { GAUGE } from "../slab/layout.ts";
+
+const COMMA = 44;
+const NEWLINE = 10;
+
+const encoder = new TextEncoder();
+
+/** A recorded stat, as it is written. */
+export interface RecordedSource {
+  /** Its names. The text that is made of them is kept for this object. */
+  readonly description: RecordedDescription;
+  /** Whether a fractional value was ever recorded. */
+  readonly fractional: boolean;
+  /** The window, in ascending order. */
+  sorted(): Float64Array;
+  /** All values ever recorded, if that is known. */
+  histogram(): Histogram | undefined;
+}
+
+/** What is written. */
+export interface SnapshotSource extends Scalars {
+  /** Whether each counter or gauge is fractional, and whether it is a gauge. */
+  readonly marks: Uint8Array;
+  /** When gauges that note it were last set, in milliseconds since 1970, by their places. */
+  readonly times: ReadonlyMap<number, number>;
+  /** The recorded stats. */
+  readonly recorded: ReadonlyMap<string, RecordedSource>;
+  /** What is said of stats, by their names without labels. */
+  readonly descriptions: ReadonlyMap<string, Description>;
+  /** The stats of which the kind is not known. */
+  readonly unknowns?: readonly string[];
+  /**
+   * The process whose stats these are. The text that is made of it is kept for
+   * this object, but for `stalled`.
+   */
+  readonly process?: ProcessInfo;
+  /** The ledger that this is. */
+  readonly ledger?: LedgerInfo;
+}
+
+/** What stands on the lines of a recorded stat, but for the numbers. */
+interface RecordedText {
+  readonly percentiles: readonly (readonly [number, Uint8Array])[];
+  readonly mean: Uint8Array;
+  /** The annotation up to the first value. */
+  readonly window: Uint8Array;
+  /** The annotation up to the scale. */
+  readonly histogram: Uint8Array;
+}
+
+const WINDOW_END = encoder.encode("]}: ");
+const EOF_START = encoder.encode(`${EOF}: `);
+const JSON_END = encoder.encode("}: ");
+const RUN_START = encoder.encode("[");
+const RUN_END = encoder.encode("]");
+
+function keyText(key: string): Uint8Array {
+  return encoder.encode(`,"${key}":`);
+}
+
+const [SUM_KEY, MIN_KEY, MAX_KEY, ZEROS_KEY, POSITIVE_KEY, NEGATIVE_KEY] = [
+  "sum",
+  "min",
+  "max",
+  "zeros",
+  "positive",
+  "negative",
+].map(keyText);
+
+function encodeRecorded(description: RecordedDescription): RecordedText {
+  const { name, percentiles, mean } = description;
+  const line = (name: string) => encoder.encode(`${name}: `);
+  const head = jsonLine({ name, percentiles, mean });
+  return {
+    percentiles: percentiles.map(([p, name]) => [p, line(name)]),
+    mean: line(mean ?? ""),
+    window: encoder.encode(`${WINDOW}${head.slice(0, -1)},"values":[`),
+    histogram: encoder.encode(
+      `${HISTOGRAM}${jsonLine({ name }).slice(0, -1)},"scale":`,
+    ),
+  };
+}
+
+/** How long the names of one line may be. A reader takes lines of 2 MiB. */
+const MAX_LINE_LENGTH = 2 ** 18;
+
+/** How many values of a window stand on one. */
+const MAX_LINE_VALUES = 50_000;
+
+/** The same in parts, so that no line is too long. */
+function chunksOf<T>(all: readonly T[], nameOf: (one: T) => string): T[][] {
+  const chunks: T[][] = [];
+  let room = 0;
+  for (const one of all) {
+    // What stands around a name, too.
+    const length = nameOf(one).length + 30;
+    if (length > room) {
+      chunks.push([]);
+      room = MAX_LINE_LENGTH;
+    }
+    chunks.at(-1)!.push(one);
+    room -= length;
+  }
+  return chunks;
+}
+
+/** Writes snapshots of one source, one after the other. */
+export class Exposition {
+  readonly #out = new ByteBuffer();
+  readonly #scalars = new ScalarLines();
+  readonly #recorded: Map<RecordedDescription, RecordedText> = new Map();
+  // The lines that list the gauges, and how many there are.
+  #gauges: Uint8Array = new Uint8Array(0);
+  #gaugeCount = 0;
+  // The line of the process up to the number.
+  #process: ProcessInfo | undefined;
+  #identity: Uint8Array = new Uint8Array(0);
+
+  /**
+   * Writes one snapshot.
+   *
+   * @param source What to write. Always the same object.
+   * @param annotations Whether to send more than the lines of statvent 1.0.
+   * @returns The bytes, in a buffer that the next call reuses.
+   */
+  write(source: SnapshotSource, annotations: boolean): Uint8Array<ArrayBuffer> {
+    const out = this.#out;
+    this.#scalars.write(out, source);
+    const recorded = [...source.recorded.values()].map((stat) => {
+      const { description } = stat;
+      let text = this.#recorded.get(description);
+      if (text === undefined) {
+        text = encodeRecorded(description);
+        this.#recorded.set(description, text);
+      }
+      return { stat, text, window: stat.sorted() };
+    });
+    for (const { stat, text, window } of recorded) {
+      this.#writeShown(text, window, stat.fractional);
+    }
+    if (annotations) {
+      this.#writeAnnotations(source);
+      for (const { stat, text, window } of recorded) {
+        this.#writeWindow(text, window, stat.fractional);
+        const histogram = stat.histogram();
+        if (histogram !== undefined) {
+          this.#writeHistogram(text, histogram, stat.fractional);
+        }
+      }
+      const before = out.length;
+      out.text(EOF_START);
+      out.number(before, false);
+      out.char(NEWLINE);
+    }
+    return out.bytes.subarray(0, out.length);
+  }
+
+  #writeShown(
+    text: RecordedText,
+    sorted: Float64Array,
+    fractional: boolean,
+  ): void {
+    if (sorted.length === 0) return;
+    const out = this.#out;
+    for (const [p, line] of text.percentiles) {
+      out.text(line);
+      out.number(percentile(sorted, p), fractional);
+      out.char(NEWLINE);
+    }
+    // Seldom whole, so always with a decimal point.
+    out.text(text.mean);
+    out.number(mean(sorted), true);
+    out.char(NEWLINE);
+  }
+
+  #writeAnnotations(source: SnapshotSource): void {
+    const { names, marks, times, descriptions, unknowns } = source;
+    const { process, ledger } = source;
+    if (process !== undefined) this.#writeProcess(process);
+    if (ledger !== undefined) {
+      this.#annotate(LEDGER, ledger, ledger.ended.length);
+    }
+    let count = 0;
+    for (let i = 0; i < names.length; i++) {
+      if ((marks[i] & GAUGE) !== 0) count++;
+    }
+    if (count !== this.#gaugeCount) {
+      const gauges = names.filter((_, i) => (marks[i] & GAUGE) !== 0);
+      this.#gauges = encoder.encode(
+        chunksOf(gauges, (name) => name).map((some) =>
+          `${GAUGES}${jsonLine(some)}: ${some.length}\n`
+        ).join(""),
+      );
+      this.#gaugeCount = count;
+    }
+    if (count > 0) this.#out.text(this.#gauges);
+    for (const some of chunksOf(unknowns ?? [], (name) => name)) {
+      this.#annotate(UNKNOWNS, some, some.length);
+    }
+    for (const [name, description] of descriptions) {
+      this.#annotate(DESCRIBE, { name, ...description }, 1);
+    }
+    const pairs = [...times].map(([place, ms]) =>
+      [names[place], ms / 1000] as const
+    );
+    for (const some of chunksOf(pairs, ([name]) => name)) {
+      this.#annotate(LAST_SET, some, some.length);
+    }
+  }
+
+  #writeProcess(process: ProcessInfo): void {
+    const { stalled, ...identity } = process;
+    if (process !== this.#process) {
+      this.#process = process;
+      this.#identity = encoder.encode(`${PROCESS}${jsonLine(identity)}: `);
+    }
+    const out = this.#out;
+    out.text(this.#identity);
+    out.number(stalled, true);
+    out.char(NEWLINE);
+  }
+
+  #annotate(annotation: string, content: unknown, number: number): void {
+    const out = this.#out;
+    out.text(encoder.encode(`${annotation}${jsonLine(content)}: `));
+    out.number(number, false);
+    out.char(NEWLINE);
+  }
+
+  #writeWindow(
+    text: RecordedText,
+    sorted: Float64Array,
+    fractional: boolean,
+  ): void {
+    const out = this.#out;
+    for (let start = 0; start < sorted.length; start += MAX_LINE_VALUES) {
+      const end = Math.min(start + MAX_LINE_VALUES, sorted.length);
+      out.text(text.window);
+      for (let i = start; i < end; i++) {
+        if (i > start) out.char(COMMA);
+        out.number(sorted[i], fractional);
+      }
+      out.text(WINDOW_END);
+      out.number(end - start, false);
+      out.char(NEWLINE);
+    }
+  }
+
+  #writeHistogram(
+    text: RecordedText,
+    histogram: Histogram,
+    fractional: boolean,
+  ): void {
+    const count = countOf(histogram);
+    // Of the very first value, the thread that records it may have written a
+    // part only.
+    if (count === 0 || !(histogram.min <= histogram.max)) return;
+    const out = this.#out;
+    out.text(text.histogram);
+    out.number(histogram.scale, false);
+    for (
+      const [key, value] of [
+        [SUM_KEY, histogram.sum],
+        [MIN_KEY, histogram.min],
+        [MAX_KEY, histogram.max],
+      ] as const
+    ) {
+      out.text(key);
+      out.number(value, fractional);
+    }
+    out.text(ZEROS_KEY);
+    out.number(histogram.zeros, false);
+    out.text(POSITIVE_KEY);
+    this.#writeBuckets(histogram.positive);
+    out.text(NEGATIVE_KEY);
+    this.#writeBuckets(histogram.negative);
+    out.text(JSON_END);
+    out.number(count, false);
+    out.char(NEWLINE);
+  }
+
+  /** Writes runs of neighbours: the index of the first, and how many values each has. */
+  #writeBuckets(buckets: Buckets): void {
+    const out = this.#out;
+    const indexes = Float64Array.from(buckets.keys()).sort();
+    out.text(RUN_START);
+    for (let i = 0; i < indexes.length; i++) {
+      const isNext = i > 0 && indexes[i] === indexes[i - 1] + 1;
+      if (!isNext) {
+        if (i > 0) {
+          out.text(RUN_END);
+          out.char(COMMA);
+        }
+        out.text(RUN_START);
+        out.number(indexes[i], false);
+      }
+      out.char(COMMA);
+      out.number(buckets.get(indexes[i])!, false);
+    }
+    if (indexes.length > 0) out.text(RUN_END);
+    out.text(RUN_END);
+  }
+}

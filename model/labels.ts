@@ -1,0 +1,117 @@
+/**
+ * Labels, as they stand at the end of a stat's name:
+ * `http.requests{code="200",method="GET"}`.
+ *
+ * Pure: no clock, no I/O.
+ *
+ * @module
+ */
+
+import { jsonLine, show } from "./names.ts";
+
+/** What tells the series of one name apart. */
+export interface Labels {
+  /** The value of a label. What is no string is turned into one. */
+  readonly [key: string]: string | number | boolean;
+}
+
+/** A name taken apart. */
+export interface LabelledName {
+  /** The name that all series have in common. */
+  readonly family: string;
+  /** Each label and its value, in the order of the name. None for a plain name. */
+  readonly labels: readonly (readonly [key: string, value: string])[];
+}
+
+const KEY = /^[A-Za-z_][A-Za-z0-9_.]*$/;
+const LABEL = String.raw`[A-Za-z_][A-Za-z0-9_.]*="(?:[^"\\]|\\.)*"`;
+const BLOCK = new RegExp(String.raw`\{${LABEL}(?:,${LABEL})*\}$`);
+const ONE_LABEL = /([A-Za-z_][A-Za-z0-9_.]*)=("(?:[^"\\]|\\.)*")/g;
+
+/**
+ * The name of one series. Labels come in the order of their keys, so that the
+ * same labels always make the same name.
+ *
+ * @example Two labels
+ * ```ts
+ * import { withLabels } from "@statvent/statvent/format";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(
+ *   withLabels("http.requests", { method: "GET", code: 200 }),
+ *   'http.requests{code="200",method="GET"}',
+ * );
+ * ```
+ *
+ * @param name The name that all series have in common.
+ * @param labels The labels. None leave the name as it is.
+ * @returns The name with the labels.
+ * @throws {TypeError} If a key is not made of ASCII letters, digits, `_` and
+ * `.`, beginning with a letter or `_`, or a value is not a string, a number or a
+ * boolean.
+ */
+export function withLabels(name: string, labels: Labels): string {
+  const keys = Object.keys(labels).sort();
+  if (keys.length === 0) return name;
+  if (name === "") {
+    throw new TypeError(
+      "Cannot label a stat: its name must not be empty with labels",
+    );
+  }
+  const pairs = keys.map((key) => {
+    const value = labels[key];
+    if (!KEY.test(key)) {
+      throw new TypeError(
+        `Cannot label "${name}": a key must be made of letters, digits, "_" and "." and not begin with a digit or ".", got ${
+          show(key)
+        }`,
+      );
+    }
+    if (!["string", "number", "boolean"].includes(typeof value)) {
+      throw new TypeError(
+        `Cannot label "${name}": the value of ${key} must be a string, a number or a boolean, got ${
+          show(value)
+        }`,
+      );
+    }
+    return `${key}=${jsonLine(`${value}`)}`;
+  });
+  return `${name}{${pairs.join(",")}}`;
+}
+
+/**
+ * Takes the name of a series apart. A name that does not end in well-formed
+ * labels, each with a key of its own, is a plain name, whatever braces it has.
+ *
+ * @example A series and a plain name
+ * ```ts
+ * import { splitLabels } from "@statvent/statvent/format";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(splitLabels('hits{path="/"}'), {
+ *   family: "hits",
+ *   labels: [["path", "/"]],
+ * });
+ * assertEquals(splitLabels("hits{0}"), { family: "hits{0}", labels: [] });
+ * ```
+ *
+ * @param name The name.
+ * @returns Its parts.
+ */
+export function splitLabels(name: string): LabelledName {
+  const plain = { family: name, labels: [] };
+  if (!name.endsWith('"}')) return plain;
+  const start = name.search(BLOCK);
+  if (start < 1) return plain;
+  const labels: [string, string][] = [];
+  try {
+    for (const [, key, value] of name.slice(start).matchAll(ONE_LABEL)) {
+      labels.push([key, JSON.parse(value)]);
+    }
+  } catch {
+    return plain;
+  }
+  return new Set(labels.map(([key]) => key)).size === labels.length
+    ? { family: name.slice(0, start), labels }
+    : plain;
+}

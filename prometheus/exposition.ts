@@ -1,0 +1,132 @@
+/**
+ * The stats of a host as Prometheus scrapes them.
+ *
+ * Keeps encoded names from one scrape to the next.
+ *
+ * Pure: no clock, no I/O.
+ *
+ * @module
+ */
+
+import { ByteBuffer } from "../format/byte_buffer.ts";
+import type { HostStats, ProcessState } from "../collect/host_stats.ts";
+import { type Escaping, negotiate } from "./negotiate.ts";
+import {
+  type Family,
+  makeFamilies,
+  type OwnMetric,
+  SplitNames,
+} from "./families.ts";
+import { writeProtobuf } from "./protobuf.ts";
+import { TextLayout } from "./text.ts";
+
+export type { OwnMetric };
+
+/** A scrape's answer. */
+export interface ScrapeAnswer {
+  /** The header `Content-Type`. */
+  readonly contentType: string;
+  /** The caller's own. */
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
+const STATES: readonly ProcessState[] = ["ok", "dead", "timeout", "invalid"];
+
+/** Answers scrapes, one after the other. */
+export class PrometheusExposition {
+  readonly #split = new SplitNames();
+  readonly #shape = new Shape();
+  readonly #families = new Map<Escaping, Family[]>();
+  readonly #layouts = new Map<string, TextLayout>();
+  readonly #out = new ByteBuffer();
+
+  /**
+   * Writes the stats in the form that is asked for.
+   *
+   * @param host The stats.
+   * @param accept The header `Accept`, or `null` without one.
+   * @param own More that the service says of itself.
+   * @returns The answer.
+   */
+  respond(
+    host: HostStats,
+    accept: string | null,
+    own: readonly OwnMetric[],
+  ): ScrapeAnswer {
+    const { format, escaping, contentType } = negotiate(accept);
+    const allOwn = [...processMetrics(host), ...own]
+      .filter(({ value }) => Number.isFinite(value));
+    if (this.#shape.changed(host, allOwn)) {
+      this.#families.clear();
+      this.#layouts.clear();
+    }
+    let families = this.#families.get(escaping);
+    if (families === undefined) {
+      families = makeFamilies(host, allOwn, escaping, this.#split);
+      this.#families.set(escaping, families);
+    }
+    const values = new Float64Array(host.ids.length + allOwn.length);
+    values.set(host.values);
+    values.set(allOwn.map(({ value }) => value), host.ids.length);
+    const out = this.#out;
+    out.length = 0;
+    if (format === "protobuf") {
+      writeProtobuf(out, families, values, host.recorded);
+    } else {
+      const key = `${format} ${escaping}`;
+      let layout = this.#layouts.get(key);
+      if (layout === undefined) {
+        layout = new TextLayout(families, format === "openmetrics");
+        this.#layouts.set(key, layout);
+      }
+      layout.write(out, values, host.recorded);
+    }
+    return { contentType, body: out.bytes.slice(0, out.length) };
+  }
+}
+
+/** How many processes are in each state. */
+function processMetrics({ processes }: HostStats): OwnMetric[] {
+  return STATES.map((state) => ({
+    name: "statvent_processes",
+    help: "Processes of this host by whether they answer.",
+    type: "gauge",
+    value: processes.filter((process) => process.state === state).length,
+    labels: { state },
+  }));
+}
+
+/** What the families of a host depend on, to see whether it is another. */
+class Shape {
+  #names: readonly string[] | undefined;
+  #ids = new Int32Array();
+  #kinds = new Uint8Array();
+  #rest = "";
+
+  /** Whether it is another than at the last call. */
+  changed(host: HostStats, own: readonly OwnMetric[]): boolean {
+    const { names, ids, kinds, recorded, descriptions } = host;
+    const rest = JSON.stringify([
+      recorded.map(({ name, histogram }) => [name, histogram === undefined]),
+      [...descriptions],
+      own.map(({ name, help, type, labels }) => [name, help, type, labels]),
+    ]);
+    const same = names === this.#names && rest === this.#rest &&
+      equal(ids, this.#ids) && equal(kinds, this.#kinds);
+    if (same) return false;
+    this.#names = names;
+    this.#rest = rest;
+    this.#ids = ids.slice();
+    this.#kinds = kinds.slice();
+    return true;
+  }
+}
+
+function equal(
+  a: Int32Array | Uint8Array,
+  b: Int32Array | Uint8Array,
+): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

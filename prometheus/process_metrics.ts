@@ -1,0 +1,109 @@
+/**
+ * What Linux says of this process, under the names that Prometheus clients use.
+ *
+ * Reads `/proc` through what it is given.
+ *
+ * @module
+ */
+
+import type { OwnMetric } from "./families.ts";
+
+/** What is needed of the runtime. What throws counts as absent. */
+export interface ProcessSource {
+  /** The text of a file. */
+  readText(path: string): string;
+  /** The names in a directory. */
+  namesIn(path: string): readonly string[];
+  /** Seconds on a processor, if the runtime knows and `/proc` may not be read. */
+  cpuSeconds?(): number;
+  /** Bytes in memory, likewise. */
+  residentBytes?(): number;
+  /** When the process started, in seconds since 1970, likewise. */
+  startSeconds?(): number;
+}
+
+// Of all architectures that JavaScript runtimes support.
+const TICKS_PER_SECOND = 100;
+
+/** The result of `read`, or `undefined` if it throws or gives no number. */
+function attempt(read: () => number | undefined): number | undefined {
+  try {
+    const value = read();
+    return Number.isFinite(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The metrics of this process.
+ *
+ * @param source Where to read them.
+ * @returns Those that are known.
+ */
+export function ownProcess(source: ProcessSource): OwnMetric[] {
+  const texts = new Map<string, string>();
+  const textOf = (path: string) => {
+    const text = texts.get(path) ?? source.readText(path);
+    texts.set(path, text);
+    return text;
+  };
+  // Fields 1 and 2 come before: the id, and the name, which may hold anything.
+  const stat = (field: number) => {
+    const text = textOf("/proc/self/stat");
+    return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[field - 3]);
+  };
+  const kilobytes = (key: string) =>
+    1024 * line("/proc/self/status", new RegExp(`^${key}:\\s+(\\d+) kB`, "m"));
+  const line = (path: string, pattern: RegExp) =>
+    Number(pattern.exec(textOf(path))?.[1]);
+
+  const metrics: OwnMetric[] = [];
+  const add = (
+    name: string,
+    help: string,
+    ...reads: (() => number | undefined)[]
+  ) => {
+    for (const read of reads) {
+      const value = attempt(read);
+      if (value === undefined) continue;
+      const type = name.endsWith("_total") ? "counter" : "gauge";
+      metrics.push({ name, help, type, value });
+      return;
+    }
+  };
+  add(
+    "process_cpu_seconds_total",
+    "Total user and system CPU time spent in seconds.",
+    () => (stat(14) + stat(15)) / TICKS_PER_SECOND,
+    () => source.cpuSeconds?.(),
+  );
+  add(
+    "process_resident_memory_bytes",
+    "Resident memory size in bytes.",
+    () => kilobytes("VmRSS"),
+    () => source.residentBytes?.(),
+  );
+  add(
+    "process_virtual_memory_bytes",
+    "Virtual memory size in bytes.",
+    () => kilobytes("VmSize"),
+  );
+  add(
+    "process_start_time_seconds",
+    "Start time of the process since unix epoch in seconds.",
+    () => line("/proc/stat", /^btime (\d+)$/m) + stat(22) / TICKS_PER_SECOND,
+    () => source.startSeconds?.(),
+  );
+  add(
+    "process_open_fds",
+    "Number of open file descriptors.",
+    () => source.namesIn("/proc/self/fd").length,
+  );
+  add(
+    "process_max_fds",
+    "Maximum number of open file descriptors.",
+    () => line("/proc/self/limits", /^Max open files\s+(\d+)/m),
+  );
+  return metrics;
+}

@@ -1,0 +1,453 @@
+/**
+ * OTLP/HTTP with JSON, the protocol of OpenTelemetry.
+ *
+ * Counters are cumulative sums, recorded stats exponential histograms of all
+ * values ever recorded, everything else, the percentiles included, are gauges.
+ * All of it is the state at one time, so a tick that could not be sent is
+ * replaced by the next one.
+ *
+ * Sends requests with `fetch`.
+ *
+ * @module
+ */
+
+import {
+  addHistogram,
+  type Buckets,
+  countOf,
+  downscale,
+  emptyHistogram,
+  type Histogram,
+} from "../model/histogram.ts";
+import { COUNTER, type HostStats } from "../collect/host_stats.ts";
+import { type LabelledName, splitLabels } from "../model/labels.ts";
+import {
+  NameCache,
+  type Point,
+  RetryLater,
+  type Sender,
+  type Tick,
+} from "./points.ts";
+import { VERSION } from "../model/version.ts";
+
+/** How large one request becomes. */
+const MAX_POINTS = 10_000;
+const MAX_LENGTH = 4_000_000;
+
+/** How many buckets a histogram is sent with, for each sign, as the SDKs do. */
+const MAX_BUCKETS = 160;
+
+/** How long one request may take, in milliseconds. */
+const TIMEOUT_MS = 10_000;
+
+/** How much of an answer is read. */
+const MAX_ANSWER_BYTES = 65_536;
+
+/** For how long a target is left alone at most, in milliseconds. */
+const MAX_RETRY_AFTER_MS = 3_600_000;
+
+const CUMULATIVE = 2;
+
+/** The kinds of metrics that are sent, as the JSON names them. */
+type Type = "sum" | "gauge" | "exponentialHistogram";
+
+const HEADS: Record<Type, string> = {
+  sum: `"aggregationTemporality":${CUMULATIVE},"isMonotonic":true,`,
+  gauge: "",
+  exponentialHistogram: `"aggregationTemporality":${CUMULATIVE},`,
+};
+
+/** The name of a recorded stat without the place of its labels. */
+export function histogramName(family: string): string {
+  const name = family.replace(/[._\- ]?\{0\}/g, "").replace(/^[._\- ]+/, "");
+  return name || family;
+}
+
+/** Milliseconds as nanoseconds, which no double can hold. */
+function nanoseconds(ms: number): string {
+  return `${BigInt(Math.round(ms * 1000)) * 1000n}`;
+}
+
+/** A number as the JSON of 64-bit integers and of doubles has it. */
+function numberJson(value: number, fractional: boolean): string {
+  return fractional || !Number.isInteger(value) || Math.abs(value) >= 2 ** 63
+    ? `"asDouble":${value}`
+    : `"asInt":"${BigInt(value)}"`;
+}
+
+function attribute(key: string, value: string): unknown {
+  return { key, value: { stringValue: value } };
+}
+
+/** Buckets side by side, the empty ones between them included. */
+function bucketsJson(buckets: Buckets): string {
+  const offset = smallest(buckets);
+  const counts = new Array<string>(spanOf(buckets)).fill('"0"');
+  for (const [index, n] of buckets) counts[index - offset] = `"${n}"`;
+  return `{"offset":${offset},"bucketCounts":[${counts.join(",")}]}`;
+}
+
+function smallest(buckets: Buckets): number {
+  let min = Infinity;
+  for (const index of buckets.keys()) min = Math.min(min, index);
+  return min;
+}
+
+/** How many buckets there are from the first to the last one. */
+function spanOf(buckets: Buckets): number {
+  if (buckets.size === 0) return 0;
+  let max = -Infinity;
+  for (const index of buckets.keys()) max = Math.max(max, index);
+  return max - smallest(buckets) + 1;
+}
+
+/** What stands in a data point of a histogram, besides its labels and times. */
+export function histogramJson(histogram: Histogram): string {
+  const small = emptyHistogram(histogram.scale);
+  addHistogram(small, histogram);
+  while (
+    Math.max(spanOf(small.positive), spanOf(small.negative)) > MAX_BUCKETS
+  ) downscale(small, small.scale - 1);
+  const { scale, zeros, positive, negative, min, max, sum } = small;
+  const count = countOf(small);
+  const parts = [
+    `"count":"${count}","scale":${scale},"zeroCount":"${zeros}"`,
+  ];
+  // What can fall is no sum, says the protocol.
+  if (!(min < 0)) parts.push(`"sum":${sum}`);
+  if (count > 0) parts.push(`"min":${min},"max":${max}`);
+  if (positive.size > 0) parts.push(`"positive":${bucketsJson(positive)}`);
+  if (negative.size > 0) parts.push(`"negative":${bucketsJson(negative)}`);
+  return parts.join(",");
+}
+
+/** When cumulative series began. */
+class Starts {
+  #starts = new Map<string, { start: string; last: number }>();
+  #next = new Map<string, { start: string; last: number }>();
+  #start = "";
+  #previous: number | undefined;
+
+  /** To be called before the series of a tick. Forgets those not asked for since. */
+  begin(time: number, { processes }: HostStats): void {
+    this.#starts = this.#next;
+    this.#next = new Map();
+    let start = this.#previous;
+    if (start === undefined) {
+      // What was there before us began with the processes, as far as is known.
+      start = time;
+      for (const process of processes) {
+        if (process.start !== undefined) {
+          start = Math.min(start, process.start * 1000);
+        }
+      }
+    }
+    this.#start = nanoseconds(start);
+    this.#previous = time;
+  }
+
+  /** When a series began, in nanoseconds since 1970. */
+  of(key: string, value: number): string {
+    const known = this.#starts.get(key);
+    // What has fallen has begun again.
+    const start = known === undefined || value < known.last
+      ? this.#start
+      : known.start;
+    this.#next.set(key, { start, last: value });
+    return start;
+  }
+}
+
+/** All data points of one name and type. */
+interface Metric {
+  /** The JSON of it, up to the first point. */
+  readonly head: string;
+  readonly points: string[];
+}
+
+/** The labels as JSON, and the name that they stand after. */
+interface Series {
+  readonly name: LabelledName;
+  readonly attributes: string;
+}
+
+/** Writes ticks as the bodies of requests. */
+export class OtlpEncoder {
+  readonly #prefix: string;
+  readonly #head: string;
+  readonly #series: NameCache<Series>;
+  readonly #starts = new Starts();
+
+  /**
+   * @param prefix Stands before each name, with its dot.
+   * @param host The name of the host.
+   */
+  constructor(prefix: string, host: string) {
+    this.#prefix = prefix;
+    this.#series = new NameCache((name) => {
+      const split = splitLabels(name);
+      const attributes = split.labels.map((pair) => attribute(...pair));
+      return { name: split, attributes: JSON.stringify(attributes) };
+    });
+    const resource = {
+      attributes: [
+        attribute("service.name", "statvent"),
+        attribute("host.name", host),
+      ],
+    };
+    const scope = { name: "statvent", version: VERSION };
+    this.#head = `{"resourceMetrics":[{"resource":${
+      JSON.stringify(resource)
+    },"scopeMetrics":[{"scope":${JSON.stringify(scope)},"metrics":[`;
+  }
+
+  /** Writes one tick as as many bodies as it takes. Call it once for each. */
+  encode(tick: Tick): { body: string; points: number }[] {
+    return this.#split(this.#metrics(tick));
+  }
+
+  #metrics({ time, host, points, recorded }: Tick): Iterable<Metric> {
+    this.#series.renew(host);
+    this.#starts.begin(time, host);
+    const now = `"timeUnixNano":"${nanoseconds(time)}"`;
+    const metrics = new Map<string, Metric>();
+    const add = (name: string, type: Type, last: number, rest: string) => {
+      const { name: { family }, attributes } = this.#series.get(name);
+      const key = `${type} ${family}`;
+      let metric = metrics.get(key);
+      if (metric === undefined) {
+        metric = { head: this.#metricHead(family, type, host), points: [] };
+        metrics.set(key, metric);
+      }
+      const start = type === "gauge"
+        ? ""
+        : `"startTimeUnixNano":"${this.#starts.of(`${type} ${name}`, last)}",`;
+      metric.points.push(
+        `{"attributes":${attributes},${start}${now},${rest}}`,
+      );
+    };
+    for (const { name, value, fractional, kind, derived } of points) {
+      // These stand in the histogram.
+      if (derived) continue;
+      const type = kind === COUNTER ? "sum" : "gauge";
+      add(name, type, value, numberJson(value, fractional));
+    }
+    for (const { name, histogram } of recorded) {
+      const json = histogramJson(histogram);
+      add(name, "exponentialHistogram", countOf(histogram), json);
+    }
+    return metrics.values();
+  }
+
+  #metricHead(family: string, type: Type, host: HostStats): string {
+    const { help, unit } = host.descriptions.get(family) ?? {};
+    const name = type === "exponentialHistogram"
+      ? histogramName(family)
+      : family;
+    const head = JSON.stringify({
+      name: `${this.#prefix}${name}`,
+      description: help,
+      unit,
+    });
+    return `${head.slice(0, -1)},"${type}":{${HEADS[type]}"dataPoints":[`;
+  }
+
+  #split(metrics: Iterable<Metric>): { body: string; points: number }[] {
+    const bodies: { body: string; points: number }[] = [];
+    let written: string[] = [];
+    let length = 0;
+    let count = 0;
+    const flush = () => {
+      if (count === 0) return;
+      const body = `${this.#head}${written.join(",")}]}]}]}`;
+      bodies.push({ body, points: count });
+      written = [];
+      length = count = 0;
+    };
+    for (const { head, points } of metrics) {
+      for (let from = 0; from < points.length;) {
+        let end = from;
+        length += head.length;
+        do length += points[end++].length + 1; while (
+          end < points.length && count + end - from < MAX_POINTS &&
+          length + points[end].length < MAX_LENGTH
+        );
+        written.push(`${head}${points.slice(from, end).join(",")}]}}`);
+        count += end - from;
+        from = end;
+        if (
+          count >= MAX_POINTS || length >= MAX_LENGTH || end < points.length
+        ) {
+          flush();
+        }
+      }
+    }
+    flush();
+    return bodies;
+  }
+}
+
+/** Counts the data points of a tick. */
+function countPoints({ points, recorded }: Tick): number {
+  const plain = points.filter(({ derived }: Point) => !derived);
+  return plain.length + recorded.length;
+}
+
+/** When a `Retry-After` says to come again, in milliseconds from now. */
+export function retryAfter(
+  header: string | null,
+  now: number,
+): number | undefined {
+  if (header === null) return undefined;
+  const ms = /^\d+$/.test(header.trim())
+    ? Number(header) * 1000
+    : Date.parse(header) - now;
+  return Number.isNaN(ms)
+    ? undefined
+    : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS);
+}
+
+/** The beginning of an answer. The rest is not waited for. */
+async function readText(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let length = 0;
+  const reader = response.body?.getReader();
+  while (reader !== undefined) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    text += decoder.decode(value, { stream: true });
+    length += value.length;
+    if (length > MAX_ANSWER_BYTES) {
+      await reader.cancel();
+      break;
+    }
+  }
+  return text;
+}
+
+/** What a server that has taken a request says that it has not taken of it. */
+export function rejectedIn(
+  answer: string,
+): { points: number; message: string } {
+  try {
+    const { rejectedDataPoints = 0, errorMessage = "" } =
+      JSON.parse(answer).partialSuccess ?? {};
+    const points = Number(rejectedDataPoints);
+    return {
+      points: Number.isSafeInteger(points) && points > 0 ? points : 0,
+      message: String(errorMessage),
+    };
+  } catch {
+    // Some servers answer with no JSON at all.
+    return { points: 0, message: "" };
+  }
+}
+
+/** What an answer is worth in an error message. */
+function summary(status: number, text: string): string {
+  const line = text.replace(/\p{Cc}+/gu, " ").trim().slice(0, 200);
+  return `the server answered ${status}${line && `: ${line}`}`;
+}
+
+const RETRYABLE = [429, 502, 503, 504];
+
+/** Sends to an OpenTelemetry collector, or to what speaks its protocol. */
+export class OtlpSender implements Sender {
+  waiting = 0;
+  sent = 0;
+  dropped = 0;
+  /** How many points are under way. */
+  #sending = 0;
+  readonly #url: string;
+  readonly #encoder: OtlpEncoder;
+  readonly #now: () => number;
+  #tick: Tick | undefined;
+  #bodies: { body: string; points: number }[] = [];
+
+  constructor(url: string, encoder: OtlpEncoder, now: () => number) {
+    this.#url = url;
+    this.#encoder = encoder;
+    this.#now = now;
+  }
+
+  offer(tick: Tick): void {
+    this.dropped += this.waiting - this.#sending;
+    this.#tick = tick;
+    this.#bodies = [];
+    this.waiting = countPoints(tick);
+  }
+
+  async send(signal: AbortSignal): Promise<string | undefined> {
+    if (this.#tick !== undefined) {
+      this.#bodies = this.#encoder.encode(this.#tick).reverse();
+      this.#tick = undefined;
+    }
+    const bodies = this.#bodies;
+    const { body, points } = bodies.at(-1)!;
+    this.#sending = points;
+    try {
+      const { rejected, error } = await this.#post(body, points, signal);
+      this.sent += points - rejected;
+      this.dropped += rejected;
+      // Unless a later tick has come meanwhile.
+      if (bodies === this.#bodies) {
+        bodies.pop();
+        this.waiting -= points;
+      }
+      return error;
+    } catch (error) {
+      if (bodies !== this.#bodies) this.dropped += points;
+      throw error;
+    } finally {
+      this.#sending = 0;
+    }
+  }
+
+  close(): void {}
+
+  async #post(
+    body: string,
+    points: number,
+    signal: AbortSignal,
+  ): Promise<{ rejected: number; error?: string }> {
+    const controller = new AbortController();
+    const abort = () => controller.abort(new Error("it took too long"));
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort);
+    const timer = setTimeout(abort, TIMEOUT_MS);
+    let response, text;
+    try {
+      response = await fetch(this.#url, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body,
+        // A redirected POST would arrive as a GET.
+        redirect: "manual",
+        signal: controller.signal,
+      });
+      text = await readText(response);
+    } catch (error) {
+      // What Node says is "fetch failed", and why is in the cause.
+      const { message, cause } = error as Error;
+      throw new Error(cause instanceof Error ? cause.message : message);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
+    }
+    const { status, headers, ok } = response;
+    if (RETRYABLE.includes(status)) {
+      const after = retryAfter(headers.get("retry-after"), this.#now());
+      const message = summary(status, text);
+      throw after === undefined
+        ? new Error(message)
+        : new RetryLater(message, after);
+    }
+    if (!ok) return { rejected: points, error: summary(status, text) };
+    const { points: all, message } = rejectedIn(text);
+    if (all === 0) return { rejected: 0 };
+    const rejected = Math.min(all, points);
+    const error = `the server rejected ${rejected} points: ${message}`;
+    return { rejected, error };
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * StatsD: gauges as they are, counters as what they have grown by.
+ *
+ * The first push only takes note of the counters, so that a start of the web
+ * service is no spike. A counter that is new later has grown from 0. What has
+ * been handed to the network counts as sent, because UDP tells no more.
+ *
+ * Labels go as the tags of DogStatsD, `|#key:value`, which Datadog, Telegraf,
+ * Vector and Prometheus's statsd_exporter read. The original StatsD makes
+ * Graphite's tags of them since 0.9. Older ones skip such lines.
+ *
+ * Opens a socket for each push.
+ *
+ * @module
+ */
+
+import { COUNTER } from "../collect/host_stats.ts";
+import { splitLabels } from "../model/labels.ts";
+import { graphitePath } from "./graphite.ts";
+import type { NameCache, Sender, Tick } from "./points.ts";
+import { type DatagramSender, openUdp } from "../runtime/sockets.ts";
+
+/** What fits into one Ethernet frame with every header there may be. */
+const DATAGRAM_BYTES = 1432;
+
+/** A receiver's buffer holds some 90 datagrams by default on Linux. */
+const BURST = 32;
+/** What a receiver gets to empty it, in milliseconds. */
+const PAUSE_MS = 5;
+
+/** How a series is written: before its value, and after its type. */
+export interface StatsdSeries {
+  readonly name: string;
+  readonly tags: string;
+}
+
+/**
+ * The name and the tags of a series.
+ *
+ * @param prefix Stands before the name, with its dot.
+ */
+export function statsdSeries(prefix: string, name: string): StatsdSeries {
+  const { family, labels } = splitLabels(name);
+  const tags = labels.map(([key, value]) =>
+    `${key}:${value.replace(/[,|#]|\p{Cc}/gu, "_")}`
+  );
+  return {
+    name: `${prefix}${graphitePath(family)}`.replace(/[:|@#]/g, "_"),
+    tags: tags.length === 0 ? "" : `|#${tags.join(",")}`,
+  };
+}
+
+interface Datagram {
+  readonly bytes: Uint8Array;
+  readonly points: number;
+  /** What its counters have been sent up to then. */
+  readonly counters: readonly (readonly [name: string, value: number])[];
+}
+
+const encoder = new TextEncoder();
+
+/** Sends to a StatsD server. */
+export class StatsdSender implements Sender {
+  waiting = 0;
+  sent = 0;
+  dropped = 0;
+  readonly #host: string;
+  readonly #port: number;
+  readonly #series: NameCache<StatsdSeries>;
+  readonly #sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** What each counter has been sent up to, or was when it all began. */
+  #counters: Map<string, number> | undefined;
+  #tick: Tick | undefined;
+
+  constructor(
+    host: string,
+    port: number,
+    series: NameCache<StatsdSeries>,
+    sleep: (ms: number, signal: AbortSignal) => Promise<void>,
+  ) {
+    this.#host = host;
+    this.#port = port;
+    this.#series = series;
+    this.#sleep = sleep;
+  }
+
+  offer(tick: Tick): void {
+    this.dropped += this.waiting;
+    const { points } = tick;
+    this.#counters ??= new Map(
+      points.filter(({ kind }) => kind === COUNTER)
+        .map(({ name, value }) => [name, value]),
+    );
+    this.#tick = tick;
+    this.waiting = points.length;
+  }
+
+  async send(signal: AbortSignal): Promise<string | undefined> {
+    const socket = await openUdp(this.#host, this.#port, signal);
+    const datagrams = this.#pack(this.#tick!);
+    // What is not sent is given up: the next tick has it, and later values.
+    this.waiting = 0;
+    let unsent = datagrams.reduce((sum, { points }) => sum + points, 0);
+    try {
+      for (const [i, datagram] of datagrams.entries()) {
+        if (i > 0 && i % BURST === 0) await this.#sleep(PAUSE_MS, signal);
+        signal.throwIfAborted();
+        await this.#sendOne(socket, datagram);
+        this.sent += datagram.points;
+        unsent -= datagram.points;
+      }
+    } catch (error) {
+      this.dropped += unsent;
+      return (error as Error).message;
+    } finally {
+      socket.close();
+    }
+  }
+
+  async #sendOne(socket: DatagramSender, datagram: Datagram): Promise<void> {
+    await socket.send(datagram.bytes);
+    // Not before: what fails to be sent must be part of the next increase.
+    for (const [name, value] of datagram.counters) {
+      this.#counters!.set(name, value);
+    }
+  }
+
+  close(): void {}
+
+  /** Packs the lines into as few datagrams as their order allows. */
+  #pack({ host, points }: Tick): Datagram[] {
+    const old = this.#counters!;
+    // Only what there still is, so that it does not grow without bound.
+    const counters = this.#counters = new Map<string, number>();
+    this.#series.renew(host);
+    const datagrams: Datagram[] = [];
+    let text = "";
+    let count = 0;
+    let marks: [string, number][] = [];
+    const flush = () => {
+      if (count === 0) return;
+      const bytes = encoder.encode(text);
+      datagrams.push({ bytes, points: count, counters: marks });
+      text = "";
+      count = 0;
+      marks = [];
+    };
+    let length = 0;
+    for (const { name, value, kind } of points) {
+      const { name: key, tags } = this.#series.get(name);
+      let line;
+      if (kind === COUNTER) {
+        const last = old.get(name) ?? 0;
+        counters.set(name, last);
+        if (value === last) continue;
+        // A counter that has fallen has begun again.
+        line = `${key}:${value < last ? value : value - last}|c${tags}`;
+      } else {
+        line = `${key}:${value}|g${tags}`;
+        // With a sign it would be added to what the gauge is.
+        if (value < 0) line = `${key}:0|g${tags}\n${line}`;
+      }
+      const bytes = encoder.encode(line).length;
+      if (bytes > DATAGRAM_BYTES) {
+        this.dropped++;
+        continue;
+      }
+      if (length + 1 + bytes > DATAGRAM_BYTES) flush();
+      length = count === 0 ? bytes : length + 1 + bytes;
+      text = count === 0 ? line : `${text}\n${line}`;
+      count++;
+      if (kind === COUNTER) marks.push([name, value]);
+    }
+    flush();
+    return datagrams;
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Hands the last values of this process over when it ends in an orderly way.
+ *
+ * Writes to the pipe directory at the end of the process.
+ *
+ * @module
+ */
+
+import { attempt } from "../runtime/attempt.ts";
+import { Exposition } from "../format/snapshot_writer.ts";
+import { writeEnded } from "../ended/ended_files.ts";
+import { takeIn } from "../ended/ledger_writer.ts";
+import { ProcessStats } from "../slab/process_stats.ts";
+import { runtime } from "../runtime/runtime.ts";
+import { threads } from "../memory/threads.ts";
+import { dangerOf } from "../directory/trust.ts";
+
+/** How long the end of this process may take because of what others have left, in milliseconds. */
+const TAKE_IN_MS = 500;
+
+/** When this process started, in seconds since 1970; the same for all copies of statvent in a thread. */
+export function processStart(): number {
+  const home = globalThis as { [key: symbol]: number | undefined };
+  const starts = [...threads().slabs.values()].map(({ start }) => start);
+  return home[Symbol.for("statvent.start")] ??=
+    Math.round(Math.min(performance.timeOrigin, ...starts)) / 1000;
+}
+
+/** Where the last values go. */
+interface Target {
+  readonly dir: string;
+  /** The mode of the file. */
+  readonly mode: number;
+  /** The user of this process, if that is known. */
+  readonly user: number | undefined;
+}
+
+let target: Target | undefined;
+
+let isListening = false;
+
+/**
+ * Has the last values written to a directory when the process ends, unless it is
+ * killed. Holds also if the recorder is stopped before. Called again, the last
+ * directory counts.
+ *
+ * @returns How to take that back, for a recorder that could not start.
+ */
+export function handOverAtEnd(to: Target): () => void {
+  const before = target;
+  target = to;
+  if (!isListening) {
+    isListening = true;
+    runtime.onExit(() => {
+      const path = leave(true);
+      if (path === undefined) return;
+      const owner = runtime.identify(path)?.owner;
+      if (owner === undefined) return;
+      takeIn(target!.dir, owner, performance.now() + TAKE_IN_MS);
+    }, () => {
+      const path = leave(false);
+      // If the event loop turns once more, somebody has caught the error.
+      // Where that cannot be removed, readers see that the process lives.
+      if (path === undefined) return;
+      setTimeout(() => attempt(() => runtime.remove(path)));
+    });
+  }
+  return () => target = before;
+}
+
+/** Writes the file. Returns its path, or `undefined` if there is none. */
+function leave(isSure: boolean): string | undefined {
+  if (target === undefined) return undefined;
+  const stats = new ProcessStats();
+  stats.refresh(threads().slabs.values());
+  if (stats.names.length === 0 && stats.recorded.size === 0) return undefined;
+  const start = processStart();
+  stats.process = { start, stalled: 0 };
+  const snapshot = new Exposition().write(stats, true);
+  try {
+    const { dir, mode, user } = target;
+    // It may have been made anew, by somebody else.
+    if (dangerOf(dir, user) !== undefined) return undefined;
+    return writeEnded(dir, runtime.pid, start, snapshot, mode, isSure);
+  } catch {
+    // The directory has gone, or is full. There is nobody left to tell.
+    return undefined;
+  }
+}

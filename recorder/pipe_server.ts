@@ -1,0 +1,291 @@
+/**
+ * Serves snapshots to whoever opens the named pipe of this process.
+ *
+ * Touches the pipe directory. Looks after the pipe for some seconds after each
+ * reader, and then uses no processor time until the next one comes or somebody
+ * removes the pipe.
+ *
+ * @module
+ */
+
+import { type Fifo, FifoPool, type FifoPoolOptions } from "./fifo_pool.ts";
+import { StoppedError } from "./control.ts";
+import { runtime } from "../runtime/runtime.ts";
+
+/** What is written at a time: pieces of PIPE_BUF bytes are written whole or not at all. */
+const PIECE_BYTES = 4096;
+
+/** What most pipes hold. */
+const PIPE_BYTES = 16 * PIECE_BYTES;
+
+/** How long the thread waits for a reader to make room, in milliseconds, before it turns to others. */
+const PATIENCE_MS = 10;
+
+/** How long a reader may stop reading, in milliseconds, before it is given up. */
+const STALL_MS = 5_000;
+
+/** How many readers may be slow at the same time. Each costs a snapshot's memory. */
+const MAX_SLOW = 64;
+
+/** How often the pipe is looked after, in milliseconds, until it is watched. */
+const POLL_MS = 500;
+
+/**
+ * How long after the last reader the pipe is watched, in milliseconds. A reader
+ * that comes while it is costs twice as much: it makes a dozen events.
+ */
+const WATCH_MS = 3_000;
+
+/**
+ * How many waits for readers of lost pipes may go on for ever, each with a
+ * thread. Deno has 32 of these, and ends no such wait unless all is permitted.
+ */
+const MAX_STUCK = 4;
+
+/** How long after the pipe was lost it is replaced, in milliseconds: `rm -r` must be through. */
+const HEAL_MS = 100;
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+const never = new Int32Array(new SharedArrayBuffer(4));
+
+/** A moment, in which a reader makes room. A timer of the event loop would take a millisecond or more. */
+function nap(): void {
+  Atomics.wait(never, 0, 0, 0.05);
+}
+
+/** Writes until there is no room for `PATIENCE_MS`. Returns how far it came. */
+function writePatiently(fd: number, bytes: Uint8Array): number {
+  let offset = 0;
+  let deadline = performance.now() + PATIENCE_MS;
+  while (offset < bytes.length) {
+    // To see that a pipe is full costs an exception.
+    if (offset > 0 && offset % PIPE_BYTES === 0) nap();
+    if (runtime.write(fd, bytes.subarray(offset, offset + PIECE_BYTES))) {
+      offset += PIECE_BYTES;
+      deadline = performance.now() + PATIENCE_MS;
+    } else if (performance.now() > deadline) return offset;
+    else nap();
+  }
+  return offset;
+}
+
+/** What to serve, and where. */
+export interface PipeServerOptions extends FifoPoolOptions {
+  /** The mode of the directory, if it is lost. */
+  readonly dirMode: number;
+  /** Makes a snapshot, in a buffer that the next call may reuse. */
+  readonly snapshot: () => Uint8Array<ArrayBuffer>;
+  /** Whether a thread may be parked while the pipe has no reader. */
+  readonly mayPark: boolean;
+}
+
+/** Serves the named pipe of this process until it is stopped. */
+export class PipeServer {
+  readonly #options: PipeServerOptions;
+  #pool: FifoPool;
+  #slow = 0;
+  #stuck = 0;
+  /** When the pipe got the public name. */
+  #published = 0;
+  /** Looks whether the pipe has its name. */
+  #look: () => void = () => {};
+  #unwatch: (() => void) | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: PipeServerOptions) {
+    this.#options = options;
+    this.#pool = new FifoPool(options);
+  }
+
+  /**
+   * Serves until `control` says to stop.
+   *
+   * @param ready Called when a reader would be served.
+   * @throws If the pipe cannot be made at the beginning. What fails later is
+   * tried again.
+   */
+  async run(ready: () => void): Promise<void> {
+    try {
+      let fifo = await this.#pool.publishNext();
+      let arrival = this.#wait(fifo);
+      ready();
+      for (;;) {
+        const { hold } = this.#options.control;
+        const close = await Promise.race([arrival, this.#lost(fifo)]);
+        this.#stopWatching();
+        if (!this.#options.control.running) return close?.();
+        const next = await this.#publishNext(fifo);
+        const earlier = arrival;
+        // Waits before it serves, so that this thread is the writer of the
+        // next pipe when its reader comes.
+        arrival = this.#wait(next);
+        if (close !== undefined) this.#serve(fifo, close);
+        else {
+          // Without its name it will have no more readers. One that has come
+          // just before gets nothing, but does not wait for ever.
+          if (!runtime.endWait(hold, fifo.path)) this.#stuck++;
+          earlier.then((close) => close());
+        }
+        fifo = next;
+      }
+    } catch (error) {
+      if (!(error instanceof StoppedError)) throw error;
+    } finally {
+      this.#stopWatching();
+      clearTimeout(this.#timer);
+      // It may run again.
+      this.#timer = undefined;
+    }
+  }
+
+  /**
+   * Waits for a reader of the pipe that has just got the public name.
+   *
+   * @returns How to close the pipe again. Never settles if the name is lost
+   * before the wait begins, which will be noticed.
+   */
+  async #wait(fifo: Fifo): Promise<() => void> {
+    const { control, mayPark } = this.#options;
+    const { path } = this.#pool;
+    for (;;) {
+      let hold = 0;
+      try {
+        hold = control.hold = runtime.hold(path);
+        return await (this.#stuck < MAX_STUCK
+          ? runtime.waitForReader(path, mayPark)
+          : runtime.pollForReader(path));
+      } catch {
+        if (!control.running || !this.#pool.isPublished(fifo)) {
+          return new Promise(() => {});
+        }
+      } finally {
+        if (control.hold === hold) control.hold = 0;
+        if (hold > 0) runtime.close(hold);
+      }
+      // No more files may be open, which passes.
+      await sleep(POLL_MS);
+    }
+  }
+
+  /** Publishes the next pipe, trying until it succeeds. */
+  async #publishNext(previous: Fifo): Promise<Fifo> {
+    const { dir, dirMode, control } = this.#options;
+    for (let pause = 0;; pause = POLL_MS) {
+      try {
+        return await this.#pool.publishNext(previous);
+      } catch (error) {
+        if (error instanceof StoppedError) throw error;
+      }
+      await sleep(pause);
+      try {
+        control.whileRunning(() => runtime.makeDir(dir, dirMode));
+      } catch (error) {
+        if (error instanceof StoppedError) throw error;
+      }
+    }
+  }
+
+  /** Resolves when the pipe has lost the public name. */
+  #lost(fifo: Fifo): Promise<undefined> {
+    // It may have been watched while there was no next pipe.
+    this.#stopWatching();
+    return new Promise((resolve) => {
+      this.#published = performance.now();
+      this.#look = () => {
+        if (this.#pool.isPublished(fifo)) return;
+        setTimeout(() => {
+          if (!this.#pool.isPublished(fifo)) resolve(undefined);
+        }, HEAL_MS);
+      };
+      // One timer for many reads: to set and to clear one takes 50 µs.
+      this.#timer ??= setTimeout(() => this.#poll(), POLL_MS);
+    });
+  }
+
+  /** Looks after the pipe, and watches it if it was not read for a while. */
+  #poll(): void {
+    const quiet = performance.now() - this.#published;
+    this.#timer = quiet > WATCH_MS && this.#watch()
+      ? undefined
+      : setTimeout(() => this.#poll(), POLL_MS);
+    // It may have gone before it was watched.
+    this.#look();
+  }
+
+  /** Watches the pipe. Returns whether that is possible. */
+  #watch(): boolean {
+    try {
+      // The pipe, not the directory: there every read of every process would
+      // wake this one.
+      this.#unwatch = this.#options.control.whileRunning(() =>
+        runtime.watch(this.#pool.path, () => {
+          // An event may come when this is over.
+          if (this.#unwatch !== undefined) this.#look();
+        })
+      );
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #stopWatching(): void {
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+  }
+
+  /** Serves the reader for whom `close` has kept the pipe open. */
+  #serve(fifo: Fifo, close: () => void): void {
+    let fd;
+    try {
+      fd = this.#pool.openWriter(fifo);
+    } catch {
+      // No more files may be open. This reader gets nothing.
+    }
+    close();
+    const takeBack = () =>
+      this.#pool.takeBack(fifo, (fd) => void this.#write(fd));
+    if (fd === undefined) takeBack();
+    else this.#write(fd).then(takeBack);
+  }
+
+  /** Writes a snapshot and closes the file. */
+  async #write(fd: number): Promise<void> {
+    try {
+      const snapshot = this.#options.snapshot();
+      const offset = writePatiently(fd, snapshot);
+      if (offset < snapshot.length && this.#slow < MAX_SLOW) {
+        this.#slow++;
+        try {
+          await this.#writeSlowly(fd, snapshot.slice(offset));
+        } finally {
+          this.#slow--;
+        }
+      }
+    } catch {
+      // The reader has gone, which is its right, or there is no memory.
+    } finally {
+      runtime.close(fd);
+    }
+  }
+
+  async #writeSlowly(fd: number, bytes: Uint8Array): Promise<void> {
+    let offset = 0;
+    for (
+      let pause = 1, since = performance.now();
+      offset < bytes.length && performance.now() - since < STALL_MS;
+      pause = Math.min(2 * pause, 32)
+    ) {
+      await sleep(pause);
+      while (
+        offset < bytes.length &&
+        runtime.write(fd, bytes.subarray(offset, offset + PIECE_BYTES))
+      ) {
+        offset += PIECE_BYTES;
+        since = performance.now();
+        pause = 1;
+      }
+    }
+  }
+}

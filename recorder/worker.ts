@@ -1,0 +1,103 @@
+/**
+ * The recorder's thread.
+ *
+ * `recorder_worker_source.ts` carries it as a string: made by `deno task build`
+ * whenever this or something that it imports has changed.
+ *
+ * @module
+ */
+
+import { Exposition } from "../format/snapshot_writer.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import type { ProcessInfo } from "../model/names.ts";
+import { PipeServer } from "./pipe_server.ts";
+import { ProcessStats } from "../slab/process_stats.ts";
+import { RecorderControl } from "./control.ts";
+import { runtime } from "../runtime/runtime.ts";
+import type { Slab } from "../slab/layout.ts";
+import { threads } from "../memory/threads.ts";
+
+/** What the thread is started with. */
+export interface RecorderSettings {
+  /** The pipe directory. */
+  readonly dir: string;
+  /** The user of this process, if that is known. */
+  readonly user: number | undefined;
+  /** The mode of the pipes. */
+  readonly mode: number;
+  /** The mode of the directory. */
+  readonly dirMode: number;
+  /** Whether to send annotations. */
+  readonly annotations: boolean;
+  /** Whether a thread may be parked while the pipe has no reader. */
+  readonly mayPark: boolean;
+  /** What the process says of itself. */
+  readonly process: Omit<ProcessInfo, "stalled">;
+  /** The shared side of the {@linkcode RecorderControl}. */
+  readonly control: Int32Array<SharedArrayBuffer>;
+  /** The slabs that the starting thread has heard of. */
+  readonly slabs: readonly Slab[];
+}
+
+/**
+ * What the thread says: that a reader would be served, why it never will be, or
+ * that it has been stopped and has nothing open.
+ */
+export type RecorderReport =
+  | { state: "ready" }
+  | { state: "done" }
+  | { state: "failed"; why: string; code?: string };
+
+// Here an error is mostly a system's way to say "not yet".
+Error.stackTraceLimit = 0;
+
+const parent = runtime.joinParent(serve);
+const settings = parent.data as RecorderSettings;
+const control = new RecorderControl(settings.control);
+const heartbeat = new Heartbeat(control);
+const process: ProcessInfo = { ...settings.process, stalled: 0 };
+const stats = new ProcessStats();
+stats.process = process;
+const exposition = new Exposition();
+const { slabs } = threads();
+for (const slab of settings.slabs) slabs.set(slab.id, slab);
+
+const server = new PipeServer({
+  dir: settings.dir,
+  user: settings.user,
+  mode: settings.mode,
+  dirMode: settings.dirMode,
+  mayPark: settings.mayPark,
+  control,
+  snapshot: () => {
+    process.stalled = heartbeat.stalled();
+    stats.refresh(slabs.values());
+    return exposition.write(stats, settings.annotations);
+  },
+});
+
+let isServing = false;
+
+/** Serves until it is stopped. Called again by a message when it may go on. */
+async function serve(): Promise<void> {
+  // It may go on before it has noticed that it was stopped.
+  if (isServing) return;
+  isServing = true;
+  try {
+    do {
+      await server.run(() => report({ state: "ready" }));
+    } while (control.running);
+    report({ state: "done" });
+  } catch (error) {
+    const { message, code } = error as { message: string; code?: string };
+    report({ state: "failed", why: message, code });
+  } finally {
+    isServing = false;
+  }
+}
+
+function report(report: RecorderReport): void {
+  parent.post(report);
+}
+
+serve();

@@ -1,0 +1,138 @@
+/**
+ * The operating system through Deno.
+ *
+ * @module
+ */
+
+import type { FileId, Runtime } from "./runtime.ts";
+import {
+  firstLine,
+  livesInProc,
+  posix,
+  takesSignals,
+  unless,
+} from "./posix.ts";
+
+/** Whether something is permitted, without asking: at a terminal, Deno would ask by itself. */
+function isGranted(descriptor: Deno.PermissionDescriptor): boolean {
+  return Deno.permissions.querySync(descriptor).state === "granted";
+}
+
+/** The result of an action that reads of `/proc`, if that is permitted. */
+function inProc<T>(action: () => T): T | undefined {
+  return isGranted({ name: "read", path: "/proc" }) ? action() : undefined;
+}
+
+// Deno's own functions take a quarter of the time of those of `node:fs`, which
+// are made of them: 3 against 12 µs for this one.
+function toFileId(info: Deno.FileInfo): FileId {
+  return {
+    inode: info.ino!,
+    isFifo: info.isFifo!,
+    isDirectory: info.isDirectory,
+    owner: info.uid!,
+    mode: info.mode! & 0o7777,
+    modified: info.mtime!.getTime(),
+    links: info.nlink!,
+    size: info.size,
+  };
+}
+
+/** Whether something is permitted, asking the user if there is one to ask. */
+async function permitted(
+  descriptor: Deno.PermissionDescriptor,
+): Promise<boolean> {
+  return (await Deno.permissions.request(descriptor)).state === "granted";
+}
+
+/** Deno's side of a {@linkcode Runtime}. */
+export const denoRuntime: Runtime = {
+  ...posix,
+  get pid() {
+    return Deno.pid;
+  },
+  name: `deno ${globalThis.Deno?.version.deno}`,
+  get mainScript() {
+    // No thread but the first has one, whatever its type says.
+    return Deno.mainModule ?? "";
+  },
+  env: (name) =>
+    isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined,
+  processExists: (pid) =>
+    inProc(() => livesInProc(pid)) ??
+      (isGranted({ name: "run" }) ? takesSignals(pid) : undefined),
+  self: {
+    ...posix.self,
+    readText: (path) => inProc(() => Deno.readTextFileSync(path))!,
+    namesIn: (path) => inProc(() => posix.self.namesIn(path))!,
+  },
+  processStart: (pid) => inProc(() => posix.processStart(pid)),
+  processOwner: (pid) =>
+    inProc(() => {
+      try {
+        return Deno.statSync(`/proc/${pid}`).uid!;
+      } catch {
+        // It has gone, or this takes --allow-all.
+        return undefined;
+      }
+    }),
+  identify: (path) => {
+    const info = unless(["ENOENT", "ENOTDIR"], () => Deno.lstatSync(path));
+    return info && toFileId(info);
+  },
+  missingPermission: async (path) => {
+    const missing = [];
+    if (!await permitted({ name: "read", path })) {
+      missing.push(`--allow-read=${path}`);
+    }
+    if (!await permitted({ name: "write", path })) {
+      missing.push(`--allow-write=${path}`);
+    }
+    if (!await permitted({ name: "run", command: "mkfifo" })) {
+      missing.push("--allow-run=mkfifo, with mkfifo on the PATH");
+    }
+    return missing.length > 0 ? `run with ${missing.join(" ")}` : undefined;
+  },
+  makeFifos: async (paths, mode) => {
+    const { success, stderr } = await new Deno.Command("mkfifo", {
+      args: ["-m", mode.toString(8), ...paths],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).output();
+    if (!success) throw new Error(firstLine(new TextDecoder().decode(stderr)));
+  },
+  watch: (path, callback) => {
+    // Deno opens the file that an event names, which for a pipe would wait for
+    // a writer or be taken for a reader. So the pipe is watched by a name that
+    // no longer exists when there is an event.
+    const name = path.replace(/([^/]*)\.stats$/, ".$1.watched");
+    posix.link(path, name);
+    let watcher;
+    try {
+      watcher = Deno.watchFs(name, { recursive: false });
+    } finally {
+      posix.remove(name);
+    }
+    (async () => {
+      for await (const _ of watcher) callback();
+    })();
+    return () => watcher.close();
+  },
+  waitForReader: async (path) => {
+    const file = await Deno.open(path, { write: true });
+    return () => file.close();
+  },
+  onExit: (end, survivable) => {
+    // `unload` is not fired when an error ends the program, but these are,
+    // and then, unless somebody prevents the default, it ends.
+    addEventListener("unload", end);
+    addEventListener("error", survivable);
+    addEventListener("unhandledrejection", survivable);
+    return () => {
+      removeEventListener("unload", end);
+      removeEventListener("error", survivable);
+      removeEventListener("unhandledrejection", survivable);
+    };
+  },
+};

@@ -1,0 +1,108 @@
+/**
+ * The operating system through Node's own modules, for Node and Bun.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { Worker } from "node:worker_threads";
+import type { Runtime } from "./runtime.ts";
+import { firstLine, posix } from "./posix.ts";
+
+/**
+ * A thread that opens pipes, one at a time, and is parked in the meantime. An
+ * asynchronous `open` would hold one of libuv's four threads instead, and a
+ * recorder that parked itself could neither mend its pipe nor hear of others.
+ */
+const OPENER = `
+const { openSync, constants } = require("node:fs");
+const { parentPort } = require("node:worker_threads");
+parentPort.on("message", (path) => {
+  try {
+    parentPort.postMessage({ fd: openSync(path, constants.O_WRONLY) });
+  } catch (error) {
+    parentPort.postMessage({ error });
+  }
+});`;
+
+let opener: Worker | undefined;
+// Who waits for the opener, in the order of their messages.
+const waiting: ((answer: { fd?: number; error?: unknown }) => void)[] = [];
+
+/** Opens a pipe to write to, in the opener's thread. */
+function park(path: string): Promise<number> {
+  if (opener === undefined) {
+    opener = new Worker(OPENER, { eval: true, trackUnmanagedFds: false });
+    opener.on("message", (answer) => waiting.shift()!(answer));
+  }
+  return new Promise((resolve, reject) => {
+    waiting.push(({ fd, error }) => {
+      if (fd === undefined) reject(error);
+      else resolve(fd);
+    });
+    opener!.postMessage(path);
+  });
+}
+
+/** Whether a parked thread can be freed also if the pipe loses its names. */
+function mayFree(): boolean {
+  return process.platform !== "linux" ||
+    posix.identify("/proc/self/fd") !== undefined;
+}
+
+// What is called at the end. After all listeners of the program, since those
+// may count.
+const exits = new Set<() => void>();
+
+function stayLast(event: string | symbol, listener: () => void): void {
+  if (event !== "exit" || exits.has(listener)) return;
+  queueMicrotask(() => {
+    for (const end of exits) {
+      process.off("exit", end);
+      process.on("exit", end);
+    }
+  });
+}
+
+/** Node's and Bun's side of a {@linkcode Runtime}. */
+export const nodeRuntime: Runtime = {
+  ...posix,
+  get pid() {
+    return process.pid;
+  },
+  name: process.versions.bun === undefined
+    ? `node ${process.versions.node}`
+    : `bun ${process.versions.bun}`,
+  get mainScript() {
+    return process.argv[1] ?? "";
+  },
+  env: (name) => process.env[name],
+  missingPermission: () => Promise.resolve(undefined),
+  makeFifos: (paths, mode) =>
+    new Promise((resolve, reject) => {
+      // Loaded when it is needed, since Deno loads this file too.
+      process.getBuiltinModule("node:child_process").execFile(
+        "mkfifo",
+        ["-m", mode.toString(8), ...paths],
+        (error, _, stderr) => {
+          if (error === null) resolve();
+          else reject(stderr ? new Error(firstLine(stderr)) : error);
+        },
+      );
+    }),
+  waitForReader: async (path, mayPark) => {
+    if (!mayPark || !mayFree()) return posix.pollForReader(path);
+    const fd = await park(path);
+    return () => posix.close(fd);
+  },
+  onExit: (end) => {
+    if (exits.size === 0) process.on("newListener", stayLast);
+    exits.add(end);
+    process.on("exit", end);
+    return () => {
+      exits.delete(end);
+      process.off("exit", end);
+      if (exits.size === 0) process.off("newListener", stayLast);
+    };
+  },
+};

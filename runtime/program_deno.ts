@@ -1,0 +1,103 @@
+/**
+ * The web service's host on Deno.
+ *
+ * @module
+ */
+
+import type { Host } from "../cli/serve.ts";
+
+/** How long requests may go on when the program ends, in milliseconds. */
+const CLOSE_MS = 1_000;
+
+/** When to listen again where that has failed, in milliseconds. */
+const LISTEN_AGAIN_MS = 1_000;
+
+const denoHost: Host = {
+  get args() {
+    return Deno.args;
+  },
+  command: "deno run -A jsr:@statvent/statvent/web",
+  print: (line) => console.log(line),
+  printError: (line) => console.error(line),
+  readText: (path) => Deno.readTextFileSync(path),
+  exit: (code) => Deno.exit(code),
+  listen: async (handler, { ip, port, tls }, onListen) => {
+    let server: Deno.HttpServer | undefined;
+    let isStopped = false;
+    const stop = () => {
+      isStopped = true;
+      // Once more ends the program the hard way.
+      for (const signal of signals) Deno.removeSignalListener(signal, stop);
+      server?.shutdown();
+      // Who has not sent a whole request by then will not get an answer.
+      Deno.unrefTimer(setTimeout(() => Deno.exit(), CLOSE_MS));
+    };
+    const signals = ["SIGINT", "SIGTERM"] as const;
+    for (const signal of signals) Deno.addSignalListener(signal, stop);
+    let open: number | undefined;
+    const onOpen = (address: { port: number }) => {
+      if (open === undefined) onListen(address.port);
+      open = address.port;
+    };
+    let isSaid = false;
+    while (!isStopped) {
+      try {
+        server = Deno.serve(
+          { hostname: ip, port: open ?? port, ...tls, onListen: onOpen },
+          (request) => {
+            isSaid = false;
+            return handler(request);
+          },
+        );
+        await server.finished;
+        return;
+      } catch (error) {
+        if (open === undefined) throw error;
+        // So many connections that no more files may be open, which passes.
+        // Said once, until somebody can ask again.
+        const { message } = error as Error;
+        if (!isSaid) console.error(`statvent: ${message}; listening again`);
+        isSaid = true;
+        await new Promise((resolve) => setTimeout(resolve, LISTEN_AGAIN_MS));
+      }
+    }
+  },
+};
+
+/** Whether the program was started by `deno run`, or `undefined` if that cannot be seen. */
+function startedByRun(): boolean | undefined {
+  const path = "/proc/self/cmdline";
+  try {
+    const { state } = Deno.permissions.querySync({ name: "read", path });
+    if (state !== "granted") return undefined;
+    return Deno.readTextFileSync(path).split("\0")[1] === "run";
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Runs `main`, unless the module was started by `deno serve`, which serves the
+ * module's default export itself.
+ *
+ * @returns The default export. There is none where `deno run` is known to be at
+ * work, since that would warn of one.
+ */
+export function startAsProgram<Service>(
+  service: Service,
+  main: (host: Host) => void,
+): Service | undefined {
+  if (startedByRun()) {
+    main(denoHost);
+    return undefined;
+  }
+  let served = false;
+  addEventListener("load", () => {
+    if (!served) main(denoHost);
+  }, { once: true });
+  const onListen = ({ hostname, port }: { hostname: string; port: number }) => {
+    served = true;
+    console.log(`Serving stats on http://${hostname}:${port}/stats`);
+  };
+  return { ...service, onListen };
+}

@@ -1,0 +1,285 @@
+/**
+ * The web service: all stats of a host, merged.
+ *
+ * `deno run -A jsr:@statvent/statvent/web` serves it on port 7828; see `--help`.
+ * `deno serve -A jsr:@statvent/statvent/web` works too.
+ *
+ * @module
+ */
+
+import { ifNoneMatch } from "@std/http/etag";
+import { type Collected, Collector, type CollectorOptions } from "../collect/collector.ts";
+import type { HostStats } from "../collect/host_stats.ts";
+import { ALWAYS, guard, type GuardOptions } from "./guard.ts";
+import { show } from "../model/names.ts";
+import { merge } from "../collect/merge.ts";
+import {
+  checkKeys,
+  filter,
+  parseQuery,
+  type Query,
+  QueryError,
+} from "./query.ts";
+import { ownProcess } from "../prometheus/process_metrics.ts";
+import { type OwnMetric, PrometheusExposition } from "../prometheus/exposition.ts";
+import { runtime } from "../runtime/runtime.ts";
+import { normalizePath, serve } from "../cli/serve.ts";
+import { startAsProgram } from "../runtime/program_deno.ts";
+import { endOfJson, StatsJson } from "./json.ts";
+import { toText } from "../collect/host_text.ts";
+
+export type * from "../collect/collector.ts";
+export type * from "../format.ts";
+export { guard };
+export type { GuardOptions, OwnMetric };
+
+/** What to serve, and where. */
+export interface HandlerOptions extends CollectorOptions {
+  /**
+   * The path of the stats, `/stats` by default. `processes` and `metrics` are
+   * beside it, at `/processes` and `/metrics` by default.
+   */
+  path?: string;
+  /** Reads the pipes, in the place of one that is made of these options. */
+  collector?: Collector;
+  /** What else `metrics` says of the service itself. */
+  own?: () => readonly OwnMetric[];
+}
+
+/** Answers a request. */
+export type Handler = (request: Request) => Promise<Response>;
+
+/**
+ * Makes a request handler that serves the stats of this host. It needs nothing
+ * but web standards, so it mounts in any server.
+ *
+ * `GET` and `HEAD` of the path answer with
+ * `{"stats": {…}, "processes": {"ok": …, "dead": …, "timeout": …, "invalid": …},
+ * "timestamp": <seconds>}`. Parameters choose what of it, and how:
+ * `?format=json|prettyjson|text`, `?match=http.*`, `?query=requests > 100`,
+ * `?aggr=sum|min|max|mean`, `?by=process`, `?pid=1234`. Beside the path,
+ * `processes` lists the processes and `metrics` is for Prometheus. Requests that
+ * come while the pipes are being read share what is read.
+ *
+ * @example Beside other routes
+ * ```ts
+ * import { createHandler } from "@statvent/statvent/web";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const pipeDir = await Deno.makeTempDir();
+ * const handler = createHandler({ pipeDir });
+ * const response = await handler(new Request("http://localhost/stats"));
+ * assertEquals((await response.json()).stats, {});
+ * await Deno.remove(pipeDir);
+ * ```
+ *
+ * @param options What to serve.
+ * @returns The handler. It answers errors too, and never throws.
+ * @throws {TypeError} If the path does not begin with a slash, or has a query.
+ * @throws {RangeError} If the deadline is not a positive number.
+ * @throws {Error} If the state file cannot be used.
+ */
+export function createHandler(options: HandlerOptions = {}): Handler {
+  const path = normalizePath(options.path ?? "/stats");
+  if (path === undefined) {
+    throw new TypeError(
+      `Cannot serve: the path must begin with "/" and have no query, got ${
+        show(options.path)
+      }`,
+    );
+  }
+  for (const name of ["processes", "metrics"]) {
+    if (beside(path, name) !== path) continue;
+    throw new TypeError(
+      `Cannot serve: the path of the stats must not be that of the ${name}, got ${
+        show(path)
+      }`,
+    );
+  }
+  const collector = options.collector ?? new Collector(options);
+  const { own = () => [] } = options;
+  const json = new StatsJson();
+  const exposition = new PrometheusExposition();
+  const routes: {
+    [path: string]: (request: Request, url: URL) => Promise<Response>;
+  } = {
+    [beside(path, "processes")]: async (request, { searchParams }) => {
+      checkKeys(searchParams, []);
+      return answerProcesses(request, await collector.read());
+    },
+    [beside(path, "metrics")]: async (request, { searchParams }) => {
+      checkKeys(searchParams, []);
+      const { contentType, body } = exposition.respond(
+        await collector.collect(),
+        request.headers.get("accept"),
+        [...ownProcess(runtime.self), ...own()],
+      );
+      const headers = { "content-type": contentType, vary: "accept" };
+      return respond(200, body, request.method === "HEAD", headers);
+    },
+    [path]: async (request, { searchParams }) => {
+      const query = parseQuery(searchParams);
+      return await answerStats(request, query, await collector.read(), json);
+    },
+  };
+
+  return async (request) => {
+    const head = request.method === "HEAD";
+    if (!URL.canParse(request.url)) {
+      const message = "Cannot read the request: its host must be one";
+      return answer(400, { message }, head);
+    }
+    const url = new URL(request.url);
+    if (!Object.hasOwn(routes, url.pathname)) {
+      const message = "The requested resource was not found";
+      return answer(404, { message, path: url.pathname }, head);
+    }
+    if (request.method !== "GET" && !head) {
+      const message = `Cannot ${request.method} the stats: use GET or HEAD`;
+      return answer(405, { message }, head, { allow: "GET, HEAD" });
+    }
+    try {
+      return await routes[url.pathname](request, url);
+    } catch (error) {
+      const { message } = error as Error;
+      return answer(error instanceof QueryError ? 400 : 500, { message }, head);
+    }
+  };
+}
+
+/** The path of something in the same folder. */
+function beside(path: string, name: string): string {
+  return path.replace(/[^/]*$/, name);
+}
+
+const encoder = new TextEncoder();
+
+/** What this service says of itself to another one that reads its text. */
+const RELAY = {
+  start: Math.round(performance.timeOrigin) / 1000,
+  name: "statvent",
+  relay: true,
+  stalled: 0,
+};
+
+function answer(
+  status: number,
+  body: unknown,
+  head: boolean,
+  headers?: Record<string, string>,
+): Response {
+  const bytes = encoder.encode(`${JSON.stringify(body)}\n`);
+  return respond(status, bytes, head, headers);
+}
+
+function respond(
+  status: number,
+  bytes: Uint8Array<ArrayBuffer>,
+  head: boolean,
+  headers?: Record<string, string>,
+): Response {
+  return new Response(head ? null : bytes, {
+    status,
+    headers: {
+      "content-type": "application/json",
+      "content-length": `${bytes.length}`,
+      ...ALWAYS,
+      ...headers,
+    },
+  });
+}
+
+function answerProcesses(
+  request: Request,
+  { processes }: Collected,
+): Response {
+  const timestamp = Date.now() / 1000;
+  return answer(200, { processes, timestamp }, request.method === "HEAD");
+}
+
+async function answerStats(
+  request: Request,
+  query: Query,
+  collected: Collected,
+  json: StatsJson,
+): Promise<Response> {
+  const { aggregate, keep, pid } = query;
+  const mergeAll = (input: Partial<Collected>): HostStats => {
+    const { table, processes } = collected;
+    const host = merge({ table, processes, live: [], aggregate, ...input });
+    return keep === undefined ? host : filter(host, keep);
+  };
+  const { byPid, processes } = collected;
+  const snapshot = pid === undefined ? undefined : byPid.get(pid);
+  if (pid !== undefined && snapshot === undefined) {
+    const message =
+      `Cannot find the process ${pid}: it must have a pipe, and have answered`;
+    return answer(404, { message }, request.method === "HEAD");
+  }
+  const chosen = snapshot === undefined ? byPid : new Map([[pid!, snapshot]]);
+  const host = query.byProcess
+    ? new Map(
+      [...chosen].map((
+        [pid, snapshot],
+      ) => [pid, mergeAll({ live: [snapshot] })]),
+    )
+    : mergeAll(snapshot === undefined ? collected : { live: [snapshot] });
+  if (query.format === "text") {
+    return await conditional(request, toText(host as HostStats, RELAY), {
+      "content-type": "text/plain; charset=utf-8",
+    });
+  }
+  const pretty = query.format === "prettyjson";
+  const bytes = json.write(host, processes ?? [], pretty);
+  return await conditional(
+    request,
+    bytes.slice(),
+    {},
+    endOfJson(Date.now() / 1000, pretty),
+  );
+}
+
+/** Answers with `bytes` and what comes `after` them, or with 304 if the client has `bytes` already. */
+async function conditional(
+  request: Request,
+  bytes: Uint8Array<ArrayBuffer>,
+  headers: Record<string, string>,
+  after: Uint8Array = new Uint8Array(0),
+): Promise<Response> {
+  const etag = await weakTag(bytes);
+  if (!ifNoneMatch(request.headers.get("if-none-match"), etag)) {
+    return new Response(null, {
+      status: 304,
+      headers: { ...ALWAYS, etag },
+    });
+  }
+  const all = new Uint8Array(bytes.length + after.length);
+  all.set(bytes);
+  all.set(after, bytes.length);
+  return respond(200, all, request.method === "HEAD", { etag, ...headers });
+}
+
+/**
+ * The tag of an answer. Weak, since its timestamp is left out: what counts is
+ * whether the stats have changed. That of `@std/http` does not run on Node 20.
+ */
+async function weakTag(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  const hex = (byte: number) => byte.toString(16).padStart(2, "0");
+  return `W/"${Array.from(digest.subarray(0, 16), hex).join("")}"`;
+}
+
+let handler: Handler | undefined;
+const service = {
+  /** Answers a request with the default options. */
+  fetch: (request: Request): Promise<Response> =>
+    (handler ??= createHandler())(request),
+};
+
+/** What `deno serve` looks for. */
+const entry: { fetch: Handler } | undefined =
+  import.meta.main && "Deno" in globalThis
+    ? startAsProgram(service, (host) => serve(host, createHandler))
+    : service;
+
+export default entry;

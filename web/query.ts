@@ -1,0 +1,222 @@
+/**
+ * What a request asks for: the parameters of its URL, checked.
+ *
+ * Pure: no clock, no I/O.
+ *
+ * @module
+ */
+
+import { compileGlob, GlobError } from "../model/glob.ts";
+import type { HostStats } from "../collect/host_stats.ts";
+import { splitLabels } from "../model/labels.ts";
+import { parseNumber, show } from "../model/names.ts";
+import type { MergeInput } from "../collect/merge.ts";
+
+/** How stats are written. */
+export type Format = "json" | "prettyjson" | "text";
+
+/** What a request asks for. */
+export interface Query {
+  readonly format: Format;
+  /** Whether each process is shown by itself. */
+  readonly byProcess: boolean;
+  /** The only process that is shown, if there is one. */
+  readonly pid: number | undefined;
+  /** How processes merge, if not as their stats say. */
+  readonly aggregate: MergeInput["aggregate"];
+  /** Which stats are shown; `undefined` for all. */
+  readonly keep: ((name: string, value: number) => boolean) | undefined;
+}
+
+/** Thrown for a parameter that makes no sense. */
+export class QueryError extends RangeError {
+  /** `"QueryError"`. */
+  override name = "QueryError";
+}
+
+const COMPARISONS: { [operator: string]: (a: number, b: number) => boolean } = {
+  ">": (a, b) => a > b,
+  ">=": (a, b) => a >= b,
+  "<": (a, b) => a < b,
+  "<=": (a, b) => a <= b,
+  "=": (a, b) => a === b,
+  "==": (a, b) => a === b,
+  "!=": (a, b) => a !== b,
+};
+
+const COMPARISON = /^(.*[^\s<>=!])\s*(>=|<=|==|!=|>|<|=)\s*([^\s<>=!]+)$/;
+
+function choose<T extends string>(
+  parameters: URLSearchParams,
+  key: string,
+  choices: readonly T[],
+): T | undefined {
+  const value = parameters.get(key);
+  if (value === null) return undefined;
+  const choice = choices.find((choice) => choice === value);
+  if (choice === undefined) throw refuse(key, listOf(choices), value);
+  return choice;
+}
+
+function listOf(choices: readonly string[]): string {
+  const last = choices[choices.length - 1];
+  return choices.length === 1
+    ? last
+    : `${choices.slice(0, -1).join(", ")} or ${last}`;
+}
+
+function refuse(key: string, rule: string, value: string): QueryError {
+  return new QueryError(
+    `Cannot take ${key}: it must be ${rule}, got ${show(value)}`,
+  );
+}
+
+/** Whether a stat is meant by a name: all of it, without its labels, or its last parts. */
+function isMeant(name: string, wanted: string): boolean {
+  if (name === wanted) return true;
+  const { family } = splitLabels(name);
+  return family === wanted || family.endsWith(`.${wanted}`);
+}
+
+function parseComparison(
+  text: string,
+): (name: string, value: number) => boolean {
+  const wanted = text.trim();
+  const match = COMPARISON.exec(wanted);
+  const number = match && parseNumber(match[3]);
+  if (match !== null && number) {
+    const [, key, operator] = match;
+    const compare = COMPARISONS[operator];
+    return (name, value) => isMeant(name, key) && compare(value, number.value);
+  }
+  if (wanted === "" || /[<>=!]/.test(splitLabels(wanted).family)) {
+    throw refuse(
+      "query",
+      'a name, or a name, one of > >= < <= = == != and a number, as in "requests > 100"',
+      text,
+    );
+  }
+  return (name) => isMeant(name, wanted);
+}
+
+/** How long a pattern or a comparison may be, so that no request takes long. */
+const MAX_LENGTH = 256;
+
+/** How many comparisons a pattern may take: a fifth of a second. */
+const MAX_STEPS = 2e7;
+
+const KEYS = ["format", "match", "query", "aggr", "by", "pid"];
+
+/**
+ * Reads the parameters of a request for stats.
+ *
+ * @throws {QueryError} For a parameter that there is not, that stands there
+ * twice, or whose value it does not take.
+ */
+export function parseQuery(parameters: URLSearchParams): Query {
+  checkKeys(parameters, KEYS);
+  const format = choose(parameters, "format", ["json", "prettyjson", "text"]) ??
+    "json";
+  const byProcess = choose(parameters, "by", ["process"]) !== undefined;
+  if (byProcess && format === "text") {
+    throw refuse("format", "json or prettyjson with by=process", format);
+  }
+  const pid = parameters.get("pid");
+  const aggregate = choose(parameters, "aggr", ["sum", "min", "max", "mean"]);
+  if (aggregate !== undefined && (byProcess || pid !== null)) {
+    throw refuse("aggr", "left out with by=process or pid", aggregate);
+  }
+  if (pid !== null && !/^[1-9]\d{0,9}$/.test(pid)) {
+    throw refuse("pid", "a process id", pid);
+  }
+  const match = parameters.get("match");
+  if (match === "") throw refuse("match", 'a pattern such as "http.*"', match);
+  const query = parameters.get("query");
+  for (const [key, text] of [["match", match], ["query", query]] as const) {
+    if (text === null || text.length <= MAX_LENGTH) continue;
+    throw refuse(key, `of at most ${MAX_LENGTH} characters`, text);
+  }
+  const matches = match === null ? undefined : compileMatch(match);
+  const isWanted = query === null ? undefined : parseComparison(query);
+  return {
+    format,
+    byProcess,
+    pid: pid === null ? undefined : Number(pid),
+    aggregate,
+    keep: matches === undefined
+      ? isWanted
+      : (name, value) =>
+        matches(name) && (isWanted === undefined || isWanted(name, value)),
+  };
+}
+
+/**
+ * Makes a test whether a name, with its labels or without them, is like a
+ * pattern.
+ *
+ * @returns The test, which throws a {@linkcode QueryError} if it takes too long.
+ */
+function compileMatch(match: string): (name: string) => boolean {
+  const matches = compileGlob(match, MAX_STEPS);
+  return (name) => {
+    try {
+      if (matches(name)) return true;
+      const { family } = splitLabels(name);
+      return family !== name && matches(family);
+    } catch (error) {
+      if (!(error instanceof GlobError)) throw error;
+      throw new QueryError(
+        "Cannot take match: it must take less time with these names; use a shorter one",
+      );
+    }
+  };
+}
+
+/**
+ * Checks that there are no other parameters than these, each once.
+ *
+ * @throws {QueryError} If there are.
+ */
+export function checkKeys(
+  parameters: URLSearchParams,
+  keys: readonly string[],
+): void {
+  for (const key of parameters.keys()) {
+    if (!keys.includes(key)) {
+      const rule = keys.length === 0
+        ? "there must be none here"
+        : `it must be ${listOf(keys)}`;
+      throw new QueryError(`Cannot take the parameter ${show(key)}: ${rule}`);
+    }
+    if (parameters.getAll(key).length > 1) {
+      throw new QueryError(`Cannot take ${key}: it must be there once`);
+    }
+  }
+}
+
+/** The stats of a host that are kept, and the recorded ones that show in them. */
+export function filter(
+  host: HostStats,
+  keep: (name: string, value: number) => boolean,
+): HostStats {
+  const { names, ids, values, fractional, kinds } = host;
+  const places: number[] = [];
+  const kept = new Set<string>();
+  for (let i = 0; i < ids.length; i++) {
+    const name = names[ids[i]];
+    if (!keep(name, values[i])) continue;
+    places.push(i);
+    kept.add(name);
+  }
+  return {
+    ...host,
+    ids: Int32Array.from(places, (i) => ids[i]),
+    values: Float64Array.from(places, (i) => values[i]),
+    fractional: Uint8Array.from(places, (i) => fractional[i]),
+    kinds: Uint8Array.from(places, (i) => kinds[i]),
+    recorded: host.recorded.filter(({ percentiles, mean }) =>
+      percentiles.some(([, name]) => kept.has(name)) ||
+      (mean !== undefined && kept.has(mean))
+    ),
+  };
+}
