@@ -12,22 +12,14 @@ export {
   splitLabels,
   withLabels,
 } from "./model/labels.ts";
-export {
-  checkName,
-  formatName,
-  formatNumber,
-  type LedgerInfo,
-  MAX_NAME_LENGTH,
-  type ProcessInfo,
-  type Stat,
-} from "./model/names.ts";
+export { checkName, formatName, MAX_NAME_LENGTH } from "./model/names.ts";
+export { formatNumber, type Stat } from "./model/numbers.ts";
+export { type LedgerInfo, type ProcessInfo } from "./model/identity.ts";
 export type { Buckets, Histogram } from "./model/histogram.ts";
-export type { Description, GaugeMerge } from "./collect/host_stats.ts";
-export type { RecordedDescription } from "./slab/process_stats.ts";
+export type { Description, GaugeMerge } from "./model/descriptions.ts";
+export type { RecordedDescription } from "./model/descriptions.ts";
+export { NameTable, type Snapshot, SnapshotError } from "./format/snapshot.ts";
 export {
-  NameTable,
   type ParsedRecorded,
   parseSnapshot,
-  type Snapshot,
-  SnapshotError,
 } from "./format/snapshot_parser.ts";

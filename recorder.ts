@@ -6,18 +6,19 @@
  * @module
  */
 
-import { attempt } from "./runtime/attempt.ts";
-import { config } from "./stats/config.ts";
-import { pipePath, privatePrefix } from "./recorder/fifo_pool.ts";
-import { handOverAtEnd, processStart } from "./recorder/hand_over.ts";
+import { pipePath, privatePrefix } from "./directory/file_names.ts";
+import { dangerOf, ELSEWHERE, userOf } from "./directory/trust.ts";
+import { threads } from "./memory/threads.ts";
 import { RecorderControl } from "./recorder/control.ts";
+import { handOverAtEnd, processStart } from "./recorder/hand_over.ts";
+import { keepSpare, useSpare } from "./recorder/spare_file.ts";
 import type { RecorderReport, RecorderSettings } from "./recorder/worker.ts";
 import { source } from "./recorder/worker_source.ts";
-import { runtime, type Thread } from "./runtime/runtime.ts";
-import { keepSpare, useSpare } from "./recorder/spare_file.ts";
+import { attempt } from "./runtime/attempt.ts";
+import { runtime } from "./runtime/runtime.ts";
+import type { Thread } from "./runtime/system.ts";
+import { config } from "./stats/config.ts";
 import { ownSlab } from "./stats/stats.ts";
-import { threads } from "./memory/threads.ts";
-import { dangerOf, ELSEWHERE, userOf } from "./directory/trust.ts";
 
 /** A running recorder. */
 export interface Recorder extends AsyncDisposable {

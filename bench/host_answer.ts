@@ -7,7 +7,7 @@
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createHandler } from "../web/handler.ts";
+import { createHandler } from "../web.ts";
 import { Child } from "./child.ts";
 import { type Measured, say } from "./measured.ts";
 import { withPipeDir } from "./pipe_dir.ts";

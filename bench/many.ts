@@ -8,7 +8,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Collector, countStates } from "../collect/collector.ts";
+import { Collector, countStates } from "../collect.ts";
 import { Child } from "./child.ts";
 import { rounds } from "./effort.ts";
 import { type Measured, say } from "./measured.ts";

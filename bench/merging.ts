@@ -4,13 +4,14 @@
  * @module
  */
 
-import { merge } from "../collect/merge.ts";
-import { PrometheusExposition } from "../prometheus/exposition.ts";
-import { NameTable, SnapshotParser } from "../format/snapshot_parser.ts";
 import { integers, names } from "./inputs.ts";
 import { type Measured, say } from "./measured.ts";
 import { openTelemetry } from "./peers.ts";
 import { once, versus } from "./versus.ts";
+import { merge } from "../collect/merge.ts";
+import { NameTable } from "../format/snapshot.ts";
+import { SnapshotParser } from "../format/snapshot_parser.ts";
+import { PrometheusExposition } from "../prometheus/exposition.ts";
 
 const STATS = 1_000;
 

@@ -4,17 +4,13 @@
  * @module
  */
 
-import { emptyHistogram } from "../model/histogram.ts";
-import {
-  COUNTER,
-  GAUGE,
-  type HostStats,
-  type Recorded,
-} from "../collect/host_stats.ts";
-import { PrometheusExposition } from "../prometheus/exposition.ts";
 import { integers, names } from "./inputs.ts";
 import { say } from "./measured.ts";
 import { once, versus } from "./versus.ts";
+import type { HostStats, Recorded } from "../collect/host_stats.ts";
+import { emptyHistogram } from "../model/histogram.ts";
+import { COUNTER, GAUGE } from "../model/kinds.ts";
+import { PrometheusExposition } from "../prometheus/exposition.ts";
 
 const COUNT = 10_000;
 const RECORDED = 1000;

@@ -5,13 +5,13 @@
  * @module
  */
 
-import { Exposition } from "../format/snapshot_writer.ts";
-import { config, counter } from "../mod.ts";
-import { ProcessStats } from "../slab/process_stats.ts";
-import { threads } from "../memory/threads.ts";
 import { integers, names } from "./inputs.ts";
 import { type Measured, say } from "./measured.ts";
 import { once, versus } from "./versus.ts";
+import { Exposition } from "../format/snapshot_writer.ts";
+import { threads } from "../memory/threads.ts";
+import { config, counter } from "../mod.ts";
+import { ProcessStats } from "../slab/process_stats.ts";
 
 const COUNT = 10_000;
 

@@ -1,31 +1,34 @@
 /**
- * The command `statvent` of the npm package.
+ * The commands of `statvent`, and its help.
  *
  * @module
  */
 
-import process from "node:process";
-import { serve } from "./serve.ts";
-import { nodeHost } from "../runtime/program_node.ts";
 import { VERSION } from "../model/version.ts";
-import { createHandler } from "../web/handler.ts";
+import type { Program } from "../runtime/program.ts";
+import { serve } from "./serve.ts";
 
-const HELP = `Stats of all programs on this host, through named pipes.
+const help = (command: string) =>
+  `Stats of all programs on this host, through named pipes.
 
-Usage: npx statvent COMMAND
+Usage: ${command} COMMAND
 
 Commands:
-  serve      serve the merged stats; see npx statvent serve --help
+  serve          serve the merged stats; see ${command} serve --help
 
-  --help     print this and exit
-  --version  print the version and exit`;
+  -h, --help     print this and exit
+      --version  print the version and exit`;
 
-const command = process.argv[2];
-if (command === "serve") await serve(nodeHost, createHandler);
-else if (command === undefined || command === "--help" || command === "-h") {
-  console.log(HELP);
-} else if (command === "--version") console.log(`statvent ${VERSION}`);
-else {
-  console.error(`statvent: unknown command ${command}; see --help`);
-  process.exitCode = 2;
+/** Runs the command that the arguments name. */
+export async function main(program: Program): Promise<void> {
+  const [name, ...args] = program.args;
+  if (name === "serve") {
+    await serve({ ...program, args, command: `${program.command} serve` });
+  } else if (name === undefined || name === "--help" || name === "-h") {
+    program.print(help(program.command));
+  } else if (name === "--version") program.print(`statvent ${VERSION}`);
+  else {
+    program.printError(`statvent: unknown command ${name}; see --help`);
+    program.exit(2);
+  }
 }

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { show } from "../model/names.ts";
+import { show } from "../model/show.ts";
 import type { PushOptions, PushTarget } from "../push/push.ts";
 import type { Rule } from "../push/rules.ts";
 

@@ -1,58 +1,29 @@
 /**
  * The web service as a program: its flags, its messages and its end.
  *
- * Everything that it does to the outside it does through its host.
+ * Everything that it does to the outside it does through the runtime's program.
  *
  * @module
  */
 
 import { parseArgs } from "@std/cli/parse-args";
 import { resolve } from "@std/path";
-import { Collector } from "../collect/collector.ts";
-import { config, DEFAULT_PIPE_DIR } from "../stats/config.ts";
-import { guard, isLoopback } from "../web/guard.ts";
-import type { OwnMetric } from "../prometheus/exposition.ts";
-import { type Push, type PushStats, startPush } from "../push/push.ts";
 import { parsePushFlags, type PushFlags } from "./push_flags.ts";
-import { runtime } from "../runtime/runtime.ts";
+import { Collector } from "../collect/collector.ts";
 import { lockState } from "../collect/state_file.ts";
 import { VERSION } from "../model/version.ts";
-import type { Handler, HandlerOptions } from "../web/handler.ts";
-
-/** Where to listen. */
-export interface Address {
-  readonly ip: string;
-  readonly port: number;
-  /** A certificate and its key, in PEM, to serve https. */
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
-}
-
-/** What the program needs of the runtime that it runs on. */
-export interface Host {
-  /** The arguments of the program. */
-  readonly args: string[];
-  /** How the program was started, for the help. */
-  readonly command: string;
-  /** Prints a line. */
-  print(line: string): void;
-  /** Prints a line where errors go. */
-  printError(line: string): void;
-  /** Reads a file. */
-  readText(path: string): string;
-  /** Ends the program. */
-  exit(code: number): never;
-  /**
-   * Serves until the user interrupts.
-   *
-   * @param onListen Called with the port, once it is open.
-   * @throws If the address cannot be listened on.
-   */
-  listen(
-    handler: Handler,
-    address: Address,
-    onListen: (port: number) => void,
-  ): Promise<void>;
-}
+import type { OwnMetric } from "../prometheus/exposition.ts";
+import { type Push, type PushStats, startPush } from "../push/push.ts";
+import type { Address, Program } from "../runtime/program.ts";
+import { runtime } from "../runtime/runtime.ts";
+import { DEFAULT_PIPE_DIR, pipeDir } from "../directory/pipe_dir.ts";
+import { guard, isLoopback } from "../web/guard.ts";
+import { ALWAYS } from "../web/respond.ts";
+import {
+  createHandler,
+  type HandlerOptions,
+  normalizePath,
+} from "../web/handler.ts";
 
 const help = (command: string) =>
   `Serves the stats of all programs on this host, merged: as JSON, as text, and
@@ -97,18 +68,6 @@ Examples:
   curl http://127.0.0.1:7828/processes
   curl http://127.0.0.1:7828/metrics`;
 
-/**
- * The path of a URL as requests name it: percent-encoded, without `.` and `..`.
- *
- * @returns `undefined` if the path does not begin with a slash, or has a query
- * or a fragment.
- */
-export function normalizePath(path: string): string | undefined {
-  return /^\/[^?#]*$/.test(path)
-    ? new URL(`http://localhost${path}`).pathname
-    : undefined;
-}
-
 /** Thrown for flags that make no sense. */
 class UsageError extends Error {}
 
@@ -125,8 +84,8 @@ interface Flags extends HandlerOptions {
   readonly version: boolean;
 }
 
-function parseFlags(host: Host): Flags {
-  const { push, rest } = parsePushFlags(host.args);
+function parseFlags(program: Program): Flags {
+  const { push, rest } = parsePushFlags(program.args);
   const flags = parseArgs(rest, {
     string: ["port", "ip", "path", "pipe-dir", "state", ...FILES],
     boolean: ["help", "version"],
@@ -188,7 +147,7 @@ function parseFlags(host: Host): Flags {
     const path = flags[name];
     if (path === undefined) return undefined;
     try {
-      return host.readText(path);
+      return program.readText(path);
     } catch (error) {
       throw new UsageError(
         `cannot read --${name}: ${(error as Error).message}`,
@@ -213,7 +172,7 @@ function parseFlags(host: Host): Flags {
     port,
     ip: flags.ip,
     path,
-    pipeDir: dir === undefined ? config.pipeDir : resolve(dir),
+    pipeDir: dir === undefined ? pipeDir() : resolve(dir),
     state: flags.state === undefined ? undefined : resolve(flags.state),
     help: flags.help,
     version: flags.version,
@@ -254,25 +213,24 @@ function pushMetrics(stats: PushStats): OwnMetric[] {
 
 /** Runs the program. */
 export async function serve(
-  host: Host,
-  createHandler: (options: HandlerOptions) => Handler,
+  program: Program,
 ): Promise<void> {
   let flags;
   try {
-    flags = parseFlags(host);
+    flags = parseFlags(program);
   } catch (error) {
-    host.printError(`statvent: ${(error as Error).message}; see --help`);
-    return host.exit(2);
+    program.printError(`statvent: ${(error as Error).message}; see --help`);
+    return program.exit(2);
   }
-  if (flags.help) return host.print(help(host.command));
-  if (flags.version) return host.print(`statvent ${VERSION}`);
+  if (flags.help) return program.print(help(program.command));
+  if (flags.version) return program.print(`statvent ${VERSION}`);
   const { ip, port, path, token, tls, push } = flags;
   const scheme = tls === undefined ? "http" : "https";
   const loopback = isLoopback(ip);
   const name = ip.includes(":") ? `[${ip}]` : ip;
   // Names of files are anybody's.
   const log = (line: string) =>
-    host.printError(
+    program.printError(
       `statvent: ${
         line.replace(/\p{Cc}/gu, (c) => JSON.stringify(c).slice(1, -1))
       }`,
@@ -283,7 +241,7 @@ export async function serve(
     collector = new Collector({ ...flags, log });
   } catch (error) {
     log((error as Error).message);
-    return host.exit(1);
+    return program.exit(1);
   }
   let pushing: Push | undefined;
   const own = () => [
@@ -300,8 +258,8 @@ export async function serve(
     token,
   });
   try {
-    await host.listen(handler, { ip, port, tls }, (port) => {
-      host.print(`Serving stats on ${scheme}://${name}:${port}${path}`);
+    await program.listen(handler, { ip, port, tls }, ALWAYS, (port) => {
+      program.print(`Serving stats on ${scheme}://${name}:${port}${path}`);
       if (!loopback && token === undefined) {
         log(
           "whoever reaches this address can read the stats; see --token-file",
@@ -321,7 +279,7 @@ export async function serve(
         ? `port ${port} on ${ip} is in use; choose another with --port`
         : `cannot listen on ${name}:${port}: ${message}`,
     );
-    return host.exit(1);
+    return program.exit(1);
   }
   await pushing?.stop();
 }

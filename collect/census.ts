@@ -8,12 +8,13 @@
  * @module
  */
 
-import { COUNTER, type ProcessStatus } from "./host_stats.ts";
+import type { ProcessStatus } from "./host_stats.ts";
+import type { PipeReading, Problem } from "./pipe_reader.ts";
 import { ownKey, processKey, withoutOwner } from "../ended/ended_files.ts";
 import type { Ended, Ledger } from "../ended/ledger_reader.ts";
-import type { PipeReading, Problem } from "./pipe_reader.ts";
-import type { Snapshot } from "../format/snapshot_parser.ts";
 import { Totals } from "../ended/totals.ts";
+import type { Snapshot } from "../format/snapshot.ts";
+import { COUNTER } from "../model/kinds.ts";
 
 /** How many killed processes of a user are remembered one by one, in case one lives after all. */
 const MAX_GONE = 64;

@@ -8,34 +8,21 @@
  */
 
 import { type Accounted, Accounts } from "./census.ts";
-import { config } from "../stats/config.ts";
-import { pipePath } from "../recorder/fifo_pool.ts";
-import {
-  countStates,
-  type HostStats,
-  type ProcessStatus,
-  toMap,
-} from "./host_stats.ts";
-import { fromAnywhere } from "../ended/ended_files.ts";
-import { LedgerReader } from "../ended/ledger_reader.ts";
+import type { HostStats, ProcessStatus } from "./host_stats.ts";
 import { merge, type MergeInput } from "./merge.ts";
 import { newBudget, readPipe } from "./pipe_reader.ts";
-import { runtime } from "../runtime/runtime.ts";
-import { NameTable, type Snapshot, SnapshotParser } from "../format/snapshot_parser.ts";
 import { loadState, saveState } from "./state_file.ts";
-
-export { countStates, merge, toMap };
-export type { EndedTotals, RecordedTotal } from "./merge.ts";
-export type { RecordedDescription } from "../slab/process_stats.ts";
-export type { HostStats, MergeInput, Snapshot };
-export type {
-  Description,
-  GaugeMerge,
-  Kind,
-  ProcessState,
-  ProcessStatus,
-  Recorded,
-} from "./host_stats.ts";
+import {
+  pipePath,
+  PRIVATE_NAME,
+  PUBLIC_NAME,
+} from "../directory/file_names.ts";
+import { fromAnywhere } from "../ended/ended_files.ts";
+import { LedgerReader } from "../ended/ledger_reader.ts";
+import { NameTable, type Snapshot } from "../format/snapshot.ts";
+import { SnapshotParser } from "../format/snapshot_parser.ts";
+import { runtime } from "../runtime/runtime.ts";
+import { pipeDir } from "../directory/pipe_dir.ts";
 
 /** What to read, and how long to wait for it. */
 export interface CollectorOptions {
@@ -61,9 +48,6 @@ export interface Collected extends MergeInput {
   /** The last snapshot of each process that lives, by its id. */
   readonly byPid: ReadonlyMap<number, Snapshot>;
 }
-
-const PUBLIC_NAME = /^([1-9]\d{0,9})\.stats$/;
-const PRIVATE_NAME = /^\.([1-9]\d{0,9})\./;
 
 /** How many pipes are named that are wrong, before one line stands for the others. */
 const MAX_LINES = 20;
@@ -174,7 +158,7 @@ export class Collector {
 
   async #read(): Promise<Collected> {
     const deadline = performance.now() + this.#deadline;
-    const dir = this.#pipeDir ?? config.pipeDir;
+    const dir = this.#pipeDir ?? pipeDir();
     const exists = runtime.identify(dir) !== undefined;
     const { pids, wrong } = exists
       ? namesIn(dir, (pid) => this.#parsers.has(pid))

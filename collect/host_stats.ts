@@ -6,42 +6,9 @@
  * @module
  */
 
-import type { Stat } from "../model/names.ts";
+import type { Description } from "../model/descriptions.ts";
 import type { Histogram } from "../model/histogram.ts";
-
-/** Only goes up, except that it starts at 0 with its process. */
-export const COUNTER = 0;
-/** Goes up and down. */
-export const GAUGE = 1;
-/** Came without annotations, so that nothing is known of it. */
-export const UNKNOWN = 2;
-/** Shows a percentile or the mean of a recorded stat. */
-export const SHOWN = 3;
-
-/** One of {@linkcode COUNTER}, {@linkcode GAUGE}, {@linkcode UNKNOWN} and {@linkcode SHOWN}. */
-export type Kind = 0 | 1 | 2 | 3;
-
-/** How the values that processes have for a gauge become one. */
-export type GaugeMerge = "sum" | "min" | "max" | "mean" | "last";
-
-/** All of them. */
-export const GAUGE_MERGES: readonly GaugeMerge[] = [
-  "sum",
-  "min",
-  "max",
-  "mean",
-  "last",
-];
-
-/** What a program says of a stat, for people. */
-export interface Description {
-  /** What it is, in a sentence. */
-  readonly help?: string;
-  /** Its unit, such as `seconds` or `bytes`. */
-  readonly unit?: string;
-  /** How it merges if it is a gauge, `sum` by default. */
-  readonly merge?: GaugeMerge;
-}
+import type { Stat } from "../model/numbers.ts";
 
 /** A recorded stat, over all processes. */
 export interface Recorded {

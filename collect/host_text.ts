@@ -6,10 +6,11 @@
  * @module
  */
 
+import type { HostStats } from "./host_stats.ts";
 import { Exposition, type RecordedSource } from "../format/snapshot_writer.ts";
-import { GAUGE, type HostStats, SHOWN, UNKNOWN } from "./host_stats.ts";
-import type { ProcessInfo } from "../model/names.ts";
-import { FRACTIONAL, GAUGE as GAUGE_MARK } from "../slab/layout.ts";
+import type { ProcessInfo } from "../model/identity.ts";
+import { GAUGE, SHOWN, UNKNOWN } from "../model/kinds.ts";
+import { IS_FRACTIONAL, IS_GAUGE } from "../model/marks.ts";
 
 /**
  * Writes a snapshot that says of a whole host what a pipe says of one process,
@@ -44,8 +45,8 @@ export function toText(
     marks: Uint8Array.from(
       places,
       (i) =>
-        (host.fractional[i] === 1 ? FRACTIONAL : 0) |
-        (host.kinds[i] === GAUGE ? GAUGE_MARK : 0),
+        (host.fractional[i] === 1 ? IS_FRACTIONAL : 0) |
+        (host.kinds[i] === GAUGE ? IS_GAUGE : 0),
     ),
     times: new Map(),
     recorded,

@@ -6,44 +6,23 @@
  * @module
  */
 
-import { addHistogram, emptyHistogram, type Histogram } from "../model/histogram.ts";
+import type { HostStats, ProcessStatus, Recorded } from "./host_stats.ts";
+import type { EndedTotals } from "../ended/totals.ts";
+import { NameTable, type Snapshot } from "../format/snapshot.ts";
 import {
-  COUNTER,
   type Description,
-  GAUGE,
   type GaugeMerge,
-  type HostStats,
-  type Kind,
-  type ProcessStatus,
-  type Recorded,
-  SHOWN,
-  UNKNOWN,
-} from "./host_stats.ts";
+  mergeGauge,
+} from "../model/descriptions.ts";
+import {
+  addHistogram,
+  emptyHistogram,
+  type Histogram,
+} from "../model/histogram.ts";
+import { COUNTER, GAUGE, type Kind, SHOWN, UNKNOWN } from "../model/kinds.ts";
 import { splitLabels } from "../model/labels.ts";
-import { add, type Stat } from "../model/names.ts";
+import { add } from "../model/numbers.ts";
 import { mean, percentile, pool } from "../percentile.ts";
-import { mergeGauge, type RecordedDescription } from "../slab/process_stats.ts";
-import { NameTable, type Snapshot } from "../format/snapshot_parser.ts";
-
-/** The sums of processes that have ended. */
-export interface EndedTotals {
-  /** The counters by name. */
-  readonly counters: ReadonlyMap<string, Stat>;
-  /** The recorded stats by name. */
-  readonly recorded: ReadonlyMap<string, RecordedTotal>;
-  /** What was said of them, by their names without labels. */
-  readonly descriptions: ReadonlyMap<string, Description>;
-}
-
-/** A recorded stat of which only the histogram is left. */
-export interface RecordedTotal {
-  /** Its names. */
-  readonly description: RecordedDescription;
-  /** Whether a fractional value was ever recorded. */
-  fractional: boolean;
-  /** All values ever recorded. */
-  readonly histogram: Histogram;
-}
 
 /** What is merged. */
 export interface MergeInput {

@@ -6,13 +6,9 @@
  * @module
  */
 
+import { LateError, type Snapshot, SnapshotError } from "../format/snapshot.ts";
+import type { SnapshotParser } from "../format/snapshot_parser.ts";
 import { runtime } from "../runtime/runtime.ts";
-import {
-  LateError,
-  type Snapshot,
-  SnapshotError,
-  type SnapshotParser,
-} from "../format/snapshot_parser.ts";
 
 /** Why there is no snapshot. */
 export interface Problem {

@@ -8,11 +8,12 @@
  */
 
 import type { Accounts, LastValues } from "./census.ts";
-import { attempt } from "../runtime/attempt.ts";
-import { Exposition } from "../format/snapshot_writer.ts";
-import { runtime } from "../runtime/runtime.ts";
-import { type NameTable, SnapshotParser } from "../format/snapshot_parser.ts";
 import { userOf } from "../directory/trust.ts";
+import type { NameTable } from "../format/snapshot.ts";
+import { SnapshotParser } from "../format/snapshot_parser.ts";
+import { Exposition } from "../format/snapshot_writer.ts";
+import { attempt } from "../runtime/attempt.ts";
+import { runtime } from "../runtime/runtime.ts";
 
 /** The version of the file. Another one is refused. */
 const VERSION = 2;

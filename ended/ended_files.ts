@@ -7,15 +7,15 @@
  * @module
  */
 
-import { attempt } from "../runtime/attempt.ts";
-import { privatePrefix } from "../recorder/fifo_pool.ts";
-import { runtime } from "../runtime/runtime.ts";
+import { privatePrefix } from "../directory/file_names.ts";
 import {
   LateError,
   type NameTable,
   type Snapshot,
-  SnapshotParser,
-} from "../format/snapshot_parser.ts";
+} from "../format/snapshot.ts";
+import { SnapshotParser } from "../format/snapshot_parser.ts";
+import { attempt } from "../runtime/attempt.ts";
+import { runtime } from "../runtime/runtime.ts";
 
 /** How long a process may take to end, in milliseconds, where nobody can tell whether it has. */
 const ENDING_MS = 2_000;

@@ -12,8 +12,6 @@
  * @module
  */
 
-import { attempt } from "../runtime/attempt.ts";
-import { isSame } from "../format/byte_reader.ts";
 import {
   type EndedFile,
   endedFiles,
@@ -25,15 +23,17 @@ import {
   settle,
   withoutTwins,
 } from "./ended_files.ts";
-import type { LedgerInfo } from "../model/names.ts";
-import { runtime } from "../runtime/runtime.ts";
+import { takeIn } from "./ledger_writer.ts";
+import { isSame } from "../format/byte_reader.ts";
 import {
   LateError,
   type NameTable,
   type Snapshot,
-  SnapshotParser,
-} from "../format/snapshot_parser.ts";
-import { takeIn } from "./ledger_writer.ts";
+} from "../format/snapshot.ts";
+import { SnapshotParser } from "../format/snapshot_parser.ts";
+import type { LedgerInfo } from "../model/identity.ts";
+import { attempt } from "../runtime/attempt.ts";
+import { runtime } from "../runtime/runtime.ts";
 
 /** How many bytes of the files of one user are kept until they are taken in. */
 const MAX_USER_BYTES = 2 ** 24;

@@ -15,11 +15,11 @@ import {
   settle,
   withoutTwins,
 } from "./ended_files.ts";
-import { Exposition } from "../format/snapshot_writer.ts";
-import { type LedgerInfo, MAX_LISTED } from "../model/names.ts";
-import { runtime } from "../runtime/runtime.ts";
-import { NameTable } from "../format/snapshot_parser.ts";
 import { Totals } from "./totals.ts";
+import { NameTable } from "../format/snapshot.ts";
+import { Exposition } from "../format/snapshot_writer.ts";
+import { type LedgerInfo, MAX_LISTED } from "../model/identity.ts";
+import { runtime } from "../runtime/runtime.ts";
 
 /** How many it takes in at one time: all are listed as long as their files are there. */
 const BATCH = 1_024;

@@ -7,14 +7,25 @@
  * @module
  */
 
-import type { RecordedSource, SnapshotSource } from "../format/snapshot_writer.ts";
-import { addHistogram, emptyHistogram, type Histogram } from "../model/histogram.ts";
-import { COUNTER, type Description } from "../collect/host_stats.ts";
-import { add, jsonLine, type LedgerInfo, type Stat } from "../model/names.ts";
-import type { EndedTotals, RecordedTotal } from "../collect/merge.ts";
-import type { RecordedDescription } from "../slab/process_stats.ts";
-import { FRACTIONAL } from "../slab/layout.ts";
-import type { Snapshot } from "../format/snapshot_parser.ts";
+import type { Snapshot } from "../format/snapshot.ts";
+import type {
+  RecordedSource,
+  SnapshotSource,
+} from "../format/snapshot_writer.ts";
+import type {
+  Description,
+  RecordedDescription,
+} from "../model/descriptions.ts";
+import {
+  addHistogram,
+  emptyHistogram,
+  type Histogram,
+} from "../model/histogram.ts";
+import type { LedgerInfo } from "../model/identity.ts";
+import { COUNTER } from "../model/kinds.ts";
+import { IS_FRACTIONAL } from "../model/marks.ts";
+import { jsonLine } from "../model/names.ts";
+import { add, type Stat } from "../model/numbers.ts";
 
 /** How many names there may be. A program that puts ids into names must not fill the disk. */
 const MAX_NAMES = 100_000;
@@ -151,7 +162,7 @@ export class Totals implements EndedTotals {
       values: Float64Array.from(stats, ({ value }) => value),
       marks: Uint8Array.from(
         stats,
-        ({ fractional }) => fractional ? FRACTIONAL : 0,
+        ({ fractional }) => fractional ? IS_FRACTIONAL : 0,
       ),
       times: new Map(),
       recorded,
@@ -170,4 +181,24 @@ function needsRoom(sum: Histogram, other: Histogram): boolean {
   const isNew = (sign: "positive" | "negative") =>
     [...other[sign].keys()].some((index) => !sum[sign].has(index));
   return other.scale !== sum.scale || isNew("positive") || isNew("negative");
+}
+
+/** The sums of processes that have ended. */
+export interface EndedTotals {
+  /** The counters by name. */
+  readonly counters: ReadonlyMap<string, Stat>;
+  /** The recorded stats by name. */
+  readonly recorded: ReadonlyMap<string, RecordedTotal>;
+  /** What was said of them, by their names without labels. */
+  readonly descriptions: ReadonlyMap<string, Description>;
+}
+
+/** A recorded stat of which only the histogram is left. */
+export interface RecordedTotal {
+  /** Its names. */
+  readonly description: RecordedDescription;
+  /** Whether a fractional value was ever recorded. */
+  fractional: boolean;
+  /** All values ever recorded. */
+  readonly histogram: Histogram;
 }

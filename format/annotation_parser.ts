@@ -7,11 +7,27 @@
  */
 
 import {
+  DESCRIBE,
+  EOF,
+  GAUGES,
+  HISTOGRAM,
+  LAST_SET,
+  LEDGER,
+  PROCESS,
+  UNKNOWNS,
+  WINDOW,
+} from "./annotation_words.ts";
+import {
   isSame,
   numberEnd,
   numberFractional,
   readNumber,
 } from "./byte_reader.ts";
+import {
+  type Description,
+  GAUGE_MERGES,
+  type RecordedDescription,
+} from "../model/descriptions.ts";
 import {
   type Buckets,
   hasBucket,
@@ -19,26 +35,14 @@ import {
   MAX_SCALE,
   MIN_SCALE,
 } from "../model/histogram.ts";
-import { type Description, GAUGE_MERGES } from "../collect/host_stats.ts";
 import {
-  ANNOTATION,
-  DESCRIBE,
-  EOF,
-  GAUGES,
-  HISTOGRAM,
-  LAST_SET,
-  LEDGER,
   type LedgerInfo,
   MAX_LISTED,
-  parsePaddedNumber,
-  PROCESS,
   type ProcessInfo,
-  show,
-  UNKNOWNS,
-  whyNoName,
-  WINDOW,
-} from "../model/names.ts";
-import type { RecordedDescription } from "../slab/process_stats.ts";
+} from "../model/identity.ts";
+import { ANNOTATION, whyNoName } from "../model/names.ts";
+import { parsePaddedNumber } from "../model/numbers.ts";
+import { show } from "../model/show.ts";
 
 const COMMA = 44;
 const MINUS = 45;

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { formatNumber } from "../model/names.ts";
+import { formatNumber } from "../model/numbers.ts";
 
 const ZERO = 48;
 const MINUS = 45;

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { parsePaddedNumber } from "../model/names.ts";
+import { parsePaddedNumber } from "../model/numbers.ts";
 
 const DOT = 46;
 const MINUS = 45;

@@ -10,7 +10,7 @@
  */
 
 import { ByteBuffer } from "./byte_buffer.ts";
-import { FRACTIONAL } from "../slab/layout.ts";
+import { IS_FRACTIONAL } from "../model/marks.ts";
 
 const NEWLINE = 10;
 
@@ -58,7 +58,7 @@ export class ScalarLines {
     let moves = 0;
     for (let i = 0; i < names.length; i++) {
       const value = values[i];
-      const fractional = marks[i] & FRACTIONAL;
+      const fractional = marks[i] & IS_FRACTIONAL;
       if (
         i < this.#count && value === this.#values[i] &&
         fractional === this.#fractional[i]

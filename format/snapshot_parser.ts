@@ -16,6 +16,7 @@ import {
   parseAnnotation,
   type ParsedRecorded,
 } from "./annotation_parser.ts";
+import { EOF } from "./annotation_words.ts";
 import {
   isSame,
   numberEnd,
@@ -24,75 +25,19 @@ import {
   readNumber,
 } from "./byte_reader.ts";
 import {
-  COUNTER,
-  type Description,
-  GAUGE,
-  SHOWN,
-  UNKNOWN,
-} from "../collect/host_stats.ts";
-import {
-  add,
-  ANNOTATION,
-  EOF,
-  type LedgerInfo,
-  MAX_NAME_LENGTH,
-  parsePaddedNumber,
-  type ProcessInfo,
-  show,
-  type Stat,
-} from "../model/names.ts";
+  LateError,
+  NameTable,
+  type Snapshot,
+  SnapshotError,
+} from "./snapshot.ts";
+import type { Description } from "../model/descriptions.ts";
+import type { LedgerInfo, ProcessInfo } from "../model/identity.ts";
+import { COUNTER, GAUGE, SHOWN, UNKNOWN } from "../model/kinds.ts";
+import { ANNOTATION, MAX_NAME_LENGTH } from "../model/names.ts";
+import { add, parsePaddedNumber, type Stat } from "../model/numbers.ts";
+import { show } from "../model/show.ts";
 
 export type { ParsedRecorded };
-
-/** Gives names numbers, so that what belongs to them can stand in arrays. */
-export class NameTable {
-  /** The names by their ids. Only ever appended to. */
-  readonly names: string[] = [];
-  readonly #ids: Map<string, number> = new Map();
-
-  /**
-   * The id of a name: the next free one if it is new.
-   *
-   * @param name Any text.
-   * @returns The id, from 0 on.
-   */
-  idOf(name: string): number {
-    let id = this.#ids.get(name);
-    if (id === undefined) {
-      id = this.names.push(name) - 1;
-      this.#ids.set(name, id);
-    }
-    return id;
-  }
-}
-
-/** All that one process says of itself in one read. */
-export interface Snapshot {
-  /** The stats by name. */
-  readonly stats: Map<string, Stat>;
-  /** Whether the writer sends annotations, and so a snapshot's end. */
-  readonly annotated: boolean;
-  /** What the ids are of. */
-  readonly table: NameTable;
-  /** The ids of the stats, in the order of their lines. */
-  readonly ids: Int32Array;
-  /** For each, its value: a finite number. */
-  readonly values: Float64Array;
-  /** For each, 1 if it has a decimal point. */
-  readonly fractional: Uint8Array;
-  /** For each, its kind: 0 is a counter, 1 a gauge, 2 is not known, and 3 shows a recorded stat. */
-  readonly kinds: Uint8Array;
-  /** The recorded stats. */
-  readonly recorded: readonly ParsedRecorded[];
-  /** What is said of stats, by their names without labels. */
-  readonly descriptions: ReadonlyMap<string, Description>;
-  /** When gauges that note it were last set, in seconds since 1970. */
-  readonly lastSet: ReadonlyMap<string, number>;
-  /** What the process says of itself. */
-  readonly process: ProcessInfo | undefined;
-  /** What the ledger says of itself, if it is one. */
-  readonly ledger: LedgerInfo | undefined;
-}
 
 /** The plain lines of a snapshot. */
 interface Lines {
@@ -143,38 +88,6 @@ class ParsedSnapshot implements Snapshot {
     }
     return stats;
   }
-}
-
-/** Thrown for bytes that are not one whole snapshot. */
-export class SnapshotError extends SyntaxError {
-  /** `"SnapshotError"`. */
-  override name = "SnapshotError";
-  /** Whether the writer sends annotations, as far as the bytes tell. */
-  readonly annotated: boolean;
-  /**
-   * Whether the bytes look like a part of a snapshot that was sent with
-   * annotations, as another reader of the same pipe leaves it. Reading again
-   * may then help.
-   */
-  readonly torn: boolean;
-
-  /**
-   * Makes the error.
-   *
-   * @param message What was wrong.
-   * @param annotated Whether there was an annotation.
-   * @param torn Whether reading again may help.
-   */
-  constructor(message: string, annotated: boolean, torn: boolean) {
-    super(message);
-    this.annotated = annotated;
-    this.torn = torn;
-  }
-}
-
-/** Thrown where a snapshot takes too long to read. */
-export class LateError extends Error {
-  override message = "It has too many lines to read in time";
 }
 
 /** After how many lines the time is looked at. */

@@ -8,27 +8,28 @@
  * @module
  */
 
-import { ByteBuffer } from "./byte_buffer.ts";
 import {
   DESCRIBE,
   EOF,
   GAUGES,
   HISTOGRAM,
-  jsonLine,
   LAST_SET,
   LEDGER,
-  type LedgerInfo,
   PROCESS,
-  type ProcessInfo,
   UNKNOWNS,
   WINDOW,
-} from "../model/names.ts";
-import { type Buckets, countOf, type Histogram } from "../model/histogram.ts";
-import type { Description } from "../collect/host_stats.ts";
-import { mean, percentile } from "../percentile.ts";
-import type { RecordedDescription } from "../slab/process_stats.ts";
+} from "./annotation_words.ts";
+import { ByteBuffer } from "./byte_buffer.ts";
 import { ScalarLines, type Scalars } from "./scalar_lines.ts";
-import { GAUGE } from "../slab/layout.ts";
+import type {
+  Description,
+  RecordedDescription,
+} from "../model/descriptions.ts";
+import { type Buckets, countOf, type Histogram } from "../model/histogram.ts";
+import type { LedgerInfo, ProcessInfo } from "../model/identity.ts";
+import { IS_GAUGE } from "../model/marks.ts";
+import { jsonLine } from "../model/names.ts";
+import { mean, percentile } from "../percentile.ts";
 
 const COMMA = 44;
 const NEWLINE = 10;
@@ -212,10 +213,10 @@ export class Exposition {
     }
     let count = 0;
     for (let i = 0; i < names.length; i++) {
-      if ((marks[i] & GAUGE) !== 0) count++;
+      if ((marks[i] & IS_GAUGE) !== 0) count++;
     }
     if (count !== this.#gaugeCount) {
-      const gauges = names.filter((_, i) => (marks[i] & GAUGE) !== 0);
+      const gauges = names.filter((_, i) => (marks[i] & IS_GAUGE) !== 0);
       this.#gauges = encoder.encode(
         chunksOf(gauges, (name) => name).map((some) =>
           `${GAUGES}${jsonLine(some)}: ${some.length}\n`

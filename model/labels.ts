@@ -7,7 +7,8 @@
  * @module
  */
 
-import { jsonLine, show } from "./names.ts";
+import { jsonLine } from "./names.ts";
+import { show } from "./show.ts";
 
 /** What tells the series of one name apart. */
 export interface Labels {

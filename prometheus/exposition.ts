@@ -8,15 +8,15 @@
  * @module
  */
 
-import { ByteBuffer } from "../format/byte_buffer.ts";
 import type { HostStats, ProcessState } from "../collect/host_stats.ts";
-import { type Escaping, negotiate } from "./negotiate.ts";
+import { ByteBuffer } from "../format/byte_buffer.ts";
 import {
   type Family,
   makeFamilies,
   type OwnMetric,
   SplitNames,
 } from "./families.ts";
+import { type Escaping, negotiate } from "./negotiate.ts";
 import { writeProtobuf } from "./protobuf.ts";
 import { TextLayout } from "./text.ts";
 

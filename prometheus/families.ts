@@ -9,15 +9,10 @@
  * @module
  */
 
-import {
-  COUNTER,
-  type Description,
-  GAUGE,
-  type HostStats,
-  SHOWN,
-} from "../collect/host_stats.ts";
+import type { HostStats } from "../collect/host_stats.ts";
+import type { Description } from "../model/descriptions.ts";
+import { COUNTER, GAUGE, SHOWN } from "../model/kinds.ts";
 import { type LabelledName, splitLabels } from "../model/labels.ts";
-import type { Escaping } from "./negotiate.ts";
 import {
   cleanUnit,
   escapeName,
@@ -25,6 +20,7 @@ import {
   withoutSuffix,
   withSuffix,
 } from "./names.ts";
+import type { Escaping } from "./negotiate.ts";
 
 /** A number that the service says of itself. */
 export interface OwnMetric {

@@ -7,8 +7,8 @@
  */
 
 import type { Recorded } from "../collect/host_stats.ts";
-import type { Escaping } from "./negotiate.ts";
 import { percentile } from "../percentile.ts";
+import type { Escaping } from "./negotiate.ts";
 
 const METRIC = /^[A-Za-z_:][A-Za-z0-9_:]*$/;
 const LABEL = /^[A-Za-z_][A-Za-z0-9_]*$/;

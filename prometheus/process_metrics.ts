@@ -7,20 +7,7 @@
  */
 
 import type { OwnMetric } from "./families.ts";
-
-/** What is needed of the runtime. What throws counts as absent. */
-export interface ProcessSource {
-  /** The text of a file. */
-  readText(path: string): string;
-  /** The names in a directory. */
-  namesIn(path: string): readonly string[];
-  /** Seconds on a processor, if the runtime knows and `/proc` may not be read. */
-  cpuSeconds?(): number;
-  /** Bytes in memory, likewise. */
-  residentBytes?(): number;
-  /** When the process started, in seconds since 1970, likewise. */
-  startSeconds?(): number;
-}
+import type { ProcessSource } from "../runtime/system.ts";
 
 // Of all architectures that JavaScript runtimes support.
 const TICKS_PER_SECOND = 100;

@@ -7,15 +7,15 @@
  * @module
  */
 
+import type { Recorded } from "../collect/host_stats.ts";
 import type { ByteBuffer } from "../format/byte_buffer.ts";
-import { classicBuckets } from "./classic_buckets.ts";
 import {
   type Buckets,
   countOf,
   downscale,
   type Histogram,
 } from "../model/histogram.ts";
-import type { Recorded } from "../collect/host_stats.ts";
+import { classicBuckets } from "./classic_buckets.ts";
 import type { Family, FamilyType, LabelPair } from "./families.ts";
 import { goNumber, quantileValues } from "./names.ts";
 import { ProtobufWriter } from "./protobuf_writer.ts";

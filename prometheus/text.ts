@@ -7,10 +7,10 @@
  * @module
  */
 
-import { ByteBuffer } from "../format/byte_buffer.ts";
-import { classicBuckets } from "./classic_buckets.ts";
-import { countOf } from "../model/histogram.ts";
 import type { Recorded } from "../collect/host_stats.ts";
+import { ByteBuffer } from "../format/byte_buffer.ts";
+import { countOf } from "../model/histogram.ts";
+import { classicBuckets } from "./classic_buckets.ts";
 import {
   type Family,
   isRecorded,

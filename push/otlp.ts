@@ -11,6 +11,7 @@
  * @module
  */
 
+import type { HostStats } from "../collect/host_stats.ts";
 import {
   addHistogram,
   type Buckets,
@@ -19,8 +20,9 @@ import {
   emptyHistogram,
   type Histogram,
 } from "../model/histogram.ts";
-import { COUNTER, type HostStats } from "../collect/host_stats.ts";
+import { COUNTER } from "../model/kinds.ts";
 import { type LabelledName, splitLabels } from "../model/labels.ts";
+import { VERSION } from "../model/version.ts";
 import {
   NameCache,
   type Point,
@@ -28,7 +30,6 @@ import {
   type Sender,
   type Tick,
 } from "./points.ts";
-import { VERSION } from "../model/version.ts";
 
 /** How large one request becomes. */
 const MAX_POINTS = 10_000;

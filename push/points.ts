@@ -6,16 +6,11 @@
  * @module
  */
 
-import { formatName } from "../model/names.ts";
+import type { HostStats, Recorded } from "../collect/host_stats.ts";
 import { countOf, type Histogram } from "../model/histogram.ts";
-import {
-  COUNTER,
-  GAUGE,
-  type HostStats,
-  type Kind,
-  type Recorded,
-} from "../collect/host_stats.ts";
+import { COUNTER, GAUGE, type Kind } from "../model/kinds.ts";
 import { splitLabels } from "../model/labels.ts";
+import { formatName } from "../model/names.ts";
 
 /** One number to push. */
 export interface Point {

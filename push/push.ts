@@ -8,7 +8,7 @@
  */
 
 import type { HostStats } from "../collect/host_stats.ts";
-import { show } from "../model/names.ts";
+import { show } from "../model/show.ts";
 import {
   encodeLines,
   encodePickle,
@@ -27,18 +27,6 @@ import {
 import { compileRules, type Rule } from "./rules.ts";
 import { StatsdSender, statsdSeries } from "./statsd.ts";
 import { hostname } from "../runtime/sockets.ts";
-
-export type { Buckets, Histogram } from "../model/histogram.ts";
-export type {
-  Description,
-  GaugeMerge,
-  HostStats,
-  Kind,
-  ProcessState,
-  ProcessStatus,
-  Recorded,
-} from "../collect/host_stats.ts";
-export type { Rule } from "./rules.ts";
 
 /** Where stats are pushed to. */
 export type PushTarget =

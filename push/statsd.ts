@@ -14,7 +14,7 @@
  * @module
  */
 
-import { COUNTER } from "../collect/host_stats.ts";
+import { COUNTER } from "../model/kinds.ts";
 import { splitLabels } from "../model/labels.ts";
 import { graphitePath } from "./graphite.ts";
 import type { NameCache, Sender, Tick } from "./points.ts";

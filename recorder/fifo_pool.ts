@@ -11,9 +11,10 @@
  * @module
  */
 
+import { pipePath, privatePrefix } from "../directory/file_names.ts";
+import { dangerOf } from "../directory/trust.ts";
 import { type RecorderControl, StoppedError } from "./control.ts";
 import { runtime } from "../runtime/runtime.ts";
-import { dangerOf } from "../directory/trust.ts";
 
 /** How many pipes are made at a time: one start of `mkfifo`. */
 const BATCH = 6;
@@ -39,16 +40,6 @@ const LOOKS_MS = 100;
 
 /** How long a reader may keep a pipe after its snapshot, before that is given up. */
 const GIVE_UP_MS = 10_000;
-
-/** The public name of a process's pipe. */
-export function pipePath(dir: string, pid: number): string {
-  return `${dir}/${pid}.stats`;
-}
-
-/** What the names of a process's other files in the directory begin with. */
-export function privatePrefix(pid: number): string {
-  return `.${pid}.`;
-}
 
 /** A named pipe. */
 export interface Fifo {

@@ -6,14 +6,14 @@
  * @module
  */
 
-import { attempt } from "../runtime/attempt.ts";
-import { Exposition } from "../format/snapshot_writer.ts";
+import { dangerOf } from "../directory/trust.ts";
 import { writeEnded } from "../ended/ended_files.ts";
 import { takeIn } from "../ended/ledger_writer.ts";
-import { ProcessStats } from "../slab/process_stats.ts";
-import { runtime } from "../runtime/runtime.ts";
+import { Exposition } from "../format/snapshot_writer.ts";
 import { threads } from "../memory/threads.ts";
-import { dangerOf } from "../directory/trust.ts";
+import { attempt } from "../runtime/attempt.ts";
+import { runtime } from "../runtime/runtime.ts";
+import { ProcessStats } from "../slab/process_stats.ts";
 
 /** How long the end of this process may take because of what others have left, in milliseconds. */
 const TAKE_IN_MS = 500;

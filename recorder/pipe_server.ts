@@ -8,8 +8,8 @@
  * @module
  */
 
-import { type Fifo, FifoPool, type FifoPoolOptions } from "./fifo_pool.ts";
 import { StoppedError } from "./control.ts";
+import { type Fifo, FifoPool, type FifoPoolOptions } from "./fifo_pool.ts";
 import { runtime } from "../runtime/runtime.ts";
 
 /** What is written at a time: pieces of PIPE_BUF bytes are written whole or not at all. */

@@ -8,14 +8,14 @@
  */
 
 import { Exposition } from "../format/snapshot_writer.ts";
-import { Heartbeat } from "./heartbeat.ts";
-import type { ProcessInfo } from "../model/names.ts";
-import { PipeServer } from "./pipe_server.ts";
-import { ProcessStats } from "../slab/process_stats.ts";
+import { threads } from "../memory/threads.ts";
+import type { ProcessInfo } from "../model/identity.ts";
 import { RecorderControl } from "./control.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { PipeServer } from "./pipe_server.ts";
 import { runtime } from "../runtime/runtime.ts";
 import type { Slab } from "../slab/layout.ts";
-import { threads } from "../memory/threads.ts";
+import { ProcessStats } from "../slab/process_stats.ts";
 
 /** What the thread is started with. */
 export interface RecorderSettings {

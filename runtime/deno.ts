@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { FileId, Runtime } from "./runtime.ts";
 import {
   firstLine,
   livesInProc,
@@ -12,6 +11,7 @@ import {
   takesSignals,
   unless,
 } from "./posix.ts";
+import type { FileId, Runtime } from "./system.ts";
 
 /** Whether something is permitted, without asking: at a terminal, Deno would ask by itself. */
 function isGranted(descriptor: Deno.PermissionDescriptor): boolean {

@@ -6,8 +6,8 @@
 
 import process from "node:process";
 import { Worker } from "node:worker_threads";
-import type { Runtime } from "./runtime.ts";
 import { firstLine, posix } from "./posix.ts";
+import type { Runtime } from "./system.ts";
 
 /**
  * A thread that opens pipes, one at a time, and is parked in the meantime. An

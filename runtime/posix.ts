@@ -33,7 +33,7 @@ import {
   Worker,
   workerData,
 } from "node:worker_threads";
-import type { FileId, Runtime } from "./runtime.ts";
+import type { FileId, Runtime } from "./system.ts";
 
 /** The code of a system error, such as `ENOENT`. */
 export function errorCode(error: unknown): string | undefined {

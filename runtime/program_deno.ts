@@ -1,10 +1,10 @@
 /**
- * The web service's host on Deno.
+ * A program on Deno.
  *
  * @module
  */
 
-import type { Host } from "../cli/serve.ts";
+import type { Program } from "./program.ts";
 
 /** How long requests may go on when the program ends, in milliseconds. */
 const CLOSE_MS = 1_000;
@@ -12,16 +12,17 @@ const CLOSE_MS = 1_000;
 /** When to listen again where that has failed, in milliseconds. */
 const LISTEN_AGAIN_MS = 1_000;
 
-const denoHost: Host = {
+/** The program on Deno. */
+export const denoProgram: Program = {
   get args() {
     return Deno.args;
   },
-  command: "deno run -A jsr:@statvent/statvent/web",
+  command: "deno run -A jsr:@statvent/statvent/cli",
   print: (line) => console.log(line),
   printError: (line) => console.error(line),
   readText: (path) => Deno.readTextFileSync(path),
   exit: (code) => Deno.exit(code),
-  listen: async (handler, { ip, port, tls }, onListen) => {
+  listen: async (handler, { ip, port, tls }, _headers, onListen) => {
     let server: Deno.HttpServer | undefined;
     let isStopped = false;
     const stop = () => {
@@ -85,15 +86,15 @@ function startedByRun(): boolean | undefined {
  */
 export function startAsProgram<Service>(
   service: Service,
-  main: (host: Host) => void,
+  main: (program: Program) => void,
 ): Service | undefined {
   if (startedByRun()) {
-    main(denoHost);
+    main(denoProgram);
     return undefined;
   }
   let served = false;
   addEventListener("load", () => {
-    if (!served) main(denoHost);
+    if (!served) main(denoProgram);
   }, { once: true });
   const onListen = ({ hostname, port }: { hostname: string; port: number }) => {
     served = true;

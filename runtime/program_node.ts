@@ -12,8 +12,7 @@ import {
 } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import process from "node:process";
-import { ALWAYS } from "../web/guard.ts";
-import type { Host } from "../cli/serve.ts";
+import type { Program } from "./program.ts";
 
 /** How long a client may take to send its request, in milliseconds. */
 const REQUEST_MS = 10_000;
@@ -48,14 +47,14 @@ export function toRequest(
 }
 
 /** The host on Node and Bun. */
-export const nodeHost: Host = {
-  args: process.argv.slice(3),
-  command: "npx statvent serve",
+export const nodeProgram: Program = {
+  args: process.argv.slice(2),
+  command: "npx statvent",
   print: (line) => console.log(line),
   printError: (line) => console.error(line),
   readText: (path) => readFileSync(path, "utf8"),
   exit: (code) => process.exit(code),
-  listen: (handler, { ip, port, tls }, onListen) => {
+  listen: (handler, { ip, port, tls }, headers, onListen) => {
     // A client that is slow to send its headers gets 408, one whose headers
     // are huge 431, both from the server itself.
     const options = {
@@ -72,7 +71,7 @@ export const nodeHost: Host = {
         request = toRequest(incoming);
       } catch {
         // A host that is none, or a method that web standards forbid.
-        return outgoing.writeHead(400, ALWAYS).end();
+        return outgoing.writeHead(400, headers).end();
       }
       const response = await handler(request);
       const body = new Uint8Array(await response.arrayBuffer());

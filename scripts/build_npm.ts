@@ -8,6 +8,7 @@
  * @module
  */
 
+import { dirname, join } from "@std/path";
 import ts from "typescript";
 
 const root = new URL("..", import.meta.url).pathname;
@@ -36,7 +37,7 @@ async function bundle(outdir: string, flags: string[], entries: string[]) {
 }
 
 const entries = Object.values<string>(exports);
-await bundle(npm, [], [...entries, "./cli.ts"]);
+await bundle(npm, [], entries);
 const cli = await Deno.readTextFile(`${npm}/cli.js`);
 await Deno.writeTextFile(`${npm}/cli.js`, `#!/usr/bin/env node\n${cli}`);
 
@@ -61,12 +62,14 @@ for (const name of needed) {
     throw new Error(`Cannot declare ${fileName}: ${text}`);
   }
   const text = outputText.replaceAll(
-    /(from|import\()\s*"\.\/(\w+)\.ts"/g,
-    (_, word, other) => {
+    /(from|import\()\s*"(\.[^"]+)\.ts"/g,
+    (_, word, path) => {
+      const other = join(dirname(name), path);
       if (!needed.includes(other)) needed.push(other);
-      return `${word} "./${other}.js"`;
+      return `${word} "${path}.js"`;
     },
   );
+  await Deno.mkdir(dirname(`${npm}/${name}`), { recursive: true });
   await Deno.writeTextFile(`${npm}/${name}.d.ts`, text);
 }
 

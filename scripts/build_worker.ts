@@ -1,5 +1,5 @@
 /**
- * Bundles the recorder's thread into `recorder_worker_source.ts`.
+ * Bundles the recorder's thread into `recorder/worker_source.ts`.
  *
  * As a string inside the package it can be started from every place that the
  * package is loaded from: a folder that the program may not read, a registry,
@@ -19,7 +19,7 @@ const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     "--quiet",
     "--platform=deno",
     "--minify",
-    "recorder_worker.ts",
+    "recorder/worker.ts",
   ],
   cwd: new URL("..", import.meta.url),
 }).output();
@@ -31,7 +31,7 @@ const bundle = new TextDecoder().decode(stdout);
 const text = `/**
  * The recorder's thread as the text of a module.
  *
- * Made by \`deno task build\` from \`recorder_worker.ts\`. Do not edit.
+ * Made by \`deno task build\` from \`recorder/worker.ts\`. Do not edit.
  *
  * @module
  */
@@ -42,7 +42,7 @@ export const source: string = ${JSON.stringify(bundle)};
 if (Deno.args.includes("--check")) {
   if (await Deno.readTextFile(target) !== text) {
     console.error(
-      "recorder_worker_source.ts is out of date: run `deno task build`",
+      "recorder/worker_source.ts is out of date: run `deno task build`",
     );
     Deno.exit(1);
   }

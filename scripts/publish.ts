@@ -7,6 +7,8 @@
  * @module
  */
 
+import { packageFiles } from "./package_files.ts";
+
 const root = new URL("..", import.meta.url).pathname;
 const config = JSON.parse(await Deno.readTextFile(`${root}/deno.json`));
 const stage = await Deno.makeTempDir({ prefix: "statvent-publish-" });
@@ -19,15 +21,13 @@ async function run(cwd: string, command: string, args: string[]) {
 
 try {
   await Deno.mkdir(`${stage}/package`);
-  const patterns: string[] = config.publish.include;
-  await run(root, "sh", [
-    "-c",
-    `cp ${patterns.join(" ")} "$0"`,
-    `${stage}/package`,
-  ]);
+  const files = packageFiles(new URL("..", import.meta.url));
+  await run(root, "cp", ["--parents", ...files, `${stage}/package`]);
   if (Deno.args.includes("--dry-run")) {
-    await run(root, "cp", ["-r", "links", stage]);
-    config.links = config.links.map((link: string) => `.${link}`);
+    await run(root, "cp", ["-r", "scripts/links", stage]);
+    config.links = config.links.map((link: string) =>
+      link.replace("./scripts", "..")
+    );
   } else delete config.links;
   await Deno.writeTextFile(
     `${stage}/package/deno.json`,

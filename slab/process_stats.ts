@@ -6,40 +6,38 @@
  * @module
  */
 
-import { add, type ProcessInfo } from "../model/names.ts";
-import { addValue, emptyHistogram, type Histogram } from "../model/histogram.ts";
-import type { Description, GaugeMerge } from "../collect/host_stats.ts";
+import {
+  type Description,
+  type GaugeMerge,
+  mergeGauge,
+  type RecordedDescription,
+} from "../model/descriptions.ts";
+import {
+  addValue,
+  emptyHistogram,
+  type Histogram,
+} from "../model/histogram.ts";
+import type { ProcessInfo } from "../model/identity.ts";
 import { splitLabels } from "../model/labels.ts";
+import { IS_FRACTIONAL, IS_GAUGE } from "../model/marks.ts";
+import { add } from "../model/numbers.ts";
 import { mean, percentile } from "../percentile.ts";
 import {
   BUCKETS,
   DESCRIPTION,
   type Entry,
   FOLD,
-  FRACTIONAL,
-  GAUGE,
   MAX,
   MIN,
   RECORDED,
   SCALAR,
   type Slab,
-  SlabReader,
   SUM,
   SUMMARY_CELLS,
   TIME,
   ZEROS,
 } from "./layout.ts";
-
-/** What stays the same of a recorded stat: its names. */
-export interface RecordedDescription {
-  /** The name it was recorded under, labels included. */
-  readonly name: string;
-  /** Each percentile, 0 to 100, and the name of the stat that shows it. */
-  readonly percentiles:
-    readonly (readonly [percentile: number, name: string])[];
-  /** The name of the stat that shows the mean; `undefined` where nothing shows any of it. */
-  readonly mean: string | undefined;
-}
+import { SlabReader } from "./slab_reader.ts";
 
 /** Some buckets of a histogram. */
 interface BucketPart {
@@ -76,7 +74,7 @@ export class RecordedStat {
   /** Whether a fractional value was ever recorded. */
   get fractional(): boolean {
     return this.#parts.some(({ reader, cell }) =>
-      (reader.marks[cell] & FRACTIONAL) !== 0
+      (reader.marks[cell] & IS_FRACTIONAL) !== 0
     );
   }
 
@@ -240,7 +238,7 @@ export class ProcessStats {
     const parts = new Map<number, { merge: GaugeMerge; of: number[][] }>();
     for (const { reader, cells, places, times } of this.#sources.values()) {
       for (const [i, place] of places.entries()) {
-        if ((this.marks[place] & GAUGE) === 0) continue;
+        if ((this.marks[place] & IS_GAUGE) === 0) continue;
         const { family } = splitLabels(this.names[place]);
         const merge = this.descriptions.get(family)?.merge ?? "sum";
         if (merge === "sum") continue;
@@ -258,7 +256,7 @@ export class ProcessStats {
       }
       // A mean of whole numbers seldom is one.
       if (merge === "mean" && !Number.isInteger(this.values[place])) {
-        this.marks[place] |= FRACTIONAL;
+        this.marks[place] |= IS_FRACTIONAL;
       }
     }
   }
@@ -277,25 +275,4 @@ export class ProcessStats {
       yield [stat.description.mean!, mean(sorted)];
     }
   }
-}
-
-/**
- * Makes one value of those that threads or processes have for a gauge.
- *
- * @param merge How.
- * @param of Each value, and when it was set. At least one.
- * @returns The value. Of several that were set last, the greatest.
- */
-export function mergeGauge(
-  merge: GaugeMerge,
-  of: readonly (readonly number[])[],
-): number {
-  const values = of.map(([value]) => value);
-  if (merge === "min") return values.reduce((a, b) => Math.min(a, b));
-  if (merge === "max") return values.reduce((a, b) => Math.max(a, b));
-  if (merge === "mean") return mean(values);
-  if (merge === "sum") return values.reduce(add);
-  return of.reduce((a, b) =>
-    b[1] > a[1] || (b[1] === a[1] && b[0] > a[0]) ? b : a
-  )[0];
 }

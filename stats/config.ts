@@ -1,18 +1,16 @@
 /**
  * The settings of this thread's copy of statvent, each checked when it is set.
  *
- * Reads the environment, where that is permitted, when the pipe directory is
- * first asked for.
+ * The pipe directory is a setting of `directory/pipe_dir.ts`, since readers of
+ * the host need it without the program's other settings.
  *
  * @module
  */
 
-import { show } from "../model/names.ts";
+import { pipeDir, setPipeDir } from "../directory/pipe_dir.ts";
+import { show } from "../model/show.ts";
 import { DEFAULT_PERCENTILES, type Percentile } from "../percentile.ts";
 import { runtime } from "../runtime/runtime.ts";
-
-/** Where the pipes are, unless something else is said. */
-export const DEFAULT_PIPE_DIR = "/tmp/stats-pipe";
 
 /** Everything that can be set. */
 export interface Config {
@@ -118,30 +116,6 @@ function checkInteger(
   );
 }
 
-function checkPipeDir(value: string): void {
-  check(
-    typeof value === "string" && /^\/[^\0]*$/.test(value),
-    "pipeDir",
-    "an absolute path",
-    value,
-    TypeError,
-  );
-}
-
-/** The directory that the environment names. */
-function pipeDirOfEnvironment(): string | undefined {
-  const name = "STATVENT_PIPE_DIR";
-  const value = runtime.env(name);
-  if (!value) return undefined;
-  try {
-    checkPipeDir(value);
-  } catch (error) {
-    (error as Error).message += ` from ${name}`;
-    throw error;
-  }
-  return value;
-}
-
 function checkPercentiles(value: readonly Percentile[]): void {
   const key = "percentiles";
   check(
@@ -174,7 +148,6 @@ function checkPercentiles(value: readonly Percentile[]): void {
 }
 
 class CheckedConfig implements Config {
-  #pipeDir: string | undefined;
   #pipeDirMode = 0o755;
   #pipeMode = 0o644;
   #annotations = true;
@@ -185,14 +158,10 @@ class CheckedConfig implements Config {
   #processName: string | undefined;
 
   get pipeDir(): string {
-    if (this.#pipeDir === undefined) {
-      this.pipeDir = pipeDirOfEnvironment() ?? DEFAULT_PIPE_DIR;
-    }
-    return this.#pipeDir!;
+    return pipeDir();
   }
   set pipeDir(value: string) {
-    checkPipeDir(value);
-    this.#pipeDir = value.replace(/(?<=.)\/+$/, "");
+    setPipeDir(value);
   }
 
   get pipeDirMode(): number {

@@ -13,31 +13,35 @@ import {
   countZeros,
   summarize,
 } from "../memory/bucket_cells.ts";
-import { config } from "./config.ts";
-import { checkName, formatName, MAX_NAME_LENGTH, show } from "../model/names.ts";
-import { BUCKETS_PER_OCTAVE, HIGH_WORD, indexOfBits } from "../model/histogram.ts";
+import { SlabWriter } from "../memory/slab_writer.ts";
+import { threads } from "../memory/threads.ts";
 import {
   type Description,
   GAUGE_MERGES,
   type GaugeMerge,
-} from "../collect/host_stats.ts";
+} from "../model/descriptions.ts";
+import {
+  BUCKETS_PER_OCTAVE,
+  HIGH_WORD,
+  indexOfBits,
+} from "../model/histogram.ts";
 import { type Labels, splitLabels, withLabels } from "../model/labels.ts";
-import { ProcessStats } from "../slab/process_stats.ts";
+import { IS_FRACTIONAL, IS_GAUGE } from "../model/marks.ts";
+import { checkName, formatName, MAX_NAME_LENGTH } from "../model/names.ts";
+import { show } from "../model/show.ts";
 import {
   BUCKETS,
   DESCRIPTION,
   type EntryKind,
   EPOCH,
   FOLD,
-  FRACTIONAL,
-  GAUGE,
   RECORDED,
   SCALAR,
-  SlabWriter,
   SUMMARY_CELLS,
   TIME,
 } from "../slab/layout.ts";
-import { threads } from "../memory/threads.ts";
+import { ProcessStats } from "../slab/process_stats.ts";
+import { config } from "./config.ts";
 
 export type { Description, GaugeMerge, Labels };
 
@@ -188,12 +192,12 @@ function mergeOf(name: string): Description["merge"] {
  * @param value What a new one holds when it is first seen.
  */
 function gaugeCellOf(name: string, value = 0): number | undefined {
-  const mark = GAUGE | (Number.isInteger(value) ? 0 : FRACTIONAL);
+  const mark = IS_GAUGE | (Number.isInteger(value) ? 0 : IS_FRACTIONAL);
   const cell = cellOf(name, value, mark);
   if (cell === undefined || gauges.has(name) || timeCells.has(cell)) {
     return cell;
   }
-  ownSlab().mark(cell, GAUGE);
+  ownSlab().mark(cell, IS_GAUGE);
   const timeCell = mergeOf(name) === "last"
     ? allocate(TIME, name, [0])
     : undefined;
@@ -289,14 +293,14 @@ function addAny(name: string, cell: number, value: number): void {
   }
   // What goes down is no counter.
   if (value < 0) gaugeCellOf(name);
-  if (!Number.isInteger(value)) ownSlab().mark(cell, FRACTIONAL);
+  if (!Number.isInteger(value)) ownSlab().mark(cell, IS_FRACTIONAL);
   cells[cell] = sum;
   noteTime(cell);
 }
 
 function setAny(name: string, cell: number, value: number): void {
   checkFinite(name, value);
-  if (!Number.isInteger(value)) ownSlab().mark(cell, FRACTIONAL);
+  if (!Number.isInteger(value)) ownSlab().mark(cell, IS_FRACTIONAL);
   cells[cell] = value;
   noteTime(cell);
 }
@@ -419,7 +423,7 @@ class RecordedHandle implements Series {
   #check(value: number): void {
     checkFinite(this.name, value);
     if (Number.isInteger(value)) return;
-    ownSlab().mark(this.#cell, FRACTIONAL);
+    ownSlab().mark(this.#cell, IS_FRACTIONAL);
     this.#isFractional = true;
   }
 

@@ -2,23 +2,18 @@
  * What `deno task chaos` has found.
  */
 import { assertEquals, assertMatch } from "@std/assert";
+import { Collector, toMap } from "../collect.ts";
 import { Accounts } from "../collect/census.ts";
-import { Collector, toMap } from "../collect/collector.ts";
 import { writeEnded } from "../ended/ended_files.ts";
 import { takeIn } from "../ended/ledger_writer.ts";
-import { ProcessStats } from "../slab/process_stats.ts";
+import { NameTable } from "../format/snapshot.ts";
+import { SnapshotParser } from "../format/snapshot_parser.ts";
+import { SlabWriter } from "../memory/slab_writer.ts";
+import { IS_FRACTIONAL, IS_GAUGE } from "../model/marks.ts";
 import { runtime } from "../runtime/runtime.ts";
-import {
-  EPOCH,
-  FRACTIONAL,
-  GAUGE,
-  RECORDED,
-  SCALAR,
-  SlabReader,
-  SlabWriter,
-  SUMMARY_CELLS,
-} from "../slab/layout.ts";
-import { NameTable, SnapshotParser } from "../format/snapshot_parser.ts";
+import { EPOCH, RECORDED, SCALAR, SUMMARY_CELLS } from "../slab/layout.ts";
+import { ProcessStats } from "../slab/process_stats.ts";
+import { SlabReader } from "../slab/slab_reader.ts";
 import { ownSlab, set } from "../stats/stats.ts";
 import { namesIn, output, withDir } from "./program.ts";
 
@@ -129,7 +124,7 @@ Deno.test("set() shows no other value of a new gauge than the one that was set",
   } finally {
     Object.assign(Atomics, { store });
   }
-  assertEquals(seen, [["chaos.gauge", 2.5, GAUGE | FRACTIONAL]]);
+  assertEquals(seen, [["chaos.gauge", 2.5, IS_GAUGE | IS_FRACTIONAL]]);
 });
 
 Deno.test("Accounts.update() knows a process that ended before the system was asked for its start", () => {

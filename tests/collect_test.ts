@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { Collector, countStates, type HostStats, toMap } from "../collect/collector.ts";
+import { Collector, countStates, type HostStats, toMap } from "../collect.ts";
 import { config } from "../mod.ts";
 import {
   killShell,

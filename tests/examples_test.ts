@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
-import { Collector, countStates, merge, toMap } from "../collect/collector.ts";
+import { Collector, countStates, merge, toMap } from "../collect.ts";
 import { formatNumber, parseSnapshot, type Stat } from "../format.ts";
 import { percentile } from "../percentile.ts";
 import {

@@ -1,16 +1,18 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { NameTable } from "../format/snapshot.ts";
+import { SnapshotParser } from "../format/snapshot_parser.ts";
 import {
   Exposition,
   type RecordedSource,
   type SnapshotSource,
 } from "../format/snapshot_writer.ts";
+import { GAUGE_MERGES } from "../model/descriptions.ts";
 import { countOf, emptyHistogram, type Histogram } from "../model/histogram.ts";
-import { COUNTER, GAUGE, GAUGE_MERGES, SHOWN, UNKNOWN } from "../collect/host_stats.ts";
+import { COUNTER, GAUGE, SHOWN, UNKNOWN } from "../model/kinds.ts";
+import { IS_FRACTIONAL, IS_GAUGE } from "../model/marks.ts";
 import { whyNoName } from "../model/names.ts";
 import { mean, percentile } from "../percentile.ts";
-import { FRACTIONAL, GAUGE as GAUGE_MARK } from "../slab/layout.ts";
-import { NameTable, SnapshotParser } from "../format/snapshot_parser.ts";
 
 const name = fc.oneof(
   fc.constantFrom(
@@ -144,8 +146,8 @@ Deno.test("what Exposition writes, SnapshotParser reads, again and again as valu
       const marks = Uint8Array.from(
         scalars,
         ([, value, isGauge]) =>
-          (Number.isInteger(value) ? 0 : FRACTIONAL) |
-          (isGauge ? GAUGE_MARK : 0),
+          (Number.isInteger(value) ? 0 : IS_FRACTIONAL) |
+          (isGauge ? IS_GAUGE : 0),
       );
       const recorded = new Map<string, RecordedSource>(
         stats.map(({ name, percentiles, mean, window, histogram }) => [name, {
@@ -178,9 +180,9 @@ Deno.test("what Exposition writes, SnapshotParser reads, again and again as valu
       for (const change of [undefined, ...later]) {
         for (let i = 0; change !== undefined && i < values.length; i += 2) {
           values[i] = change;
-          if (!Number.isInteger(change)) marks[i] |= FRACTIONAL;
+          if (!Number.isInteger(change)) marks[i] |= IS_FRACTIONAL;
           // More and more of them become gauges.
-          if (change < 0) marks[i] |= GAUGE_MARK;
+          if (change < 0) marks[i] |= IS_GAUGE;
         }
         const read = parser.parse(exposition.write(snapshot, true).slice());
         assertEquals(read.annotated, true);
@@ -197,8 +199,8 @@ Deno.test("what Exposition writes, SnapshotParser reads, again and again as valu
             ([name, , isGauge, isTimed], i) => ({
               name,
               value: values[i],
-              fractional: marks[i] & FRACTIONAL,
-              kind: (marks[i] & GAUGE_MARK) !== 0
+              fractional: marks[i] & IS_FRACTIONAL,
+              kind: (marks[i] & IS_GAUGE) !== 0
                 ? GAUGE
                 : !isGauge && isTimed
                 ? UNKNOWN

@@ -8,7 +8,7 @@ import {
   parseSnapshot,
   SnapshotError,
 } from "../format.ts";
-import { add } from "../model/names.ts";
+import { add } from "../model/numbers.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const parse = (text: string) => parseSnapshot(encode(text));

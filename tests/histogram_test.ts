@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { series } from "../mod.ts";
 import {
   addHistogram,
   type Buckets,
@@ -9,7 +10,6 @@ import {
   type Histogram,
   upperBound,
 } from "../model/histogram.ts";
-import { series } from "../mod.ts";
 import { ProcessStats } from "../slab/process_stats.ts";
 import { ownSlab } from "../stats/stats.ts";
 

@@ -11,7 +11,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { Collector, countStates, toMap } from "../collect/collector.ts";
+import { Collector, countStates, toMap } from "../collect.ts";
 import { parseSnapshot, SnapshotError } from "../format.ts";
 import { parseQuery, QueryError } from "../web/query.ts";
 import {

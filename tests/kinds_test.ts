@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import type { Snapshot } from "../format/snapshot.ts";
+import { parseSnapshot } from "../format/snapshot_parser.ts";
 import { Exposition } from "../format/snapshot_writer.ts";
-import { COUNTER, GAUGE } from "../collect/host_stats.ts";
 import {
   config,
   counter,
@@ -13,8 +14,8 @@ import {
   series,
   set,
 } from "../mod.ts";
+import { COUNTER, GAUGE } from "../model/kinds.ts";
 import { ProcessStats } from "../slab/process_stats.ts";
-import { parseSnapshot, type Snapshot } from "../format/snapshot_parser.ts";
 import { ownSlab } from "../stats/stats.ts";
 import { cat, ROOT, startProgram, until, withDir } from "./program.ts";
 

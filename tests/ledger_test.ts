@@ -2,7 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import { writeEnded } from "../ended/ended_files.ts";
 import { LedgerReader } from "../ended/ledger_reader.ts";
 import { takeIn } from "../ended/ledger_writer.ts";
-import { NameTable, parseSnapshot } from "../format/snapshot_parser.ts";
+import { NameTable } from "../format/snapshot.ts";
+import { parseSnapshot } from "../format/snapshot_parser.ts";
 import { namesIn, ROOT, whole, withDir } from "./program.ts";
 
 const uid = Deno.uid()!;
@@ -133,10 +134,10 @@ Deno.test("processes that end at the same instant lose nothing, and no reader se
     const [writers, ends] = [6, 200];
     const text = `
       import { writeEnded } from ${
-      JSON.stringify(new URL("ended_files.ts", ROOT).href)
+      JSON.stringify(new URL("ended/ended_files.ts", ROOT).href)
     };
       import { takeIn } from ${
-      JSON.stringify(new URL("take_in.ts", ROOT).href)
+      JSON.stringify(new URL("ended/ledger_writer.ts", ROOT).href)
     };
       const encode = (text) => new TextEncoder().encode(text);
       const text = "n: 1\\n";

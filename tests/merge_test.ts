@@ -1,17 +1,12 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { formatNumber, parseSnapshot, type Snapshot } from "../format.ts";
-import {
-  COUNTER,
-  GAUGE,
-  type HostStats,
-  SHOWN,
-  toMap,
-  UNKNOWN,
-} from "../collect/host_stats.ts";
+import { type HostStats, toMap } from "../collect/host_stats.ts";
 import { merge, type MergeInput } from "../collect/merge.ts";
-import { NameTable, SnapshotParser } from "../format/snapshot_parser.ts";
 import { Totals } from "../ended/totals.ts";
+import { formatNumber, parseSnapshot, type Snapshot } from "../format.ts";
+import { NameTable } from "../format/snapshot.ts";
+import { SnapshotParser } from "../format/snapshot_parser.ts";
+import { COUNTER, GAUGE, SHOWN, UNKNOWN } from "../model/kinds.ts";
 
 const parse = (text: string) => parseSnapshot(new TextEncoder().encode(text));
 

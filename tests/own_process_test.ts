@@ -63,7 +63,7 @@ Deno.test({
   async fn() {
     const program = `
       import { ownProcess } from ${
-      JSON.stringify(new URL("own_process.ts", ROOT).href)
+      JSON.stringify(new URL("prometheus/process_metrics.ts", ROOT).href)
     };
       const metrics = ownProcess({
         readText: Deno.readTextFileSync,

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { lchownSync } from "node:fs";
 import {
   assert,
   assertEquals,
@@ -13,15 +12,15 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { lchownSync } from "node:fs";
+import { Collector, merge, toMap } from "../collect.ts";
 import { Accounts, type Reading } from "../collect/census.ts";
-import { Collector, merge, toMap } from "../collect/collector.ts";
-import { writeEnded } from "../ended/ended_files.ts";
-import { LedgerReader } from "../ended/ledger_reader.ts";
-import { NameTable, parseSnapshot, SnapshotError } from "../format/snapshot_parser.ts";
 import { lockState } from "../collect/state_file.ts";
 import { dangerOf } from "../directory/trust.ts";
-import { parseQuery, QueryError } from "../web/query.ts";
-import { createHandler } from "../web/handler.ts";
+import { writeEnded } from "../ended/ended_files.ts";
+import { LedgerReader } from "../ended/ledger_reader.ts";
+import { NameTable, SnapshotError } from "../format/snapshot.ts";
+import { parseSnapshot } from "../format/snapshot_parser.ts";
 import {
   LIVE,
   namesIn,
@@ -31,6 +30,8 @@ import {
   whole,
   withDir,
 } from "./program.ts";
+import { createHandler } from "../web.ts";
+import { parseQuery, QueryError } from "../web/query.ts";
 
 const uid = Deno.uid()!;
 
@@ -262,7 +263,9 @@ Deno.test("lockState() lets one of several have the state that start at the same
     const dead = new Deno.Command("true").spawn();
     await dead.status;
     await Deno.writeTextFile(`${state}.lock`, `${dead.pid}`);
-    const url = JSON.stringify(new URL("../collect/state_file.ts", import.meta.url).href);
+    const url = JSON.stringify(
+      new URL("../collect/state_file.ts", import.meta.url).href,
+    );
     const text = `const { lockState } = await import(${url});
       try { lockState(${
       JSON.stringify(state)

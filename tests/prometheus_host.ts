@@ -4,23 +4,19 @@
  * @module
  */
 
+import type {
+  HostStats,
+  ProcessState,
+  Recorded,
+} from "../collect/host_stats.ts";
+import type { Description } from "../model/descriptions.ts";
 import {
   addHistogram,
   emptyHistogram,
   type Histogram,
   SCALE,
 } from "../model/histogram.ts";
-import {
-  COUNTER,
-  type Description,
-  GAUGE,
-  type HostStats,
-  type Kind,
-  type ProcessState,
-  type Recorded,
-  SHOWN,
-  UNKNOWN,
-} from "../collect/host_stats.ts";
+import { COUNTER, GAUGE, type Kind, SHOWN, UNKNOWN } from "../model/kinds.ts";
 
 export { COUNTER, GAUGE, SHOWN, UNKNOWN };
 

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import type { HostStats } from "../collect/host_stats.ts";
 import { PrometheusExposition } from "../prometheus/exposition.ts";
-import { COUNTER, GAUGE, makeHost, recordedOf } from "./prometheus_host.ts";
 import { output, until, withDir } from "./program.ts";
+import { COUNTER, GAUGE, makeHost, recordedOf } from "./prometheus_host.ts";
 
 const { code } = await output("sh", "-c", "command -v prometheus");
 const missing = code !== 0;

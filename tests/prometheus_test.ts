@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
+import type { HostStats, Recorded } from "../collect/host_stats.ts";
 import { countOf, type Histogram, upperBound } from "../model/histogram.ts";
-import type { HostStats, Kind, Recorded } from "../collect/host_stats.ts";
+import type { Kind } from "../model/kinds.ts";
 import { PrometheusExposition } from "../prometheus/exposition.ts";
 import type { OwnMetric } from "../prometheus/families.ts";
 import { goNumber } from "../prometheus/names.ts";
@@ -10,6 +11,7 @@ import {
   checkExposition,
   unescapeValues,
 } from "./exposition_checker.ts";
+import { output, withDir } from "./program.ts";
 import {
   accept,
   COUNTER,
@@ -24,7 +26,6 @@ import {
   withoutHistogram,
 } from "./prometheus_host.ts";
 import { bucketsOf, decodeFamilies } from "./prometheus_proto.ts";
-import { output, withDir } from "./program.ts";
 
 const ESCAPINGS = ["allow-utf-8", "underscores", "dots", "values"];
 

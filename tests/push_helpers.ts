@@ -4,13 +4,9 @@
  * @module
  */
 
-import {
-  COUNTER,
-  type HostStats,
-  type Kind,
-  type Recorded,
-} from "../collect/host_stats.ts";
-import type { Clock } from "../push/push.ts";
+import type { HostStats, Recorded } from "../collect/host_stats.ts";
+import { COUNTER, type Kind } from "../model/kinds.ts";
+import type { Clock } from "../push.ts";
 import { until } from "./program.ts";
 
 /** When the tests take place, in milliseconds since 1970. */

@@ -1,10 +1,11 @@
-import { assert, assertEquals } from "@std/assert";
 import root from "@opentelemetry/otlp-transformer/build/src/generated/root.js";
+import { assert, assertEquals } from "@std/assert";
+import type { HostStats } from "../collect/host_stats.ts";
 import { emptyHistogram } from "../model/histogram.ts";
-import { GAUGE, type HostStats, SHOWN, UNKNOWN } from "../collect/host_stats.ts";
-import { startPush } from "../push/push.ts";
-import { histogramJson, histogramName, retryAfter } from "../push/otlp.ts";
+import { GAUGE, SHOWN, UNKNOWN } from "../model/kinds.ts";
 import { VERSION } from "../model/version.ts";
+import { startPush } from "../push.ts";
+import { histogramJson, histogramName, retryAfter } from "../push/otlp.ts";
 import { until } from "./program.ts";
 import { FakeClock, hostOf, NOW, recordedAs } from "./push_helpers.ts";
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { GAUGE } from "../collect/host_stats.ts";
-import { type PushTarget, startPush } from "../push/push.ts";
+import { GAUGE } from "../model/kinds.ts";
+import { type PushTarget, startPush } from "../push.ts";
 import { until, withDir } from "./program.ts";
 import {
   freePort,

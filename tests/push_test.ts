@@ -1,11 +1,12 @@
-import { createSocket } from "node:dgram";
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { GAUGE, type HostStats, SHOWN, UNKNOWN } from "../collect/host_stats.ts";
-import { type PushOptions, type PushTarget, startPush } from "../push/push.ts";
+import { createSocket } from "node:dgram";
 import { parsePushFlags } from "../cli/push_flags.ts";
+import type { HostStats } from "../collect/host_stats.ts";
+import { compileGlob } from "../model/glob.ts";
+import { GAUGE, SHOWN, UNKNOWN } from "../model/kinds.ts";
+import { type PushOptions, type PushTarget, startPush } from "../push.ts";
 import { graphiteSeries } from "../push/graphite.ts";
 import { NameCache } from "../push/points.ts";
-import { compileGlob } from "../model/glob.ts";
 import { compileRules, type Rule } from "../push/rules.ts";
 import { statsdSeries } from "../push/statsd.ts";
 import { output, until } from "./program.ts";

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { formatNumber, parseSnapshot } from "../format.ts";
 import { type HostStats, toMap } from "../collect/host_stats.ts";
 import { merge } from "../collect/merge.ts";
+import { formatNumber, parseSnapshot } from "../format.ts";
 import { filter, parseQuery, QueryError } from "../web/query.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);

@@ -8,6 +8,8 @@
  * @module
  */
 
+import { dirname } from "@std/path";
+import { packageFiles } from "../scripts/package_files.ts";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createSocket } from "node:dgram";
 import { namesIn, ROOT, until, withDir } from "./program.ts";
@@ -100,10 +102,12 @@ class Place implements AsyncDisposable {
     // What stands on the path may be a small program that starts the real one,
     // and does not pass signals on.
     await Deno.symlink(Deno.execPath(), `${dir}/bin/deno`);
-    for (const name of namesIn(root)) {
+    for (const name of packageFiles(ROOT)) {
       if (!name.endsWith(".ts")) continue;
       const text = await Deno.readTextFile(root + name);
-      await Deno.writeTextFile(`${dir}/package/${name}`, this.here(text));
+      const target = `${dir}/package/${name}`;
+      await Deno.mkdir(dirname(target), { recursive: true });
+      await Deno.writeTextFile(target, this.here(text));
     }
     const { links, ...config } = JSON.parse(
       await Deno.readTextFile(`${root}deno.json`),

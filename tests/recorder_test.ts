@@ -1,5 +1,7 @@
+import { dirname } from "@std/path";
+import { packageFiles } from "../scripts/package_files.ts";
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Collector, toMap } from "../collect/collector.ts";
+import { Collector, toMap } from "../collect.ts";
 import {
   body,
   cat,
@@ -225,11 +227,9 @@ Deno.test("startRecorder() called twice, and by a second copy, is one recorder a
   withDir(async (dir) => {
     // Another URL is another copy of the module.
     const copy = `${dir}/copy/mod.ts`;
-    await Deno.mkdir(`${dir}/copy`);
-    for (const name of namesIn(ROOT.pathname)) {
-      if (name.endsWith(".ts")) {
-        await Deno.copyFile(new URL(name, ROOT), `${dir}/copy/${name}`);
-      }
+    for (const name of packageFiles(ROOT)) {
+      await Deno.mkdir(dirname(`${dir}/copy/${name}`), { recursive: true });
+      await Deno.copyFile(new URL(name, ROOT), `${dir}/copy/${name}`);
     }
     await using program = await startProgram(
       `const other = await import("${copy}");

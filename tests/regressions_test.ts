@@ -11,12 +11,12 @@ import {
   assertThrows,
 } from "@std/assert";
 import { Accounts, type HostReading } from "../collect/census.ts";
-import { merge, toMap } from "../collect/collector.ts";
+import { merge, toMap } from "../collect.ts";
 import { parseSnapshot, type Snapshot } from "../format.ts";
 import { writeEnded } from "../ended/ended_files.ts";
 import { takeIn } from "../ended/ledger_writer.ts";
 import { parseQuery, QueryError } from "../web/query.ts";
-import { createHandler } from "../web/handler.ts";
+import { createHandler } from "../web.ts";
 import {
   cat,
   leastPermissions,

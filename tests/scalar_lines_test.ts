@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { ByteBuffer } from "../format/byte_buffer.ts";
 import { ScalarLines } from "../format/scalar_lines.ts";
-import { FRACTIONAL } from "../slab/layout.ts";
+import { IS_FRACTIONAL } from "../model/marks.ts";
 
 const value = fc.oneof(
   fc.nat(12),
@@ -33,7 +33,7 @@ Deno.test("ScalarLines writes over its last lines what it would write anew", () 
         names.push(...added);
         for (const [at, value] of changed) {
           values[at] = value + 0;
-          if (!Number.isInteger(value)) marks[at] |= FRACTIONAL;
+          if (!Number.isInteger(value)) marks[at] |= IS_FRACTIONAL;
         }
         const before = out.length;
         lines.write(out, { names, values, marks });

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { isLoopback } from "../web/guard.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { toRequest } from "../runtime/program_node.ts";
-import { createHandler } from "../web/handler.ts";
 import { LIVE, output, ROOT, startProgram, until, withDir } from "./program.ts";
+import { createHandler } from "../web.ts";
+import { isLoopback } from "../web/guard.ts";
 
 /** The web service, on a port of its own. */
 class Service implements AsyncDisposable {

@@ -6,8 +6,8 @@ import {
   type Snapshot,
   SnapshotError,
 } from "../format.ts";
-import { COUNTER, GAUGE, SHOWN, UNKNOWN } from "../collect/host_stats.ts";
 import { SnapshotParser } from "../format/snapshot_parser.ts";
+import { COUNTER, GAUGE, SHOWN, UNKNOWN } from "../model/kinds.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const withEnd = (text: string) => `${text}# EOF: ${encode(text).length}\n`;

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { Exposition } from "../format/snapshot_writer.ts";
 import { formatNumber, parseSnapshot } from "../format.ts";
+import { Exposition } from "../format/snapshot_writer.ts";
 import {
   config,
   counter,

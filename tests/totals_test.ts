@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { Collector, type HostStats, merge, toMap } from "../collect.ts";
 import { Accounts, type HostReading, type Reading } from "../collect/census.ts";
-import { Collector, type HostStats, merge, toMap } from "../collect/collector.ts";
+import { parseSnapshot } from "../format/snapshot_parser.ts";
 import { Exposition } from "../format/snapshot_writer.ts";
 import { countOf } from "../model/histogram.ts";
-import { parseSnapshot } from "../format/snapshot_parser.ts";
 import {
   leftIn,
   LIVE,

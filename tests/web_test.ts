@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { Collector, type HostStats } from "../collect/collector.ts";
-import { createHandler, type Handler } from "../web/handler.ts";
+import { Collector, type HostStats } from "../collect.ts";
+import { createHandler, type Handler } from "../web.ts";
 import {
   killShell,
   leastPermissions,
@@ -626,7 +626,7 @@ Deno.test("the service's memory does not grow with requests, nor with processes 
     await using service = await startProgram(
       `import { createHandler } from ${JSON.stringify(WEB)};
        import { writeEnded } from ${
-        JSON.stringify(new URL("ended_files.ts", ROOT).href)
+        JSON.stringify(new URL("ended/ended_files.ts", ROOT).href)
       };
        const handler = createHandler({ pipeDir: config.pipeDir, state: ${
         JSON.stringify(`${dir}/state`)

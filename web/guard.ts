@@ -6,16 +6,9 @@
  * @module
  */
 
-import { show } from "../model/names.ts";
-import type { Handler } from "./handler.ts";
-
-/** What all answers say. Names of stats are anybody's, and no page. */
-export const ALWAYS = {
-  "cache-control": "no-cache",
-  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-  "cross-origin-resource-policy": "same-origin",
-  "x-content-type-options": "nosniff",
-};
+import { show } from "../model/show.ts";
+import type { Handler } from "../runtime/program.ts";
+import { ALWAYS } from "./respond.ts";
 
 /** Who may read. */
 export interface GuardOptions {

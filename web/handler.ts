@@ -1,18 +1,28 @@
 /**
- * The web service: all stats of a host, merged.
+ * The request handler: which path is answered with what.
  *
- * `deno run -A jsr:@statvent/statvent/web` serves it on port 7828; see `--help`.
- * `deno serve -A jsr:@statvent/statvent/web` works too.
+ * Reads the pipes through a collector.
  *
  * @module
  */
 
-import { ifNoneMatch } from "@std/http/etag";
-import { type Collected, Collector, type CollectorOptions } from "../collect/collector.ts";
+import {
+  type Collected,
+  Collector,
+  type CollectorOptions,
+} from "../collect/collector.ts";
 import type { HostStats } from "../collect/host_stats.ts";
-import { ALWAYS, guard, type GuardOptions } from "./guard.ts";
-import { show } from "../model/names.ts";
+import { toText } from "../collect/host_text.ts";
 import { merge } from "../collect/merge.ts";
+import { show } from "../model/show.ts";
+import {
+  type OwnMetric,
+  PrometheusExposition,
+} from "../prometheus/exposition.ts";
+import { ownProcess } from "../prometheus/process_metrics.ts";
+import type { Handler } from "../runtime/program.ts";
+import { runtime } from "../runtime/runtime.ts";
+import { endOfJson, StatsJson } from "./json.ts";
 import {
   checkKeys,
   filter,
@@ -20,18 +30,7 @@ import {
   type Query,
   QueryError,
 } from "./query.ts";
-import { ownProcess } from "../prometheus/process_metrics.ts";
-import { type OwnMetric, PrometheusExposition } from "../prometheus/exposition.ts";
-import { runtime } from "../runtime/runtime.ts";
-import { normalizePath, serve } from "../cli/serve.ts";
-import { startAsProgram } from "../runtime/program_deno.ts";
-import { endOfJson, StatsJson } from "./json.ts";
-import { toText } from "../collect/host_text.ts";
-
-export type * from "../collect/collector.ts";
-export type * from "../format.ts";
-export { guard };
-export type { GuardOptions, OwnMetric };
+import { answer, conditional, respond } from "./respond.ts";
 
 /** What to serve, and where. */
 export interface HandlerOptions extends CollectorOptions {
@@ -45,9 +44,6 @@ export interface HandlerOptions extends CollectorOptions {
   /** What else `metrics` says of the service itself. */
   own?: () => readonly OwnMetric[];
 }
-
-/** Answers a request. */
-export type Handler = (request: Request) => Promise<Response>;
 
 /**
  * Makes a request handler that serves the stats of this host. It needs nothing
@@ -152,8 +148,6 @@ function beside(path: string, name: string): string {
   return path.replace(/[^/]*$/, name);
 }
 
-const encoder = new TextEncoder();
-
 /** What this service says of itself to another one that reads its text. */
 const RELAY = {
   start: Math.round(performance.timeOrigin) / 1000,
@@ -161,33 +155,6 @@ const RELAY = {
   relay: true,
   stalled: 0,
 };
-
-function answer(
-  status: number,
-  body: unknown,
-  head: boolean,
-  headers?: Record<string, string>,
-): Response {
-  const bytes = encoder.encode(`${JSON.stringify(body)}\n`);
-  return respond(status, bytes, head, headers);
-}
-
-function respond(
-  status: number,
-  bytes: Uint8Array<ArrayBuffer>,
-  head: boolean,
-  headers?: Record<string, string>,
-): Response {
-  return new Response(head ? null : bytes, {
-    status,
-    headers: {
-      "content-type": "application/json",
-      "content-length": `${bytes.length}`,
-      ...ALWAYS,
-      ...headers,
-    },
-  });
-}
 
 function answerProcesses(
   request: Request,
@@ -239,47 +206,14 @@ async function answerStats(
   );
 }
 
-/** Answers with `bytes` and what comes `after` them, or with 304 if the client has `bytes` already. */
-async function conditional(
-  request: Request,
-  bytes: Uint8Array<ArrayBuffer>,
-  headers: Record<string, string>,
-  after: Uint8Array = new Uint8Array(0),
-): Promise<Response> {
-  const etag = await weakTag(bytes);
-  if (!ifNoneMatch(request.headers.get("if-none-match"), etag)) {
-    return new Response(null, {
-      status: 304,
-      headers: { ...ALWAYS, etag },
-    });
-  }
-  const all = new Uint8Array(bytes.length + after.length);
-  all.set(bytes);
-  all.set(after, bytes.length);
-  return respond(200, all, request.method === "HEAD", { etag, ...headers });
-}
-
 /**
- * The tag of an answer. Weak, since its timestamp is left out: what counts is
- * whether the stats have changed. That of `@std/http` does not run on Node 20.
+ * The path of a URL as requests name it: percent-encoded, without `.` and `..`.
+ *
+ * @returns `undefined` if the path does not begin with a slash, or has a query
+ * or a fragment.
  */
-async function weakTag(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  const hex = (byte: number) => byte.toString(16).padStart(2, "0");
-  return `W/"${Array.from(digest.subarray(0, 16), hex).join("")}"`;
+export function normalizePath(path: string): string | undefined {
+  return /^\/[^?#]*$/.test(path)
+    ? new URL(`http://localhost${path}`).pathname
+    : undefined;
 }
-
-let handler: Handler | undefined;
-const service = {
-  /** Answers a request with the default options. */
-  fetch: (request: Request): Promise<Response> =>
-    (handler ??= createHandler())(request),
-};
-
-/** What `deno serve` looks for. */
-const entry: { fetch: Handler } | undefined =
-  import.meta.main && "Deno" in globalThis
-    ? startAsProgram(service, (host) => serve(host, createHandler))
-    : service;
-
-export default entry;

@@ -8,12 +8,12 @@
  * @module
  */
 
-import { ByteBuffer } from "../format/byte_buffer.ts";
 import {
   countStates,
   type HostStats,
   type ProcessStatus,
 } from "../collect/host_stats.ts";
+import { ByteBuffer } from "../format/byte_buffer.ts";
 
 const COMMA = 44;
 const SPACE = 32;

@@ -6,11 +6,12 @@
  * @module
  */
 
-import { compileGlob, GlobError } from "../model/glob.ts";
 import type { HostStats } from "../collect/host_stats.ts";
-import { splitLabels } from "../model/labels.ts";
-import { parseNumber, show } from "../model/names.ts";
 import type { MergeInput } from "../collect/merge.ts";
+import { compileGlob, GlobError } from "../model/glob.ts";
+import { splitLabels } from "../model/labels.ts";
+import { parseNumber } from "../model/numbers.ts";
+import { show } from "../model/show.ts";
 
 /** How stats are written. */
 export type Format = "json" | "prettyjson" | "text";

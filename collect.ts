@@ -1,0 +1,25 @@
+/**
+ * Reads the stats of all processes of this host at once, and merges them.
+ *
+ * @module
+ */
+
+export {
+  type Collected,
+  Collector,
+  type CollectorOptions,
+} from "./collect/collector.ts";
+export {
+  countStates,
+  type HostStats,
+  type ProcessState,
+  type ProcessStatus,
+  type Recorded,
+  toMap,
+} from "./collect/host_stats.ts";
+export { merge, type MergeInput } from "./collect/merge.ts";
+export type { EndedTotals, RecordedTotal } from "./ended/totals.ts";
+export type { Snapshot } from "./format/snapshot.ts";
+export type { Description, GaugeMerge } from "./model/descriptions.ts";
+export type { Kind } from "./model/kinds.ts";
+export type { RecordedDescription } from "./model/descriptions.ts";

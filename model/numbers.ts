@@ -1,0 +1,89 @@
+/**
+ * Numbers: how they are written, read and added.
+ *
+ * Pure: no clock, no I/O. Imports nothing.
+ *
+ * @module
+ */
+
+/**
+ * What lines are made of: names, numbers and the words of annotations.
+ *
+ * `PIPE_FORMAT.md` is the contract that this module keeps.
+ *
+ * Pure: no clock, no I/O. Imports nothing.
+ *
+ * @module
+ */
+
+/** The value of one stat. */
+export interface Stat {
+  /** A finite number. */
+  value: number;
+  /** Whether it prints with a decimal point, for good. */
+  fractional: boolean;
+}
+
+/**
+ * Writes a number as the pipe and the JSON answer show it.
+ *
+ * @example An integer and a stat that was once fractional
+ * ```ts
+ * import { formatNumber } from "@statvent/statvent/format";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(formatNumber(3, false), "3");
+ * assertEquals(formatNumber(3, true), "3.0");
+ * ```
+ *
+ * @param value A finite number. Not checked.
+ * @param fractional Whether to show a decimal point. If not, `value` must be a
+ * whole number, which prints as digits only, however large.
+ * @returns The shortest text that reads back as the same double.
+ */
+export function formatNumber(value: number, fractional: boolean): string {
+  if (!fractional) {
+    return Math.abs(value) < 1e21 ? `${value}` : `${BigInt(value)}`;
+  }
+  const text = `${value}`;
+  if (text.includes(".")) return text;
+  const exponent = text.indexOf("e");
+  return exponent === -1
+    ? `${text}.0`
+    : `${text.slice(0, exponent)}.0${text.slice(exponent)}`;
+}
+
+const INTEGER = /^[+-]?\d+$/;
+
+// No two parts can take the same digits: else a long line takes seconds.
+const FLOAT = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/;
+
+/** The longest number. No double has more digits when it is written exactly. */
+const MAX_NUMBER_LENGTH = 1_100;
+
+/** Reads a decimal number, or `undefined` if the text is anything else. */
+export function parseNumber(text: string): Stat | undefined {
+  if (text.length > MAX_NUMBER_LENGTH) return undefined;
+  const fractional = !INTEGER.test(text);
+  if (fractional && !FLOAT.test(text)) return undefined;
+  // There is no -0.
+  const value = Number(text) + 0;
+  return Number.isFinite(value) ? { value, fractional } : undefined;
+}
+
+/** The same with blanks around it, of ASCII only. */
+export function parsePaddedNumber(text: string): Stat | undefined {
+  return /^[\t\v\f\r -~]*$/.test(text) ? parseNumber(text.trim()) : undefined;
+}
+
+/**
+ * Adds two finite numbers. A sum beyond the range of a double is the largest
+ * double, since neither the pipe nor JSON has an infinity.
+ *
+ * @param a A finite number.
+ * @param b A finite number.
+ * @returns Their sum.
+ */
+export function add(a: number, b: number): number {
+  return Math.min(Math.max(a + b, -Number.MAX_VALUE), Number.MAX_VALUE);
+}

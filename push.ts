@@ -1,0 +1,24 @@
+/**
+ * Pushes the stats of a host to Graphite, StatsD and OpenTelemetry.
+ *
+ * @module
+ */
+
+export {
+  type Clock,
+  type Push,
+  type PushOptions,
+  type PushStats,
+  type PushTarget,
+  startPush,
+} from "./push/push.ts";
+export type { Rule } from "./push/rules.ts";
+export type { Buckets, Histogram } from "./model/histogram.ts";
+export type {
+  HostStats,
+  ProcessState,
+  ProcessStatus,
+  Recorded,
+} from "./collect/host_stats.ts";
+export type { Description, GaugeMerge } from "./model/descriptions.ts";
+export type { Kind } from "./model/kinds.ts";

@@ -1,0 +1,42 @@
+/**
+ * The web service: all stats of a host, merged.
+ *
+ * `deno run -A jsr:@statvent/statvent/web` serves it on port 7828; see `--help`.
+ * `deno serve -A jsr:@statvent/statvent/web` works too.
+ *
+ * @module
+ */
+
+import { serve } from "./cli/serve.ts";
+import type { Handler } from "./runtime/program.ts";
+import { startAsProgram } from "./runtime/program_deno.ts";
+import { createHandler } from "./web/handler.ts";
+
+export type * from "./collect.ts";
+export type * from "./format.ts";
+export type { OwnMetric } from "./prometheus/families.ts";
+export { guard, type GuardOptions } from "./web/guard.ts";
+export { createHandler, type HandlerOptions } from "./web/handler.ts";
+export { type Handler } from "./runtime/program.ts";
+
+let handler: Handler | undefined;
+const service = {
+  /** Answers a request with the default options. */
+  fetch: (request: Request): Promise<Response> =>
+    (handler ??= createHandler())(request),
+};
+
+/** What `deno serve` looks for. */
+const entry: { fetch: Handler } | undefined =
+  import.meta.main && "Deno" in globalThis
+    ? startAsProgram(
+      service,
+      (program) =>
+        serve({
+          ...program,
+          command: "deno run -A jsr:@statvent/statvent/web",
+        }),
+    )
+    : service;
+
+export default entry;
