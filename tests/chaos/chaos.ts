@@ -45,7 +45,7 @@ async function fuzz(count: string): Promise<void> {
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["test", "--quiet", "--allow-env", "--filter", "/slow reader/"],
-      new URL("../snapshot_test.ts", import.meta.url).pathname,
+      new URL("../format/snapshot_parser_test.ts", import.meta.url).pathname,
     ],
     env: { STATVENT_FUZZ: count },
     stdin: "null",

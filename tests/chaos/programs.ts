@@ -17,7 +17,7 @@ import {
 } from "./answer.ts";
 import type { End, Entry } from "./book.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = new URL("../..", import.meta.url).pathname;
 const HERE = new URL(".", import.meta.url).pathname;
 
 /** A language or a runtime. */

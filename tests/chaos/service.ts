@@ -9,7 +9,7 @@
 import { Violation } from "./answer.ts";
 import { Account } from "./book.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = new URL("../..", import.meta.url).pathname;
 
 /** How long an answer may take until it is given up, in milliseconds. */
 const PATIENCE_MS = 10_000;

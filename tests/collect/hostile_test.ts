@@ -1,0 +1,399 @@
+/**
+ * What a pipe directory may hold that means no good, and what becomes of it:
+ * it is bounded, counted, named once, and changes no other number.
+ *
+ * @module
+ */
+
+import {
+  assert,
+  assertEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { Collector, countStates, toMap } from "../../collect.ts";
+import { parseSnapshot, SnapshotError } from "../../format.ts";
+import { parseQuery, QueryError } from "../../web/query.ts";
+import {
+  killShell,
+  LIVE,
+  namesIn,
+  output,
+  startProgram,
+  startShell,
+  until,
+  withDir,
+} from "../helpers/program.ts";
+
+const encoder = new TextEncoder();
+
+/** A shell that is served on a pipe of its own process id, as its text says. `$0` is the pipe. */
+async function startWriter(
+  dir: string,
+  text: string,
+): Promise<{ pid: number; end(): Promise<void> }> {
+  const shell = startShell(
+    `exec 2>/dev/null; pipe=$0/$$.stats; mkfifo "$pipe"; trap '' PIPE; ${text}`,
+    dir,
+  );
+  await until("the pipe", async () => {
+    try {
+      return (await Deno.lstat(`${dir}/${shell.pid}.stats`)) !== undefined;
+    } catch {
+      return false;
+    }
+  });
+  return { pid: shell.pid, end: () => killShell(shell) };
+}
+
+/** Text with a true end. */
+const whole = (text: string) =>
+  `${text}# EOF: ${encoder.encode(text).length}\n`;
+
+/** A shell's text that gives every reader the contents of a file. */
+async function serving(dir: string, text: string | Uint8Array<ArrayBuffer>) {
+  const file = await Deno.makeTempFile({ dir, prefix: ".text-" });
+  await (typeof text === "string"
+    ? Deno.writeTextFile(file, text)
+    : Deno.writeFile(file, text));
+  return `next=$0/.$$.next; while :; do mkfifo "$next"; { mv -f "$next" "$pipe"; cat '${file}'; } >"$pipe"; done`;
+}
+
+const window = (values: string, count: string) =>
+  whole(
+    `evil.median: 1\n# window {"name":"evil.{0}","percentiles":[[50,"evil.median"]],"mean":"evil.mean","values":[${values}]}: ${count}\n`,
+  );
+
+/** What a pipe sends, and what becomes of it. */
+const PIPES: Record<
+  string,
+  [text: string | Uint8Array<ArrayBuffer>, state: string, why: string]
+> = {
+  "invalid UTF-8": [
+    new Uint8Array([0x61, 0xff, 0x3a, 0x20, 0x31, 0x0a]),
+    "invalid",
+    "it must be UTF-8",
+  ],
+  "a number beyond all": ["a: 1e999\n", "invalid", 'got "a: 1e999"'],
+  "a hexadecimal number": ["a: 0x10\n", "invalid", 'got "a: 0x10"'],
+  "a number with underscores": ["a: 1_000\n", "invalid", 'got "a: 1_000"'],
+  "two signs": ["a: --5\n", "invalid", 'got "a: --5"'],
+  "a line without a number": ["evil: \n", "invalid", 'got "evil: "'],
+  "a line without an end": ["evil: 1", "invalid", "last line"],
+  "an end that is not the end": [
+    "evil: 1\n# EOF: 8\nevil: 1\n# EOF: 17\n",
+    "timeout",
+    "",
+  ],
+  "an end inside": [
+    whole("evil: 1\n# EOF: 8\nevil: 1\n"),
+    "invalid",
+    "# EOF must be the last line",
+  ],
+  "a window that counts wrong": [window("1,2", "3"), "invalid", "a window"],
+  "a window without an end": [window("1,2,", "2"), "invalid", "a window"],
+  "an annotation that is no JSON": [
+    whole("evil: 1\n# gauge [: 1\n"),
+    "invalid",
+    "well-formed",
+  ],
+  "a histogram that counts wrong": [
+    whole(
+      'evil: 1\n# histogram {"name":"e","scale":4,"sum":1,"min":1,"max":1,"zeros":0,"positive":[[0,1]],"negative":[]}: 2\n',
+    ),
+    "invalid",
+    "well-formed",
+  ],
+  "buckets without end": [
+    whole(
+      'evil: 1\n# histogram {"name":"e","scale":4,"sum":1,"min":1,"max":1,"zeros":0,"positive":[[1e308,1]],"negative":[]}: 1\n',
+    ),
+    "invalid",
+    "well-formed",
+  ],
+  "a name of a megabyte": [
+    `${"x".repeat(2 ** 20)}: 1\n`,
+    "invalid",
+    "no name may be so long",
+  ],
+};
+
+for (const [what, [text, state, why]] of Object.entries(PIPES)) {
+  Deno.test(`collect() takes nothing from a pipe with ${what}`, () =>
+    withDir(async (dir) => {
+      await using good = await startProgram(
+        `incr("good", 3); await startRecorder(); ${LIVE}`,
+        { dir },
+      );
+      await good.printed("live");
+      const writer = await startWriter(dir, await serving(dir, text));
+      try {
+        const lines: string[] = [];
+        const log = (line: string) => lines.push(line);
+        // On a loaded machine a text may take its time.
+        const deadline = state === "timeout" ? 500 : 5000;
+        const collector = new Collector({ pipeDir: dir, deadline, log });
+        for (let i = 0; i < 3; i++) {
+          const host = await collector.collect();
+          assertEquals([...toMap(host).keys()], ["good"]);
+          const [bad] = host.processes.filter(({ pid }) => pid === writer.pid);
+          assertEquals(bad.state, state);
+          assertStringIncludes(bad.error!, why);
+        }
+        assertEquals(lines.length, 1, lines.join("\n"));
+        assertStringIncludes(lines[0], `${dir}/${writer.pid}.stats: `);
+      } finally {
+        await writer.end();
+      }
+    }));
+}
+
+Deno.test("collect() takes names that mean something to JavaScript for names", () =>
+  withDir(async (dir) => {
+    const names = ["__proto__", "constructor", "toString", "hasOwnProperty"];
+    const text = whole(
+      names.map((name) => `${name}: 1\n`).join("") +
+        `# gauge ${
+          JSON.stringify(names)
+        }: 4\n# last [["__proto__",1]]: 1\n# describe {"name":"__proto__","merge":"max"}: 1\n`,
+    );
+    const writer = await startWriter(dir, await serving(dir, text));
+    try {
+      const host = await new Collector({ pipeDir: dir, deadline: 2000 })
+        .collect();
+      assertEquals(
+        [...toMap(host)].map(([name, { value }]) => [name, value]),
+        names.map((name) => [name, 1]),
+      );
+    } finally {
+      await writer.end();
+    }
+  }));
+
+/** Pipes that never end, by what a shell does. */
+const ENDLESS: Record<string, string> = {
+  "never closes": `exec 3>"$pipe"; sleep 60`,
+  "sends without end": `yes 'evil: 1' >"$pipe"; sleep 60`,
+  "sends a line of a gigabyte":
+    `head -c 1000000000 /dev/zero | tr '\\0' x >"$pipe"; sleep 60`,
+  "sends a byte a second":
+    `{ while :; do printf x; sleep 1; done; } >"$pipe"; sleep 60`,
+};
+
+for (const [what, text] of Object.entries(ENDLESS)) {
+  Deno.test(`collect() answers by its deadline although a pipe ${what}`, () =>
+    withDir(async (dir) => {
+      await using good = await startProgram(
+        `incr("good", 3); await startRecorder(); ${LIVE}`,
+        { dir },
+      );
+      await good.printed("live");
+      const writer = await startWriter(dir, text);
+      try {
+        const collector = new Collector({ pipeDir: dir, deadline: 300 });
+        for (let i = 0; i < 2; i++) {
+          const start = performance.now();
+          const host = await collector.collect();
+          const ms = performance.now() - start;
+          assert(ms < 2000, `${ms} ms`);
+          assertEquals([...toMap(host).keys()], ["good"]);
+          const [bad] = host.processes.filter(({ pid }) => pid === writer.pid);
+          assert(bad.state === "timeout" || bad.state === "invalid", bad.state);
+        }
+      } finally {
+        await writer.end();
+      }
+    }));
+}
+
+Deno.test("collect() answers by its deadline although pipes have a million names, or values", () =>
+  withDir(async (dir) => {
+    await using good = await startProgram(
+      `incr("good", 3); await startRecorder(); ${LIVE}`,
+      { dir },
+    );
+    await good.printed("live");
+    const names = Array.from({ length: 1e6 }, (_, i) => `n${i}: 1\n`).join("");
+    const values = Array.from({ length: 1e6 }, (_, i) => i).join();
+    const writers = [
+      await startWriter(dir, await serving(dir, whole(names))),
+      await startWriter(dir, await serving(dir, window(values, "1000000"))),
+    ];
+    try {
+      const collector = new Collector({ pipeDir: dir, deadline: 500 });
+      for (let i = 0; i < 3; i++) {
+        const start = performance.now();
+        const host = await collector.collect();
+        const ms = performance.now() - start;
+        assert(ms < 4000, `${ms} ms`);
+        assertEquals(toMap(host).get("good"), { value: 3, fractional: false });
+      }
+    } finally {
+      for (const writer of writers) await writer.end();
+    }
+  }));
+
+Deno.test("collect() counts what is no pipe, or is named after no process, and leaves it there", () =>
+  withDir(async (dir) => {
+    const sleepers = Array.from(
+      { length: 5 },
+      () => startShell("exec sleep 60", ""),
+    );
+    try {
+      const path = (i: number) => `${dir}/${sleepers[i].pid}.stats`;
+      const secret = `${dir}/secret`;
+      await Deno.writeTextFile(secret, "stolen: 1\n");
+      await Deno.symlink(secret, path(0));
+      await Deno.writeTextFile(path(1), "planted: 1\n");
+      await Deno.mkdir(path(2));
+      using _socket = Deno.listen({ transport: "unix", path: path(3) });
+      await Deno.symlink("/dev/zero", path(4));
+      const misnamed = ["0.stats", "-1.stats", "1e3.stats", `${2 ** 40}.stats`];
+      for (const name of misnamed) await output("mkfifo", `${dir}/${name}`);
+      // Of no process at all.
+      await Deno.writeTextFile(`${dir}/4194303.stats`, "planted: 1\n");
+      const before = [...Deno.readDirSync(dir)].length;
+      const lines: string[] = [];
+      const collector = new Collector({
+        pipeDir: dir,
+        deadline: 300,
+        log: (line) => lines.push(line),
+      });
+      for (let i = 0; i < 2; i++) {
+        const host = await collector.collect();
+        assertEquals(toMap(host).size, 0);
+        assertEquals(countStates(host.processes), {
+          ok: 0,
+          dead: 0,
+          timeout: 0,
+          invalid: 10,
+        });
+      }
+      assertEquals(lines.length, 10);
+      assertEquals([...Deno.readDirSync(dir)].length, before);
+    } finally {
+      for (const sleeper of sleepers) await killShell(sleeper);
+    }
+  }));
+
+Deno.test("collect() lets no pipe that lies change what others have said", () =>
+  withDir(async (dir) => {
+    await using good = await startProgram(
+      `incr("n", 5); set("g", 7); for (const i of [1, 2]) record("r.{0}", i);
+       await startRecorder(); ${LIVE}`,
+      { dir },
+    );
+    await good.printed("live");
+    const max = '"merge":"max"}: 1\n';
+    const lies = whole(
+      'n: 1\ng: 1\nevil: 1\n# gauge ["n","g"]: 2\n' +
+        `# describe {"name":"n",${max}# describe {"name":"g",${max}` +
+        '# window {"name":"x","percentiles":[[50,"g"]],"mean":"n","values":[9]}: 1\n' +
+        '# histogram {"name":"r.{0}","scale":-10,"sum":1,"min":1,"max":1,"zeros":0,"positive":[[-1,1]],"negative":[]}: 1\n',
+    );
+    // Another start each time, and so another process each time.
+    const restarting =
+      `i=0; next=$0/.$$.next; while :; do i=$((i+1)); mkfifo "$next"; { mv -f "$next" "$pipe"; ` +
+      `t="n: 1\n# process {\\"start\\":$i}: 0.0\n"; printf "$t"; printf '# EOF: %d\n' $(printf "$t" | wc -c); } >"$pipe"; done`;
+    const writers = [
+      await startWriter(dir, await serving(dir, lies)),
+      await startWriter(dir, restarting),
+    ];
+    try {
+      const collector = new Collector({ pipeDir: dir, deadline: 1000 });
+      for (let times = 1; times <= 80; times++) {
+        const host = await collector.collect();
+        assertEquals(countStates(host.processes).ok, 3);
+        const { n, g } = Object.fromEntries(toMap(host));
+        // Each adds what it says, and nothing else: of those that were, too.
+        assertEquals([n.value, g.value], [5 + 9 + times, 7 + 9]);
+        const [{ histogram }] = host.recorded;
+        assertEquals(histogram!.scale, 4);
+        assertEquals([...histogram!.positive], [[-1, 2], [15, 1]]);
+      }
+    } finally {
+      for (const writer of writers) await writer.end();
+    }
+  }));
+
+/** Names with which a directory may be filled. */
+const FLOODS = [
+  "N.stats",
+  "xN.stats",
+  ".N.starting",
+  ".ended.N.1",
+  ".ending.N.1",
+  ".ledger.N",
+];
+
+for (const flood of FLOODS) {
+  Deno.test(`collect() goes on counting although there are 8 000 files such as ${flood}`, () =>
+    withDir(async (dir) => {
+      await using good = await startProgram(
+        `incr("good", 3); await startRecorder(); ${LIVE}`,
+        { dir },
+      );
+      await good.printed("live");
+      const uid = Deno.uid()!;
+      const values = whole("good: 4\n");
+      await Deno.writeTextFile(`${dir}/.ended.1.1`, values);
+      const lines: string[] = [];
+      const log = (line: string) => lines.push(line);
+      const collector = new Collector({ pipeDir: dir, log });
+      const good7 = async () =>
+        assertEquals(
+          toMap(await collector.collect()).get("good")?.value,
+          7,
+        );
+      await good7();
+      for (let i = 0; i < 8_000; i++) {
+        // Of no process, and of no user.
+        const name = flood.replace("N", `${4_200_000 + i}`);
+        Deno.writeTextFileSync(`${dir}/${name}`, "");
+      }
+      for (let i = 0; i < 4; i++) {
+        const start = performance.now();
+        await good7();
+        const ms = performance.now() - start;
+        assert(ms < 2000, `${ms} ms`);
+      }
+      assert(lines.length <= 50, lines.slice(0, 60).join("\n"));
+      assertEquals(namesIn(dir).includes(`.ledger.${uid}`), true);
+    }));
+}
+
+Deno.test("a long number costs no time, wherever it stands", () => {
+  const digits = "1".repeat(1_000_000);
+  for (const text of [`${digits}x`, `.${digits}x`, `${digits}.${digits}`]) {
+    const start = performance.now();
+    assertThrows(
+      () => parseSnapshot(encoder.encode(`a: ${text}\n`)),
+      SnapshotError,
+    );
+    assertThrows(
+      () => parseQuery(new URLSearchParams({ query: `a>${text}` })),
+      QueryError,
+    );
+    const ms = performance.now() - start;
+    assert(ms < 1000, `${ms} ms`);
+  }
+});
+
+Deno.test("a ledger of another kind, or a huge one, is not read, and does not keep a program from ending", () =>
+  withDir(async (dir) => {
+    const uid = Deno.uid()!;
+    // Sparse: it takes no space.
+    await Deno.writeTextFile(`${dir}/.ledger.${uid}`, "");
+    await Deno.truncate(`${dir}/.ledger.${uid}`, 2 ** 31);
+    await Deno.writeTextFile(`${dir}/.ended.4000000.1`, "");
+    await Deno.truncate(`${dir}/.ended.4000000.1`, 2 ** 31);
+    const collector = new Collector({ pipeDir: dir });
+    assertEquals(toMap(await collector.collect()).size, 0);
+    const program = await startProgram(
+      `incr("n", 3); await startRecorder();`,
+      { dir },
+    );
+    assertEquals((await program.ended()).code, 0);
+    const host = await collector.collect();
+    assertEquals(toMap(host).get("n"), { value: 3, fractional: false });
+  }));

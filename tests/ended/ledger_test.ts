@@ -1,0 +1,180 @@
+import { assert, assertEquals } from "@std/assert";
+import { writeEnded } from "../../ended/ended_files.ts";
+import { LedgerReader } from "../../ended/ledger_reader.ts";
+import { takeIn } from "../../ended/ledger_writer.ts";
+import { NameTable } from "../../format/snapshot.ts";
+import { parseSnapshot } from "../../format/snapshot_parser.ts";
+import { namesIn, ROOT, whole, withDir } from "../helpers/program.ts";
+
+const uid = Deno.uid()!;
+const LEDGER = `.ledger.${uid}`;
+
+/** What a process leaves that has counted `n` and recorded one value. */
+const left = (n: number) =>
+  whole(
+    `n: ${n}\ng: 5\n# gauge ["g"]: 1\n` +
+      `# histogram {"name":"r.{0}","scale":4,"sum":1,"min":1,"max":1,"zeros":0,"positive":[[-1,1]],"negative":[]}: 1\n`,
+  );
+
+/** The sum of a counter over all that a reader finds, and how many values were recorded. */
+function sums(reader: LedgerReader, dir: string): [number, number] {
+  const { ended, ledgers } = reader.read(dir, namesIn(dir), new NameTable());
+  const all = [...ended, ...ledgers].map(({ snapshot }) => snapshot);
+  let n = 0;
+  let recorded = 0;
+  for (const { stats, recorded: [stat] } of all) {
+    n += stats.get("n")?.value ?? 0;
+    for (const count of stat?.histogram?.positive.values() ?? []) {
+      recorded += count;
+    }
+  }
+  return [n, recorded];
+}
+
+Deno.test("takeIn() makes one small ledger of 12 000 ends, and loses none", () =>
+  withDir((dir) => {
+    const reader = new LedgerReader();
+    for (let batch = 1; batch <= 8; batch++) {
+      for (let i = 0; i < 1500; i++) {
+        const path = `${dir}/.ended.${i + 1}.${batch}`;
+        Deno.writeFileSync(path, left(2));
+      }
+      // In every other batch a reader finds them first.
+      if (batch % 2 === 0) {
+        assertEquals(sums(reader, dir), [3000 * batch, 1500 * batch]);
+      } else takeIn(dir, uid);
+      assertEquals(namesIn(dir), [LEDGER]);
+      assertEquals(sums(reader, dir), [3000 * batch, 1500 * batch]);
+    }
+    const bytes = Deno.readFileSync(`${dir}/${LEDGER}`);
+    const { ledger, stats } = parseSnapshot(bytes);
+    assertEquals([ledger?.count, ledger?.ended.length], [12_000, 4096]);
+    // Gauges end with their process.
+    assertEquals([...stats.keys()], ["n"]);
+    assert(bytes.length < 100_000, `${bytes.length} bytes`);
+    return Promise.resolve();
+  }));
+
+Deno.test("a process is counted once, whether its file, the ledger or both are there", () =>
+  withDir((dir) => {
+    const path = writeEnded(dir, 7, 1.5, left(3));
+    assertEquals(namesIn(dir), [".ended.7.1500"]);
+    const file = Deno.readFileSync(path);
+    takeIn(dir, uid);
+    // As if it had been killed before it removed the file.
+    Deno.writeFileSync(path, file);
+    assertEquals(sums(new LedgerReader(), dir), [3, 1]);
+    assertEquals(namesIn(dir), [LEDGER]);
+    assertEquals(sums(new LedgerReader(), dir), [3, 1]);
+    // Another process with the same id.
+    writeEnded(dir, 7, 2.5, left(4));
+    assertEquals(sums(new LedgerReader(), dir), [7, 2]);
+    return Promise.resolve();
+  }));
+
+Deno.test("read() sees what has changed, also where a new file has the number of the old one", () =>
+  withDir((dir) => {
+    const reader = new LedgerReader();
+    const path = `${dir}/${LEDGER}`;
+    writeEnded(dir, 1, 1, left(1));
+    takeIn(dir, uid);
+    assertEquals(sums(reader, dir), [1, 1]);
+    const { ino } = Deno.statSync(path);
+    const text = Deno.readTextFileSync(path);
+    Deno.writeTextFileSync(path, text.replace("n: 1\n", "n: 8\n"));
+    assertEquals(Deno.statSync(path).ino, ino);
+    assertEquals(sums(reader, dir), [8, 1]);
+    return Promise.resolve();
+  }));
+
+Deno.test("takeIn() leaves the files while another process is at it, and takes over from a dead one", () =>
+  withDir((dir) => {
+    const lock = `${dir}/${LEDGER}.lock`;
+    Deno.writeTextFileSync(lock, "");
+    writeEnded(dir, 1, 1, left(1));
+    takeIn(dir, uid);
+    assertEquals(namesIn(dir), [".ended.1.1000", `${LEDGER}.lock`]);
+    const reader = new LedgerReader();
+    assertEquals(sums(reader, dir), [1, 1]);
+    const old = Date.now() / 1000 - 11;
+    Deno.utimeSync(lock, old, old);
+    assertEquals(sums(reader, dir), [1, 1]);
+    assertEquals(namesIn(dir), [LEDGER]);
+    assertEquals(sums(reader, dir), [1, 1]);
+    return Promise.resolve();
+  }));
+
+Deno.test("takeIn() puts a malformed ledger aside and begins a new one", () =>
+  withDir((dir) => {
+    for (const text of ["", "garbage", "n: 5\n", "n: 5\n# EOF: 5\n"]) {
+      Deno.writeTextFileSync(`${dir}/${LEDGER}`, text);
+      writeEnded(dir, 1, 1, left(1));
+      assertEquals(sums(new LedgerReader(), dir), [1, 1]);
+      assertEquals(namesIn(dir), [LEDGER, `${LEDGER}.invalid`]);
+      assertEquals(sums(new LedgerReader(), dir), [1, 1]);
+      assertEquals(Deno.readTextFileSync(`${dir}/${LEDGER}.invalid`), text);
+      Deno.removeSync(`${dir}/${LEDGER}`);
+    }
+    return Promise.resolve();
+  }));
+
+Deno.test("read() takes a file or a ledger for what it is: no link, no pipe, no directory", () =>
+  withDir(async (dir) => {
+    Deno.writeFileSync(`${dir}/real`, left(1));
+    Deno.symlinkSync(`${dir}/real`, `${dir}/.ended.1.1`);
+    Deno.symlinkSync(`${dir}/real`, `${dir}/${LEDGER}`);
+    Deno.mkdirSync(`${dir}/.ended.2.2`);
+    Deno.mkdirSync(`${dir}/.ledger.1234567`);
+    await new Deno.Command("mkfifo", { args: [`${dir}/.ended.3.3`] }).output();
+    assertEquals(sums(new LedgerReader(), dir), [0, 0]);
+  }));
+
+Deno.test("processes that end at the same instant lose nothing, and no reader sees the sum fall", () =>
+  withDir(async (dir) => {
+    const [writers, ends] = [6, 200];
+    const text = `
+      import { writeEnded } from ${
+      JSON.stringify(new URL("ended/ended_files.ts", ROOT).href)
+    };
+      import { takeIn } from ${
+      JSON.stringify(new URL("ended/ledger_writer.ts", ROOT).href)
+    };
+      const encode = (text) => new TextEncoder().encode(text);
+      const text = "n: 1\\n";
+      for (let i = 1; i <= ${ends}; i++) {
+        writeEnded(${
+      JSON.stringify(dir)
+    }, Deno.pid, i, encode(text + "# EOF: 5\\n"));
+        takeIn(${JSON.stringify(dir)}, ${uid});
+      }`;
+    const children = Array.from(
+      { length: writers },
+      () =>
+        new Deno.Command(Deno.execPath(), {
+          args: ["eval", "--quiet", "--ext=ts", text],
+          stdin: "null",
+        }).spawn(),
+    );
+    let over = false;
+    const ended = Promise.all(children.map((child) => child.status))
+      .then((all) => {
+        over = true;
+        return all;
+      });
+    const reader = new LedgerReader();
+    let last = 0;
+    let reads = 0;
+    while (!over) {
+      const [n] = sums(reader, dir);
+      assert(n >= last, `fell from ${last} to ${n}`);
+      assert(n <= writers * ends, `${n}`);
+      last = n;
+      reads++;
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    assertEquals((await ended).map(({ code }) => code), Array(writers).fill(0));
+    // Who has found the lock taken has left a file to its holder.
+    assertEquals(namesIn(dir), [LEDGER]);
+    assertEquals(sums(reader, dir)[0], writers * ends);
+    assert(reads > 20, `${reads} reads`);
+  }));

@@ -1,0 +1,258 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import {
+  checkName,
+  formatName,
+  formatNumber,
+  MAX_NAME_LENGTH,
+  parseSnapshot,
+  SnapshotError,
+} from "../../format.ts";
+import { add } from "../../model/numbers.ts";
+
+const encode = (text: string) => new TextEncoder().encode(text);
+const parse = (text: string) => parseSnapshot(encode(text));
+const withEnd = (text: string) => `${text}# EOF: ${encode(text).length}\n`;
+
+Deno.test("formatNumber() writes whole numbers as digits, fractional ones with a point", () => {
+  const table: [number, boolean, string][] = [
+    [0, false, "0"],
+    [-0, false, "0"],
+    [-0, true, "0.0"],
+    [3, true, "3.0"],
+    [-3, false, "-3"],
+    [0.1, true, "0.1"],
+    [2 ** 53, false, "9007199254740992"],
+    [1e21, false, "1000000000000000000000"],
+    [-1e21, false, "-1000000000000000000000"],
+    [1e21, true, "1.0e+21"],
+    [1e-7, true, "1.0e-7"],
+    [1.5e-7, true, "1.5e-7"],
+    [5e-324, true, "5.0e-324"],
+    [Number.MAX_VALUE, true, "1.7976931348623157e+308"],
+  ];
+  for (const [value, fractional, text] of table) {
+    assertEquals(formatNumber(value, fractional), text);
+  }
+});
+
+Deno.test("formatNumber() writes what reads back as the same double", () => {
+  fc.assert(fc.property(
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    (value) => {
+      const text = formatNumber(value, true);
+      assert(Object.is(Number(text), value + 0), text);
+      assert(/^-?\d+\.\d+(e[+-]\d+)?$/.test(text), text);
+    },
+  ));
+});
+
+Deno.test("formatName() replaces every {0} and nothing else", () => {
+  assertEquals(formatName("a.{0}.b.{0}.{1}", "$&"), "a.$&.b.$&.{1}");
+});
+
+Deno.test("checkName() takes any text that can begin a line", () => {
+  for (
+    const name of [
+      "",
+      "a",
+      "My Nice Stat",
+      "another[one]",
+      "a: b: ",
+      "#",
+      "#a",
+      " # a",
+      "__proto__",
+      "\t",
+      "\0",
+      "größe.😀",
+      "x".repeat(MAX_NAME_LENGTH),
+    ]
+  ) checkName(name);
+});
+
+Deno.test("checkName() refuses what cannot begin a line and says why", () => {
+  const start = "Cannot name a stat: the name must";
+  const table: [unknown, string][] = [
+    [5, "be a string, got 5"],
+    [undefined, "be a string, got undefined"],
+    [{}, "be a string, got an object"],
+    ["# a", 'not begin with "# ", got "# a"'],
+    ["\ud800", 'be well-formed Unicode, got "\\ud800"'],
+    [
+      "x".repeat(MAX_NAME_LENGTH + 1),
+      "have at most 65536 characters, got 65537",
+    ],
+    ...["\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"].map((
+      char,
+    ): [string, string] => [
+      `a${char}b`,
+      `not contain a line break, got ${JSON.stringify(`a${char}b`)}`,
+    ]),
+  ];
+  for (const [name, why] of table) {
+    const error = assertThrows(() => checkName(name as string), TypeError);
+    assertEquals(error.message, `${start} ${why}`);
+  }
+});
+
+Deno.test("parseSnapshot() reads the lines of statvent 1.0", () => {
+  const { stats, recorded, annotated } = parse(
+    "a.b.c.d: 42\nMy Nice Stat: 123.45\na: b: -7\n__proto__: 1e3\npadded:   5 \na.b.c.d: 1\nempty\u00a0: +.5\n",
+  );
+  assertEquals(
+    [...stats],
+    [
+      ["a.b.c.d", { value: 43, fractional: false }],
+      ["My Nice Stat", { value: 123.45, fractional: true }],
+      ["a: b", { value: -7, fractional: false }],
+      ["__proto__", { value: 1000, fractional: true }],
+      ["padded", { value: 5, fractional: false }],
+      ["empty\u00a0", { value: 0.5, fractional: true }],
+    ],
+  );
+  assertEquals(recorded, []);
+  assertEquals(annotated, false);
+});
+
+Deno.test("parseSnapshot() keeps windows, checks the end and skips other annotations", () => {
+  const window =
+    '{"name":"l.{0}","percentiles":[[50,"l.median"]],"mean":"l.mean","values":[1,2.5]}';
+  const { stats, recorded, annotated } = parse(
+    withEnd(
+      `l.median: 1.0\nl.mean: 1.75\n# window ${window}: 2\n# some day: 5\n`,
+    ),
+  );
+  assertEquals([...stats.keys()], ["l.median", "l.mean"]);
+  const { values, ...description } = JSON.parse(window);
+  assertEquals(recorded, [{
+    description,
+    fractional: true,
+    values: Float64Array.from(values),
+    histogram: undefined,
+  }]);
+  assertEquals(annotated, true);
+  assertEquals(parse("# EOF: 0\n").stats.size, 0);
+});
+
+Deno.test("parseSnapshot() refuses what is no whole snapshot and says why", () => {
+  const start = "Cannot read a snapshot: ";
+  const end = "its last line must be a true # EOF";
+  const line = 'every line must be "<name>: <number>", got ';
+  const windowText = (text: string) => withEnd(`# window ${text}: 1\n`);
+  const window = (text: string) =>
+    `a window must hold its values, got ${
+      JSON.stringify(
+        `# window ${text}: 1`.length > 80
+          ? `${`# window ${text}: 1`.slice(0, 80)}…`
+          : `# window ${text}: 1`,
+      )
+    }`;
+  const page = `${"x".repeat(4092)}: 1\n`;
+  // The text, the reason, whether it was annotated, whether it may be a part.
+  const table: [string | Uint8Array, string, boolean, boolean][] = [
+    ["", "its last line must be complete", false, true],
+    ["a: 1", "its last line must be complete", false, false],
+    ["a: 1\n# EO", "its last line must be complete", true, true],
+    ["a: 1\n# other: 1\n", end, true, true],
+    ["a: 1\n# EOF: 4\n", end, true, true],
+    ["a: 1\n# EOF: 6\n", end, true, true],
+    ["a: 1\n# EOF: 05x\n", end, true, true],
+    ["a: 1\n# EOF: 5\na: 1\n# EOF: 5\n", end, true, true],
+    [
+      withEnd("a: 1\n# EOF: 5\n"),
+      "# EOF must be the last line",
+      true,
+      false,
+    ],
+    [
+      page,
+      "without annotations, whole pages may be a part of it",
+      false,
+      true,
+    ],
+    ["a\n", `${line}"a"`, false, false],
+    ["a:1\n", `${line}"a:1"`, false, false],
+    ["\n", `${line}""`, false, false],
+    ["x".repeat(4096), "its last line must be complete", false, true],
+    [withEnd("a\n"), `${line}"a"`, true, false],
+    [new Uint8Array([0x61, 0xff, 0x0a]), "it must be UTF-8", false, false],
+    [new Uint8Array(4096).fill(0xff), "it must be UTF-8", false, true],
+    [
+      Uint8Array.from([0xff, ...encode("\n# EOF: 3\n")]),
+      "it must be UTF-8",
+      true,
+      true,
+    ],
+    ...[
+      "nan",
+      "NaN",
+      "inf",
+      "Infinity",
+      "1e999",
+      "-1e999",
+      "0x10",
+      "1_000",
+      "--5",
+      "1.2.3",
+      "1e",
+      ".",
+      "",
+      "1 2",
+      "١",
+    ].map((number): [string, string, boolean, boolean] => [
+      `a: ${number}\n`,
+      `${line}${JSON.stringify(`a: ${number}`)}`,
+      false,
+      false,
+    ]),
+    ...[
+      "",
+      "null",
+      "[]",
+      '{"name":"n","percentiles":[],"mean":"m","values":[]}',
+      '{"name":"n","percentiles":[],"mean":"m","values":["1"]}',
+      '{"name":"n","percentiles":[],"mean":"m\\n","values":[1]}',
+      '{"name":5,"percentiles":[],"mean":"m","values":[1]}',
+      '{"name":"n","percentiles":[[101,"p"]],"mean":"m","values":[1]}',
+      '{"name":"n","percentiles":[["50","p"]],"mean":"m","values":[1]}',
+      '{"name":"n","percentiles":[[50]],"mean":"m","values":[1]}',
+      '{"name":"n","percentiles":{},"mean":"m","values":[1]}',
+    ].map((text): [string, string, boolean, boolean] => [
+      windowText(text),
+      window(text),
+      true,
+      false,
+    ]),
+  ];
+  for (const [text, why, annotated, torn] of table) {
+    const bytes = typeof text === "string" ? encode(text) : text;
+    const error = assertThrows(() => parseSnapshot(bytes), SnapshotError);
+    assertEquals(
+      [error.message, error.annotated, error.torn],
+      [start + why, annotated, torn],
+      JSON.stringify(text),
+    );
+  }
+});
+
+Deno.test("parseSnapshot() takes no part of a snapshot made of pages for a whole one", () => {
+  const lines = Array.from({ length: 3000 }, (_, i) => `stat.${i}: ${i}\n`);
+  const whole = encode(withEnd(lines.join("")));
+  const pages = Math.ceil(whole.length / 4096);
+  for (let from = 0; from < pages; from++) {
+    for (let to = from + 1; to <= pages; to++) {
+      if (from === 0 && to === pages) continue;
+      const part = whole.subarray(4096 * from, 4096 * to);
+      assertThrows(() => parseSnapshot(part), SnapshotError);
+    }
+  }
+});
+
+Deno.test("add() keeps a sum finite", () => {
+  const { MAX_VALUE } = Number;
+  assertEquals(
+    [add(1, 2), add(MAX_VALUE, MAX_VALUE), add(-MAX_VALUE, -MAX_VALUE)],
+    [3, MAX_VALUE, -MAX_VALUE],
+  );
+});

@@ -1,0 +1,203 @@
+/**
+ * What tests of the push need: a clock, hosts and servers.
+ *
+ * @module
+ */
+
+import type { HostStats, Recorded } from "../../collect/host_stats.ts";
+import { COUNTER, type Kind } from "../../model/kinds.ts";
+import type { Clock } from "../../push.ts";
+import { until } from "./program.ts";
+
+/** When the tests take place, in milliseconds since 1970. */
+export const NOW = 1_700_000_000_000;
+
+/** A clock that goes when it is told to. */
+export class FakeClock implements Clock {
+  time = NOW;
+  readonly sleeps = new Set<{ end: number; wake: () => void }>();
+
+  now = (): number => this.time;
+  random = (): number => 0.5;
+  sleep = (ms: number, signal: AbortSignal): Promise<void> =>
+    new Promise((resolve) => {
+      if (signal.aborted) return resolve();
+      const wake = () => {
+        this.sleeps.delete(sleep);
+        signal.removeEventListener("abort", wake);
+        resolve();
+      };
+      const sleep = { end: this.time + ms, wake };
+      this.sleeps.add(sleep);
+      signal.addEventListener("abort", wake);
+    });
+
+  /** Waits until somebody sleeps for so long, and wakes who is due by then. */
+  async pass(ms: number): Promise<void> {
+    await until(
+      `a sleep of ${ms} ms`,
+      () => [...this.sleeps].some(({ end }) => end === this.time + ms),
+    );
+    this.time += ms;
+    for (const { end, wake } of [...this.sleeps]) {
+      if (end <= this.time) wake();
+    }
+  }
+}
+
+/** A stat of a host: its value, its kind and whether it is fractional. */
+export type Entry = [value: number, kind?: Kind, fractional?: 0 | 1];
+
+/** Makes a host of stats by name. */
+export function hostOf(
+  stats: Record<string, Entry>,
+  more: Partial<HostStats> = {},
+): HostStats {
+  const entries = Object.values(stats);
+  return {
+    names: Object.keys(stats),
+    ids: Int32Array.from(entries, (_, i) => i),
+    values: Float64Array.from(entries, ([value]) => value),
+    fractional: Uint8Array.from(entries, ([, , fractional]) => fractional ?? 0),
+    kinds: Uint8Array.from(entries, ([, kind]) => kind ?? COUNTER),
+    recorded: [],
+    descriptions: new Map(),
+    processes: [],
+    ...more,
+  };
+}
+
+/** A recorded stat with the values 0, 1, 3 and 3. */
+export function recordedAs(name: string): Recorded {
+  return {
+    name,
+    percentiles: [[50, name.replace("{0}", "median")]],
+    mean: name.replace("{0}", "mean"),
+    window: Float64Array.of(0, 1, 3, 3),
+    fractional: false,
+    histogram: {
+      scale: 4,
+      sum: 7,
+      min: 0,
+      max: 3,
+      zeros: 1,
+      positive: new Map([[-1, 1], [25, 2]]),
+      negative: new Map(),
+    },
+  };
+}
+
+/** A TCP server that keeps what it is sent. */
+export class TcpSink implements AsyncDisposable {
+  readonly port: number;
+  /** What each connection has sent. */
+  readonly received: Uint8Array[] = [];
+  readonly #listener: Deno.TcpListener;
+  readonly #connections = new Set<Deno.TcpConn>();
+  readonly #accepting: Promise<void>;
+  readonly #reads: boolean;
+
+  constructor(port = 0, reads = true) {
+    this.#reads = reads;
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port });
+    this.port = this.#listener.addr.port;
+    this.#accepting = this.#accept();
+  }
+
+  async #accept(): Promise<void> {
+    const all = [];
+    for await (const connection of this.#listener) {
+      this.#connections.add(connection);
+      if (this.#reads) all.push(this.#read(connection));
+    }
+    await Promise.all(all);
+  }
+
+  async #read(connection: Deno.TcpConn): Promise<void> {
+    const index = this.received.push(new Uint8Array()) - 1;
+    try {
+      for await (const chunk of connection.readable) {
+        const before = this.received[index];
+        const after = new Uint8Array(before.length + chunk.length);
+        after.set(before);
+        after.set(chunk, before.length);
+        this.received[index] = after;
+      }
+    } catch {
+      // It has been closed.
+    }
+    this.#connections.delete(connection);
+  }
+
+  /** How many connections there are. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** What all connections have sent, as text. */
+  get text(): string {
+    return this.received.map((bytes) => new TextDecoder().decode(bytes))
+      .join("");
+  }
+
+  /** Closes all connections and the port. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const connection of this.#connections) {
+      try {
+        connection.close();
+      } catch {
+        // It is closed.
+      }
+    }
+    this.#connections.clear();
+    try {
+      this.#listener.close();
+    } catch {
+      // It is closed.
+    }
+    await this.#accepting;
+  }
+}
+
+/** A port that nobody listens on. */
+export function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  return port;
+}
+
+/** Whether a program is there. */
+export async function hasProgram(
+  command: string,
+  ...args: string[]
+): Promise<boolean> {
+  try {
+    const { success } = await new Deno.Command(command, {
+      args,
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    return success;
+  } catch {
+    return false;
+  }
+}
+
+/** What a Python program prints of what it is given, as JSON. */
+export async function python(
+  program: string,
+  input: Uint8Array,
+  command = "python3",
+): Promise<unknown> {
+  const child = new Deno.Command(command, {
+    args: ["-c", program],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(input);
+  await writer.close();
+  const { stdout } = await child.output();
+  return JSON.parse(new TextDecoder().decode(stdout));
+}

@@ -1,0 +1,359 @@
+/**
+ * Several users on one machine: real ones, made for the test, so it runs as
+ * root only.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { output, ROOT, until } from "../helpers/program.ts";
+
+const isRoot = Deno.uid() === 0;
+const hasUseradd =
+  (await output("sh", "-c", "command -v useradd setpriv")).code === 0;
+const ignore = !isRoot || !hasUseradd;
+if (ignore) {
+  console.log(
+    `skipped: several users, because ${
+      isRoot ? "there is no useradd or setpriv" : "this is not root"
+    }`,
+  );
+}
+
+/** Two users, and a program that both can run. */
+class Machine implements AsyncDisposable {
+  readonly dir: string;
+  readonly users: [name: string, id: number][] = [];
+  readonly #children: Deno.ChildProcess[] = [];
+
+  constructor(dir: string) {
+    this.dir = dir;
+  }
+
+  static async start(): Promise<Machine> {
+    const machine = new Machine(
+      await Deno.makeTempDir({ prefix: "statvent-users-" }),
+    );
+    await Deno.chmod(machine.dir, 0o755);
+    for (const letter of ["a", "b"]) {
+      const name = `statvent-${letter}-${Deno.pid}`;
+      await output("useradd", "--no-create-home", name);
+      const { stdout } = await output("id", "-u", name);
+      machine.users.push([name, Number(stdout)]);
+    }
+    // The home of root, where Deno may be, is closed to them.
+    await Deno.copyFile(Deno.execPath(), `${machine.dir}/deno`);
+    await Deno.chmod(`${machine.dir}/deno`, 0o755);
+    await output(
+      Deno.execPath(),
+      ...["bundle", "--quiet", "--platform=deno"],
+      ...[`--output=${machine.dir}/mod.js`, `${ROOT.pathname}/mod.ts`],
+    );
+    return machine;
+  }
+
+  /** Runs a shell command as one of the users. */
+  as(user: number, ...args: string[]): Deno.ChildProcess {
+    const [, id] = this.users[user];
+    const child = new Deno.Command("setpriv", {
+      args: [`--reuid=${id}`, `--regid=${id}`, "--clear-groups", ...args],
+      env: { HOME: "/nonexistent", DENO_DIR: `${this.dir}/cache-${user}` },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.#children.push(child);
+    return child;
+  }
+
+  /** What a shell command prints that one of the users runs. */
+  async sh(user: number, text: string) {
+    const { code, stdout, stderr } = await this.as(user, "sh", "-c", text)
+      .output();
+    const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    return { code, stdout: decode(stdout), stderr: decode(stderr) };
+  }
+
+  /** Starts a program of a user that counts. Resolves with its error, if it has one. */
+  async program(user: number, pipeDir: string, text = "") {
+    const file = `${this.dir}/program-${crypto.randomUUID()}.mjs`;
+    await Deno.writeTextFile(
+      file,
+      `import { config, incr, startRecorder } from "${this.dir}/mod.js";
+config.pipeDir = ${JSON.stringify(pipeDir)};
+${text}
+incr("of.${user}", 3);
+try { await startRecorder(); console.log("live"); setInterval(() => {}, 1e6); }
+catch (error) { console.log(error.message); }`,
+    );
+    const child = this.as(
+      user,
+      ...[`${this.dir}/deno`, "run", "--quiet", "--no-prompt"],
+      ...["--allow-all", file],
+    );
+    const reader = child.stdout.pipeThrough(new TextDecoderStream())
+      .getReader();
+    const { value = "" } = await reader.read();
+    reader.releaseLock();
+    return { pid: child.pid, child, said: value.trim() };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#children) {
+      try {
+        child.kill("SIGKILL");
+      } catch {
+        // It has ended.
+      }
+      await child.status;
+      for (const stream of [child.stdout, child.stderr]) {
+        if (!stream.locked) await stream.cancel().catch(() => {});
+      }
+    }
+    for (const [name] of this.users) await output("userdel", name);
+    await Deno.remove(this.dir, { recursive: true });
+  }
+}
+
+/** The web service, which root runs with all permissions, as far as a test needs it. */
+class Service implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #log: ReadableStreamDefaultReader<string>;
+  #url = "";
+
+  constructor(dir: string) {
+    this.#child = new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--quiet", "-A", "--config", `${ROOT.pathname}/deno.json`],
+        ...[`${ROOT.pathname}/web.ts`, "--port", "0", "--pipe-dir", dir],
+      ],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.#log = this.#child.stderr.pipeThrough(new TextDecoderStream())
+      .getReader();
+  }
+
+  /** The next lines that it has logged. */
+  async log(lines: number): Promise<string> {
+    let text = "";
+    while (text.split("\n").length <= lines) {
+      text += (await this.#log.read()).value!;
+    }
+    return text;
+  }
+
+  async read(path: string) {
+    if (this.#url === "") {
+      const reader = this.#child.stdout.pipeThrough(new TextDecoderStream())
+        .getReader();
+      this.#url = /http:[^/]*\/\/[^/]+/.exec((await reader.read()).value!)![0];
+      reader.releaseLock();
+    }
+    return await (await fetch(this.#url + path)).json();
+  }
+
+  /** The stats, and what is said of each process. */
+  async collect(): Promise<{
+    stats: Record<string, number>;
+    processes: { pid: number; state: string; error?: string; start?: number }[];
+  }> {
+    const { stats } = await this.read("/stats");
+    return { stats, processes: (await this.read("/processes")).processes };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#child.status;
+    await this.#log.cancel();
+  }
+}
+
+Deno.test({ name: "several users of one machine", ignore }, async (t) => {
+  await using machine = await Machine.start();
+  const [, [, idB]] = machine.users;
+  const [[, idA]] = machine.users;
+  const { dir } = machine;
+
+  await t.step("a directory of another user is refused", async () => {
+    const owned = `${dir}/owned`;
+    await Deno.mkdir(owned);
+    await Deno.chown(owned, idB, idB);
+    await Deno.chmod(owned, 0o1777);
+    const { said } = await machine.program(0, owned);
+    assertEquals(
+      said,
+      `Cannot start the recorder: ${owned} must belong to the user of this process or to root, but belongs to user ${idB}; set config.pipeDir or STATVENT_PIPE_DIR`,
+    );
+    assertEquals([...Deno.readDirSync(owned)], []);
+  });
+
+  await t.step("a link of another user is refused", async () => {
+    const shared = `${dir}/with-link`;
+    await Deno.mkdir(shared);
+    await Deno.chmod(shared, 0o1777);
+    const mine = `${dir}/mine`;
+    await Deno.mkdir(mine);
+    await Deno.chown(mine, idA, idA);
+    await machine.sh(1, `ln -s ${mine} ${shared}/pipes`);
+    const { said } = await machine.program(0, `${shared}/pipes`);
+    assertStringIncludes(said, "must belong to the user of this process");
+    assertEquals([...Deno.readDirSync(mine)], []);
+  });
+
+  await t.step("a directory where all may remove is refused", async () => {
+    const open = `${dir}/open`;
+    await Deno.mkdir(open);
+    await Deno.chmod(open, 0o777);
+    const { said } = await machine.program(0, open);
+    assertStringIncludes(said, `${open} must have the sticky bit`);
+    assertEquals([...Deno.readDirSync(open)], []);
+  });
+
+  await t.step("users share a directory that root has made", async () => {
+    const shared = `${dir}/shared`;
+    // As SECURITY.md has it.
+    const page = await Deno.readTextFile(new URL("SECURITY.md", ROOT));
+    const [, command] = /```sh\n(.*?)\n```/s.exec(page)!;
+    await output("sh", "-c", command.replace("/tmp/stats-pipe", shared));
+    const a = await machine.program(0, shared);
+    const b = await machine.program(1, shared);
+    assertEquals([a.said, b.said], ["live", "live"]);
+    await using service = new Service(shared);
+    const host = await service.collect();
+    assertEquals(host.processes.map(({ state }) => state), ["ok", "ok"]);
+    assertEquals(host.stats, { "of.0": 3, "of.1": 3 });
+
+    // What the other one can do: read, and no more.
+    const pipe = `${shared}/${a.pid}.stats`;
+    assertStringIncludes(
+      (await machine.sh(1, `timeout 5 cat ${pipe}`)).stdout,
+      "of.0: 3\n",
+    );
+    await until("the next pipe", async () => {
+      return (await service.collect()).processes
+        .every(({ state }) => state === "ok");
+    });
+    for (
+      const deed of [
+        `rm -f ${pipe}`,
+        `mv ${pipe} ${shared}/x`,
+        `mkfifo ${shared}/y && mv -f ${shared}/y ${pipe}`,
+        `: >> ${pipe}`,
+      ]
+    ) {
+      const { code } = await machine.sh(1, `timeout 2 sh -c '${deed}'`);
+      assert(code !== 0, deed);
+    }
+
+    // A ledger, and a file of the end, that say the first process has ended.
+    const start = host.processes.find(({ pid }) => pid === a.pid)!.start!;
+    const key = `${a.pid}@${Math.round(1000 * start)}`;
+    const forge = (text: string) =>
+      `${text}# EOF: ${new TextEncoder().encode(text).length}\n`;
+    const ledger = forge(
+      `of.0: 1000\n# ledger {"id":"x","count":1,"ended":["${key}"]}: 1\n`,
+    );
+    for (const owner of [idA, idB]) {
+      await machine.sh(
+        1,
+        `printf '%s' '${ledger}' > ${shared}/.ledger.${owner}`,
+      );
+    }
+    await machine.sh(
+      1,
+      `printf '%s' '${forge("x: 1\n")}' > ${shared}/.ended.${
+        key.replace("@", ".")
+      }`,
+    );
+    const after = await service.collect();
+    // What it says of itself counts, as does what it forges under its own name;
+    // nothing is taken from the other.
+    assertEquals(after.stats["of.0"], 1003);
+    assertEquals(after.stats["of.1"], 3);
+
+    // A pipe that is named after a process of the other.
+    const sleeper = machine.as(0, "sleep", "60");
+    const planted = `${shared}/${sleeper.pid}.stats`;
+    machine.as(
+      1,
+      ...["sh", "-c", `mkfifo ${planted}; exec echo 'forged: 1' > ${planted}`],
+    );
+    await until(
+      "the planted pipe",
+      async () =>
+        (await Deno.lstat(planted).catch(() => undefined)) !== undefined,
+    );
+    const forged = await service.collect();
+    const [status] = forged.processes.filter(({ pid }) => pid === sleeper.pid);
+    assertEquals([status.state, status.error], [
+      "invalid",
+      "It must be a pipe of the user of its process",
+    ]);
+    assertEquals(forged.stats["forged"], undefined);
+  });
+
+  await t.step(
+    "who takes the names that another user's end needs takes nothing else",
+    async () => {
+      const shared = `${dir}/ends`;
+      await Deno.mkdir(shared);
+      await Deno.chmod(shared, 0o1777);
+      await using service = new Service(shared);
+      const ends = 'Deno.addSignalListener("SIGTERM", () => Deno.exit());';
+      const a = await machine.program(0, shared, ends);
+      const { processes: [{ start }] } = await service.collect();
+      const name = `.ended.${a.pid}.${Math.round(1000 * start!)}`;
+      const ledger = `${shared}/.ledger.${idA}`;
+      for (const path of [`${shared}/${name}`, ledger, `${ledger}.lock`]) {
+        assertEquals((await machine.sh(1, `: > ${path}`)).code, 0);
+      }
+      a.child.kill("SIGTERM");
+      await a.child.status;
+      const left = [...Deno.readDirSync(shared)].map(({ name }) => name)
+        .filter((other) => other.startsWith(`${name}.`));
+      assertEquals(left.length, 1);
+      // It may be given another name only where the system lets that be.
+      await machine.sh(1, `ln ${shared}/${left[0]} ${shared}/.ended.1.1`);
+      for (let i = 0; i < 2; i++) {
+        const { stats, processes } = await service.collect();
+        assertEquals([stats, processes], [{ "of.0": 3 }, []]);
+      }
+      assertEquals(
+        await service.log(2),
+        [ledger, `${ledger}.lock`].map((path) =>
+          `statvent: ${path}: It must belong to user ${idA}\n`
+        ).join(""),
+      );
+      // Root makes room, and the next one that ends takes in both.
+      await Deno.remove(ledger);
+      await Deno.remove(`${ledger}.lock`);
+      await Deno.remove(`${shared}/.ended.1.1`).catch(() => {});
+      const next = await machine.program(0, shared, ends);
+      next.child.kill("SIGTERM");
+      await next.child.status;
+      assertEquals((await service.collect()).stats, { "of.0": 6 });
+      assertStringIncludes(await Deno.readTextFile(ledger), "of.0: 6\n");
+    },
+  );
+
+  await t.step("config.pipeMode keeps others from reading", async () => {
+    const shared = `${dir}/shared`;
+    const a = await machine.program(0, shared, "config.pipeMode = 0o600;");
+    assertEquals(a.said, "live");
+    const { code, stderr } = await machine.sh(
+      1,
+      `timeout 5 cat ${shared}/${a.pid}.stats`,
+    );
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "Permission denied");
+  });
+
+  await t.step("config.pipeDirMode lets others in", async () => {
+    const made = `${dir}/shared/made`;
+    const a = await machine.program(0, made, "config.pipeDirMode = 0o1777;");
+    assertEquals(a.said, "live");
+    assertEquals(Deno.statSync(made).mode! & 0o7777, 0o1777);
+  });
+});

@@ -1,0 +1,664 @@
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { Collector, type HostStats } from "../../collect.ts";
+import { createHandler, type Handler } from "../../web.ts";
+import {
+  killShell,
+  leastPermissions,
+  LIVE,
+  output,
+  ROOT,
+  startProgram,
+  startShell,
+  until,
+  withDir,
+} from "../helpers/program.ts";
+import { VERSION } from "../../model/version.ts";
+
+/** Serves a handler on a real socket. */
+async function withServer(
+  handler: Handler,
+  action: (origin: string) => Promise<void>,
+): Promise<void> {
+  const server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen() {} },
+    handler,
+  );
+  try {
+    await action(`http://127.0.0.1:${server.addr.port}`);
+  } finally {
+    await server.shutdown();
+  }
+}
+
+/** The answer's text with the timestamp taken out, and the timestamp. */
+async function read(response: Response): Promise<[string, number]> {
+  const text = await response.text();
+  const match = /"timestamp": ([\d.]+)/.exec(text);
+  return [text.replace(match![1], "T"), Number(match![1])];
+}
+
+const counts = `"processes": {"ok": 1, "dead": 0, "timeout": 0, "invalid": 0}`;
+
+Deno.test("GET answers with all stats, floats as floats, in one line or in many", () =>
+  withDir(async (dir) => {
+    await using program = await startProgram(
+      `incr("a", 3); set("b", 1.5); incr("b", 0.5); incr("__proto__"); incr('say "hi"');
+       await startRecorder(); ${LIVE}`,
+      { dir, permissions: leastPermissions(dir) },
+    );
+    await program.printed("live");
+    await withServer(createHandler({ pipeDir: dir }), async (origin) => {
+      const before = Date.now() / 1000;
+      const response = await fetch(`${origin}/stats`);
+      assertEquals(response.status, 200);
+      assertEquals(response.headers.get("content-type"), "application/json");
+      const [text, timestamp] = await read(response);
+      assertEquals(
+        text,
+        `{"stats": {"a": 3, "b": 2.0, "__proto__": 1, "say \\"hi\\"": 1}, ${counts}, "timestamp": T}\n`,
+      );
+      assert(timestamp >= before && timestamp <= Date.now() / 1000);
+      const [json] = await read(await fetch(`${origin}/stats?format=json`));
+      assertEquals(json, text);
+      const [pretty] = await read(
+        await fetch(`${origin}/stats?format=prettyjson`),
+      );
+      assertEquals(
+        pretty,
+        `{
+  "stats": {
+    "a": 3,
+    "b": 2.0,
+    "__proto__": 1,
+    "say \\"hi\\"": 1
+  },
+  ${counts},
+  "timestamp": T
+}
+`,
+      );
+    });
+  }));
+
+Deno.test("HEAD answers as GET without a body, and If-None-Match saves it", () =>
+  withDir(async (dir) => {
+    await using program = await startProgram(
+      `incr("a"); await startRecorder(); Deno.addSignalListener("SIGUSR1", () => incr("a")); ${LIVE}`,
+      { dir },
+    );
+    await program.printed("live");
+    await withServer(createHandler({ pipeDir: dir }), async (origin) => {
+      const get = await fetch(`${origin}/stats`);
+      await get.body?.cancel();
+      const etag = get.headers.get("etag")!;
+      assertMatch(etag, /^W\/"[^"]+"$/);
+      const head = await fetch(`${origin}/stats`, { method: "HEAD" });
+      assertEquals([head.status, await head.text()], [200, ""]);
+      assertEquals(head.headers.get("etag"), etag);
+      assert(Number(head.headers.get("content-length")) > 80);
+      const conditional = () =>
+        fetch(`${origin}/stats`, { headers: { "if-none-match": etag } });
+      const same = await conditional();
+      assertEquals([same.status, await same.text()], [304, ""]);
+      assertEquals(same.headers.get("etag"), etag);
+      const pretty = await fetch(`${origin}/stats?format=prettyjson`, {
+        headers: { "if-none-match": etag },
+      });
+      await pretty.body?.cancel();
+      assertEquals(pretty.status, 200);
+      program.kill("SIGUSR1");
+      await until("a new tag", async () => {
+        const response = await conditional();
+        await response.body?.cancel();
+        return response.status === 200;
+      });
+    });
+  }));
+
+Deno.test("other paths, methods and formats are answered in JSON", () =>
+  withDir(async (dir) => {
+    await withServer(
+      createHandler({ pipeDir: dir, path: "/here" }),
+      async (origin) => {
+        const table: [string, string, number, unknown, string?][] = [
+          ["GET", "/stats", 404, {
+            message: "The requested resource was not found",
+            path: "/stats",
+          }],
+          ["GET", "/", 404, {
+            message: "The requested resource was not found",
+            path: "/",
+          }],
+          ["POST", "/here", 405, {
+            message: "Cannot POST the stats: use GET or HEAD",
+          }, "GET, HEAD"],
+          ["DELETE", "/here", 405, {
+            message: "Cannot DELETE the stats: use GET or HEAD",
+          }, "GET, HEAD"],
+          ["GET", "/here?format=xml", 400, {
+            message:
+              'Cannot take format: it must be json, prettyjson or text, got "xml"',
+          }],
+        ];
+        for (const [method, path, status, body, allow] of table) {
+          const response = await fetch(origin + path, { method });
+          assertEquals(
+            response.headers.get("content-type"),
+            "application/json",
+          );
+          assertEquals(response.headers.get("allow"), allow ?? null);
+          assertEquals([response.status, await response.json()], [
+            status,
+            body,
+          ]);
+        }
+        const ok = await fetch(`${origin}/here`);
+        assertEquals((await ok.json()).stats, {});
+      },
+    );
+  }));
+
+Deno.test("requests that come while the pipes are being read share what is read", () =>
+  withDir(async (dir) => {
+    // A writer of statvent 1.0 that counts how often it is read.
+    const writer = startShell(
+      `n=0; while :; do mkfifo $0/$$.stats; n=$((n+1)); { sleep 0.1; echo "reads: $n"; } > $0/$$.stats; rm $0/$$.stats; done`,
+      dir,
+    );
+    const handler = createHandler({ pipeDir: dir, deadline: 5000 });
+    await until("the writer", () => [...Deno.readDirSync(dir)].length === 1);
+    const answers = await Promise.all(
+      Array.from(
+        { length: 20 },
+        async () =>
+          (await (await handler(new Request("http://localhost/stats"))).json())
+            .stats.reads,
+      ),
+    );
+    assertEquals(answers, Array(20).fill(1));
+    await killShell(writer);
+  }));
+
+Deno.test("a directory that cannot be read is an error 500 that says why", () =>
+  withDir(async (dir) => {
+    await Deno.writeTextFile(`${dir}/file`, "");
+    const response = await createHandler({ pipeDir: `${dir}/file` })(
+      new Request("http://localhost/stats"),
+    );
+    assertEquals(response.status, 500);
+    assertMatch(
+      (await response.json()).message,
+      /^Cannot collect: the directory of the pipes must be readable \(.*ENOTDIR.*\)$/,
+    );
+  }));
+
+Deno.test("createHandler() refuses a path without a slash", () => {
+  assertEquals(
+    assertThrows(() => createHandler({ path: "stats" }), TypeError).message,
+    'Cannot serve: the path must begin with "/" and have no query, got "stats"',
+  );
+});
+
+const WEB = new URL("web.ts", ROOT).pathname;
+const CONFIG = ["--config", new URL("deno.json", ROOT).pathname];
+
+/** Starts the web service and waits until it says where it is. */
+async function startWeb(command: string, ...args: string[]) {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [command, "--quiet", ...CONFIG, "--allow-all", ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    env: { NO_COLOR: "1" },
+  }).spawn();
+  const stderr = new Response(child.stderr).text();
+  let text = "";
+  const done = (async () => {
+    for await (
+      const piece of child.stdout.pipeThrough(new TextDecoderStream())
+    ) text += piece;
+  })();
+  const url = await until("the service", () => /http:\/\/\S+/.exec(text)?.[0]);
+  return {
+    url,
+    async end(signal: Deno.Signal) {
+      child.kill(signal);
+      const { code, signal: killedBy } = await child.status;
+      await done;
+      return { code, killedBy, stdout: text, stderr: await stderr };
+    },
+  };
+}
+
+Deno.test("the program serves where its flags say, and ends cleanly on a signal", () =>
+  withDir(async (dir) => {
+    await using program = await startProgram(
+      `incr("a"); await startRecorder(); ${LIVE}`,
+      { dir },
+    );
+    await program.printed("live");
+    for (
+      const [flags, signal] of [
+        [["-p", "0", "-i", "127.0.0.1", "-l", "/all", "-d", dir], "SIGINT"],
+        [
+          ["--port=0", "--ip=127.0.0.1", "--path=/all", `--pipe-dir=${dir}`],
+          "SIGTERM",
+        ],
+      ] as const
+    ) {
+      const web = await startWeb("run", WEB, ...flags);
+      assertMatch(web.url, /^http:\/\/127\.0\.0\.1:\d+\/all$/);
+      const response = await fetch(web.url);
+      assertEquals((await response.json()).stats, { a: 1 });
+      const end = await web.end(signal);
+      assertEquals(end, {
+        code: 0,
+        killedBy: null,
+        stdout: `Serving stats on ${web.url}\n`,
+        stderr: "",
+      });
+    }
+  }));
+
+Deno.test("deno serve finds the handler, and nothing else listens", () =>
+  withDir(async (dir) => {
+    await using program = await startProgram(
+      `incr("a"); await startRecorder(); ${LIVE}`,
+      { dir },
+    );
+    await program.printed("live");
+    Deno.env.set("STATVENT_PIPE_DIR", dir);
+    try {
+      const web = await startWeb(
+        "serve",
+        "--port",
+        "0",
+        "--host",
+        "127.0.0.1",
+        WEB,
+      );
+      const response = await fetch(web.url);
+      assertEquals((await response.json()).stats, { a: 1 });
+      const { stdout } = await web.end("SIGKILL");
+      assertEquals(stdout, `Serving stats on ${web.url}\n`);
+    } finally {
+      Deno.env.delete("STATVENT_PIPE_DIR");
+    }
+  }));
+
+/** What the program prints and exits with. */
+const run = (...args: string[]) =>
+  output(
+    Deno.execPath(),
+    "run",
+    "--quiet",
+    ...CONFIG,
+    "--allow-all",
+    WEB,
+    ...args,
+  );
+
+Deno.test("wrong flags exit with 2 and one line", async () => {
+  const table: [string[], string][] = [
+    [["--prot", "80"], "unknown flag --prot"],
+    [["-x"], "unknown flag -x"],
+    [["--no-port"], "unknown flag --no-port"],
+    [["stats"], "unexpected argument stats"],
+    [["--", "stats"], "unexpected argument stats"],
+    [["--port"], "--port needs a value"],
+    [["-d"], "--pipe-dir needs a value"],
+    [["--port", "http"], "--port must be a number from 0 to 65535, got http"],
+    [["-p", "65536"], "--port must be a number from 0 to 65535, got 65536"],
+    [["-p", "1.5"], "--port must be a number from 0 to 65535, got 1.5"],
+    [["-l", "stats"], "--path must begin with / and have no ? or #, got stats"],
+  ];
+  for (const [args, why] of table) {
+    assertEquals(await run(...args), {
+      code: 2,
+      stdout: "",
+      stderr: `statvent: ${why}; see --help\n`,
+    });
+  }
+});
+
+Deno.test("--help and --version print and exit", async () => {
+  for (const flag of ["-h", "--help"]) {
+    const { code, stdout, stderr } = await run(flag);
+    assertEquals([code, stderr], [0, ""]);
+    for (
+      const word of [
+        "--port",
+        "--ip",
+        "--path",
+        "--pipe-dir",
+        "--help",
+        "--version",
+        "7828",
+        "127.0.0.1",
+        "/stats",
+        "/tmp/stats-pipe",
+      ]
+    ) {
+      assert(stdout.includes(word), word);
+    }
+  }
+  assertEquals(await run("--version"), {
+    code: 0,
+    stdout: `statvent ${VERSION}\n`,
+    stderr: "",
+  });
+  const { version } = JSON.parse(
+    await Deno.readTextFile(new URL("deno.json", ROOT)),
+  );
+  assertEquals(VERSION, version);
+});
+
+Deno.test("a port or an address that cannot be had is one line and exit code 1", async () => {
+  const server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen() {} },
+    () => new Response(),
+  );
+  const { port } = server.addr;
+  assertEquals(await run("-p", `${port}`), {
+    code: 1,
+    stdout: "",
+    stderr:
+      `statvent: port ${port} on 127.0.0.1 is in use; choose another with --port\n`,
+  });
+  await server.shutdown();
+  const { code, stderr } = await run("-p", "0", "-i", "192.0.2.1");
+  assertEquals(code, 1);
+  assertMatch(stderr, /^statvent: cannot listen on 192\.0\.2\.1:0: .+\n$/);
+});
+
+Deno.test("two services on one host both give the whole answer", () =>
+  withDir(async (dir) => {
+    await using program = await startProgram(
+      `for (let i = 0; i < 1000; i++) incr("a." + i); await startRecorder(); ${LIVE}`,
+      { dir },
+    );
+    await program.printed("live");
+    const webs = await Promise.all(
+      [1, 2].map(() => startWeb("run", WEB, "-p", "0", "-d", dir)),
+    );
+    await Promise.all(webs.map(async ({ url }) => {
+      for (let i = 0; i < 100; i++) {
+        const { stats, processes } = await (await fetch(url)).json();
+        assertEquals(processes, { ok: 1, dead: 0, timeout: 0, invalid: 0 });
+        assertEquals(Object.keys(stats).length, 1000);
+      }
+    }));
+    for (const web of webs) assertEquals((await web.end("SIGINT")).code, 0);
+  }));
+
+/** A program of each kind of stat, and what it says of them. */
+const KINDS = `
+  const { describe } = statvent;
+  describe("oldest", { help: "Age of the oldest", unit: "seconds", merge: "max" });
+  incr("n", 3); incr("n", 2, { code: 200 }); incr("n", 4, { code: 503 }); incr("half", 0.5);
+  set("g", 2); set("oldest", Deno.pid % 7 + 1);
+  for (let i = -5; i <= 200; i++) record("r.{0}", i / 4);
+  for (let i = 1; i <= 20; i++) record("ms.{0}", i, { table: "users" });`;
+
+Deno.test("?format=text is a snapshot that another collector reads from a pipe, and comes to the same", () =>
+  withDir(async (dir) => {
+    const programs = await Promise.all(
+      [KINDS, KINDS, `config.annotations = false; incr("old", 5); incr("n");`]
+        .map((text) =>
+          startProgram(`${text} await startRecorder(); ${LIVE}`, { dir })
+        ),
+    );
+    await Promise.all(programs.map((program) => program.printed("live")));
+    // One of them is only in the ledger.
+    const ended = await startProgram(
+      `${KINDS} await startRecorder(); Deno.exit();`,
+      { dir },
+    );
+    await ended.ended();
+    const handler = createHandler({ pipeDir: dir });
+    const response = await handler(
+      new Request("http://localhost/stats?format=text"),
+    );
+    assertEquals(
+      response.headers.get("content-type"),
+      "text/plain; charset=utf-8",
+    );
+    const text = new Uint8Array(await response.arrayBuffer());
+    assertEquals(response.headers.get("content-length"), `${text.length}`);
+    await withDir(async (other) => {
+      await Deno.writeFile(`${other}/text`, text);
+      const shell = startShell(
+        "mkfifo $0/$$.stats; while :; do cat $0/text > $0/$$.stats; sleep 0.02; done",
+        other,
+      );
+      const here = await new Collector({ pipeDir: dir }).collect();
+      const there = new Collector({ pipeDir: other });
+      const copy = await until("the copy", async () => {
+        const host = await there.collect();
+        return host.processes[0]?.state === "ok" && host;
+      });
+      await killShell(shell);
+      const plain = (host: HostStats) => ({
+        stats: new Map(
+          [...host.ids].map((
+            id,
+            i,
+          ) => [
+            host.names[id],
+            [host.values[i], host.fractional[i], host.kinds[i]],
+          ]),
+        ),
+        recorded: new Map(host.recorded.map((stat) => [stat.name, stat])),
+        descriptions: new Map(host.descriptions),
+      });
+      assertEquals(plain(copy), plain(here));
+      assertEquals(plain(copy).stats.get("n"), [10, 0, 0]);
+      assertEquals(plain(copy).stats.get('n{code="200"}'), [6, 0, 0]);
+      assertEquals(plain(copy).stats.get("old"), [5, 0, 2]);
+      assertEquals(plain(copy).recorded.size, 2);
+    });
+    for (const program of programs) await program[Symbol.asyncDispose]();
+  }));
+
+Deno.test("parameters choose what is shown, and of which process", () =>
+  withDir(async (dir) => {
+    const programs = await Promise.all([1, 2].map((n) =>
+      startProgram(
+        `incr("a.n", ${n}); set("g", ${n}); await startRecorder(); ${LIVE}`,
+        { dir },
+      )
+    ));
+    await Promise.all(programs.map((program) => program.printed("live")));
+    const handler = createHandler({ pipeDir: dir });
+    const get = async (search: string) => {
+      const response = await handler(
+        new Request(`http://localhost/stats${search}`),
+      );
+      return { status: response.status, body: await response.json() };
+    };
+    const stats = async (search: string) => (await get(search)).body.stats;
+    const [a, b] = programs.map(({ pid }) => pid);
+    assertEquals(await stats("?match=a.*"), { "a.n": 3 });
+    assertEquals(await stats("?query=n>5"), {});
+    assertEquals(await stats("?query=n>2"), { "a.n": 3 });
+    assertEquals(await stats("?aggr=max"), { "a.n": 2, "g": 2 });
+    assertEquals(await stats(`?pid=${a}`), { "a.n": 1, "g": 1 });
+    assertEquals(await stats("?by=process"), {
+      [a]: { "a.n": 1, "g": 1 },
+      [b]: { "a.n": 2, "g": 2 },
+    });
+    assertEquals(await stats("?by=process&query=n>1"), {
+      [a]: {},
+      [b]: { "a.n": 2 },
+    });
+    assertEquals(await stats(`?by=process&pid=${b}&match=g`), {
+      [b]: { "g": 2 },
+    });
+    const pretty = await handler(
+      new Request("http://localhost/stats?by=process&format=prettyjson"),
+    );
+    assertEquals(
+      (await read(pretty))[0],
+      `{
+  "stats": {
+    "${Math.min(a, b)}": {
+      "a.n": ${a < b ? 1 : 2},
+      "g": ${a < b ? 1 : 2}
+    },
+    "${Math.max(a, b)}": {
+      "a.n": ${a < b ? 2 : 1},
+      "g": ${a < b ? 2 : 1}
+    }
+  },
+  "processes": {"ok": 2, "dead": 0, "timeout": 0, "invalid": 0},
+  "timestamp": T
+}
+`,
+    );
+    assertEquals(await get("?pid=4194305"), {
+      status: 404,
+      body: {
+        message:
+          "Cannot find the process 4194305: it must have a pipe, and have answered",
+      },
+    });
+    assertEquals(await get("?by=host"), {
+      status: 400,
+      body: { message: 'Cannot take by: it must be process, got "host"' },
+    });
+    for (const program of programs) await program[Symbol.asyncDispose]();
+  }));
+
+Deno.test("/processes lists the processes, what they say of themselves and how they answer", () =>
+  withDir(async (dir) => {
+    const program = await startProgram(
+      `config.processName = 'my "program"'; incr("n"); await startRecorder(); ${LIVE}`,
+      { dir },
+    );
+    await program.printed("live");
+    const handler = createHandler({ pipeDir: dir, path: "/all/stats" });
+    const get = async (path = "/all/processes") =>
+      await handler(new Request(`http://localhost${path}`));
+    const { processes, timestamp } = await (await get()).json();
+    assert(Math.abs(timestamp - Date.now() / 1000) < 5, timestamp);
+    const [{ start, age, stalled, ...rest }] = processes;
+    assertEquals(rest, {
+      pid: program.pid,
+      name: 'my "program"',
+      runtime: `deno ${Deno.version.deno}`,
+      state: "ok",
+    });
+    assert(start < timestamp && start > timestamp - 60, `${start}`);
+    assert(age >= 0 && age < 5 && stalled >= 0 && stalled < 1);
+    assertEquals((await get("/all/processes?format=json")).status, 400);
+    assertEquals((await get("/processes")).status, 404);
+    const head = await handler(
+      new Request("http://localhost/all/processes", { method: "HEAD" }),
+    );
+    assertEquals([head.status, await head.text()], [200, ""]);
+    program.kill("SIGKILL");
+    await program.ended();
+    const [dead] = (await (await get()).json()).processes;
+    assertEquals([dead.pid, dead.state, dead.error], [
+      program.pid,
+      "dead",
+      "The process no longer exists",
+    ]);
+    assertEquals((await (await get()).json()).processes, []);
+  }));
+
+Deno.test("every format has an ETag of its own, and HEAD in each", () =>
+  withDir(async (dir) => {
+    await using program = await startProgram(
+      `incr("a"); await startRecorder(); ${LIVE}`,
+      { dir },
+    );
+    await program.printed("live");
+    const handler = createHandler({ pipeDir: dir });
+    const ask = async (search: string, init: RequestInit = {}) => {
+      const request = new Request(`http://localhost/stats${search}`, init);
+      const response = await handler(request);
+      return { response, text: await response.text() };
+    };
+    const tags = new Set<string>();
+    const searches = [
+      "",
+      "?format=prettyjson",
+      "?format=text",
+      "?by=process",
+      "?match=b",
+    ];
+    for (const search of searches) {
+      const { response, text } = await ask(search);
+      const etag = response.headers.get("etag")!;
+      tags.add(etag);
+      const head = await ask(search, { method: "HEAD" });
+      assertEquals([head.response.status, head.text], [200, ""]);
+      assertEquals(head.response.headers.get("etag"), etag);
+      const type = head.response.headers.get("content-type");
+      assertEquals(type, response.headers.get("content-type"));
+      if (search === "?format=text") {
+        const length = head.response.headers.get("content-length");
+        assertEquals(length, `${text.length}`);
+      }
+      for (const method of ["GET", "HEAD"]) {
+        const headers = { "if-none-match": etag };
+        const same = await ask(search, { method, headers });
+        assertEquals([same.response.status, same.text], [304, ""], search);
+      }
+    }
+    assertEquals(tags.size, searches.length);
+  }));
+
+Deno.test("the service's memory does not grow with requests, nor with processes that have ended", () =>
+  withDir(async (dir) => {
+    const programs = await Promise.all([1, 2].map(() =>
+      startProgram(
+        `for (let i = 0; i < 200; i++) incr("n." + i); record("r.{0}", 1);
+         setInterval(() => { incr("n.0"); record("r.{0}", Math.random()); }, 1);
+         await startRecorder(); ${LIVE}`,
+        { dir },
+      )
+    ));
+    await Promise.all(programs.map((program) => program.printed("live")));
+    // Half of the processes are killed, and half hand over, each with names of
+    // its own among others.
+    await using service = await startProgram(
+      `import { createHandler } from ${JSON.stringify(WEB)};
+       import { writeEnded } from ${
+        JSON.stringify(new URL("ended/ended_files.ts", ROOT).href)
+      };
+       const handler = createHandler({ pipeDir: config.pipeDir, state: ${
+        JSON.stringify(`${dir}/state`)
+      } });
+       const ask = async (search) => (await handler(new Request("http://localhost/stats" + search))).text();
+       const searches = ["", "?format=text", "?by=process", "?format=prettyjson&match=n.*", "?query=n>5&aggr=max"];
+       const end = (i) => {
+         const text = "total: 1\\ngone." + i % 500 + ": 1\\n";
+         writeEnded(config.pipeDir, i + 1, 1, new TextEncoder().encode(text + "# EOF: " + text.length + "\\n"));
+       };
+       const use = async (requests) => {
+         // Five requests share what is read.
+         for (let i = 0; i < requests / searches.length; i++) {
+           if (i % 2) end(i);
+           await Promise.all(searches.map(ask));
+         }
+         gc();
+         const { rss, heapUsed, external } = Deno.memoryUsage();
+         return [heapUsed + external, rss];
+       };
+       console.log(JSON.stringify([await use(2000), await use(10000)]));
+       console.log("ended"); Deno.exit();`,
+      { dir, flags: ["--v8-flags=--expose-gc"] },
+    );
+    const { stderr } = await service.ended();
+    assert(service.stdout.includes("ended"), stderr);
+    const [before, after] = JSON.parse(service.stdout.split("\n")[0]);
+    const [used, resident] = after.map((bytes: number, i: number) =>
+      (bytes - before[i]) / 1e6
+    );
+    // What stays is what is used; what the heap takes in between goes up and down.
+    assert(used < 8, `${used} MB more are used`);
+    assert(resident < 100, `${resident} MB more are resident`);
+    for (const program of programs) await program[Symbol.asyncDispose]();
+  }));
