@@ -63,8 +63,3 @@ export async function hotShots(
   };
   return { calls: BURST, run };
 }
-
-/** The package `metrics`, which `npm install` no longer finds. */
-export function metricsPackage(): never {
-  throw new Error("npm has no package metrics");
-}

@@ -14,8 +14,11 @@ import type { Program } from "./questions.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 
-/** What a peer's entry of `deno.json` looks like. */
-const FIXED = /^npm:(.+)@(\d+\.\d+\.\d+)$/;
+/** The configuration of the benches, which pins the peers. */
+const CONFIG = `${root}bench/deno.json`;
+
+/** What a peer's entry of the configuration looks like. */
+const PEER = /^npm:.+@(\d+\.\d+\.\d+)$/;
 
 /** What is measured with. */
 export interface About {
@@ -44,22 +47,14 @@ async function run(
   return new TextDecoder().decode(stdout);
 }
 
-/** The versions of the peers, by name. */
+/** The versions of the peers, by name: the npm packages of `bench/deno.json`. */
 export async function peerVersions(): Promise<Record<string, string>> {
-  const used = new Set<string>();
-  for await (const { name } of Deno.readDir(`${root}/bench`)) {
-    const text = await Deno.readTextFile(`${root}/bench/${name}`);
-    for (
-      const [, quoted] of text.matchAll(/(?:import\(\s*|from )"([^".:]+)"/g)
-    ) {
-      used.add(quoted);
-    }
-  }
-  const { imports } = JSON.parse(await Deno.readTextFile(`${root}/deno.json`));
+  const { imports } = JSON.parse(await Deno.readTextFile(CONFIG));
   return Object.fromEntries(
-    Object.entries<string>(imports)
-      .filter(([name]) => used.has(name))
-      .map(([name, from]) => [name, FIXED.exec(from)![2]]),
+    Object.entries<string>(imports).flatMap(([name, from]) => {
+      const version = PEER.exec(from)?.[1];
+      return version === undefined ? [] : [[name, version]];
+    }),
   );
 }
 
@@ -67,12 +62,16 @@ export async function peerVersions(): Promise<Record<string, string>> {
 async function install(dir: string): Promise<void> {
   const peers = await peerVersions();
   const files: string[] = [];
-  for await (const { name } of Deno.readDir(`${root}/bench`)) {
+  for await (const { name } of Deno.readDir(`${root}bench`)) {
     if (name.endsWith(".ts")) files.push(`bench/${name}`);
-    else await Deno.copyFile(`${root}/bench/${name}`, `${dir}/${name}`);
+    // The peer in Python and the writers in C.
+    if (/\.(py|c)$/.test(name)) {
+      await Deno.copyFile(`${root}bench/${name}`, `${dir}/${name}`);
+    }
   }
   await run(Deno.execPath(), [
-    ...["bundle", "--quiet", "--platform=deno", "--code-splitting"],
+    ...["bundle", "--quiet", `--config=${CONFIG}`],
+    ...["--platform=deno", "--code-splitting"],
     ...Object.keys(peers).flatMap((peer) => ["--external", peer]),
     ...[`--outdir=${dir}`, ...files],
   ], { cwd: root });

@@ -8,7 +8,7 @@ import { series } from "../mod.ts";
 import { calls, shape } from "./calls.ts";
 import { names } from "./inputs.ts";
 import { say } from "./measured.ts";
-import { metricsPackage, openTelemetry, PROMETHEUS_CLIENTS } from "./peers.ts";
+import { openTelemetry, PROMETHEUS_CLIENTS } from "./peers.ts";
 import { type Peer, versus } from "./versus.ts";
 
 const ours = names(shape.count, (i) => `http.latency.${i}.{0}`);
@@ -101,7 +101,6 @@ say([
         const { Histogram } = await import("measured-core");
         return calls(ours.map(() => new Histogram()), `@.update(${VALUE});`);
       },
-      metrics: metricsPackage,
     },
   }),
 ]);
