@@ -11,15 +11,15 @@ export {
 } from "./collect/collector.ts";
 export {
   countStates,
+  type HostDistribution,
   type HostStats,
   type ProcessState,
   type ProcessStatus,
-  type Recorded,
   toMap,
 } from "./collect/host_stats.ts";
 export { merge, type MergeInput } from "./collect/merge.ts";
-export type { EndedTotals, RecordedTotal } from "./ended/totals.ts";
+export type { DistributionTotal, EndedTotals } from "./ended/totals.ts";
 export type { Snapshot } from "./format/snapshot.ts";
 export type { Description, GaugeMerge } from "./model/descriptions.ts";
 export type { Kind } from "./model/kinds.ts";
-export type { RecordedDescription } from "./model/descriptions.ts";
+export type { DistributionNames } from "./model/descriptions.ts";

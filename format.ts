@@ -17,9 +17,9 @@ export { formatNumber, type Stat } from "./model/numbers.ts";
 export { type LedgerInfo, type ProcessInfo } from "./model/identity.ts";
 export type { Buckets, Histogram } from "./model/histogram.ts";
 export type { Description, GaugeMerge } from "./model/descriptions.ts";
-export type { RecordedDescription } from "./model/descriptions.ts";
+export type { DistributionNames } from "./model/descriptions.ts";
 export { NameTable, type Snapshot, SnapshotError } from "./format/snapshot.ts";
 export {
-  type ParsedRecorded,
+  type ParsedDistribution,
   parseSnapshot,
 } from "./format/snapshot_parser.ts";

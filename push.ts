@@ -15,10 +15,10 @@ export {
 export type { Rule } from "./push/rules.ts";
 export type { Buckets, Histogram } from "./model/histogram.ts";
 export type {
+  HostDistribution,
   HostStats,
   ProcessState,
   ProcessStatus,
-  Recorded,
 } from "./collect/host_stats.ts";
 export type { Description, GaugeMerge } from "./model/descriptions.ts";
 export type { Kind } from "./model/kinds.ts";

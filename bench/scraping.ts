@@ -7,7 +7,7 @@
 import { integers, names } from "./inputs.ts";
 import { say } from "./measured.ts";
 import { once, versus } from "./versus.ts";
-import type { HostStats, Recorded } from "../collect/host_stats.ts";
+import type { HostDistribution, HostStats } from "../collect/host_stats.ts";
 import { emptyHistogram } from "../model/histogram.ts";
 import { COUNTER, GAUGE } from "../model/kinds.ts";
 import { PrometheusExposition } from "../prometheus/exposition.ts";
@@ -23,7 +23,10 @@ const ACCEPTS = {
     "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
 };
 
-function recordedStat(name: string, values: readonly number[]): Recorded {
+function recordedStat(
+  name: string,
+  values: readonly number[],
+): HostDistribution {
   const histogram = emptyHistogram();
   for (const value of values) {
     const index = Math.ceil(Math.log2(value + 1) * 2 ** histogram.scale) - 1;
@@ -43,7 +46,7 @@ function recordedStat(name: string, values: readonly number[]): Recorded {
 
 function host(
   count: number,
-  recorded: readonly Recorded[],
+  recorded: readonly HostDistribution[],
 ): HostStats {
   return {
     names: names(count, (i) => `http.requests.${i}`),

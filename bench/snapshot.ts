@@ -8,7 +8,7 @@
 import { integers, names } from "./inputs.ts";
 import { type Measured, say } from "./measured.ts";
 import { once, versus } from "./versus.ts";
-import { Exposition } from "../format/snapshot_writer.ts";
+import { SnapshotWriter } from "../format/snapshot_writer.ts";
 import { threads } from "../memory/threads.ts";
 import { config, counter } from "../mod.ts";
 import { ProcessStats } from "../slab/process_stats.ts";
@@ -22,10 +22,10 @@ const counters = names(COUNT, (i) => `http.requests.${i}`)
 const change = () => counters.forEach((each, i) => each.incr(values[i] & 7));
 counters.forEach((each, i) => each.incr(values[i]));
 const stats = new ProcessStats();
-const exposition = new Exposition();
+const writer = new SnapshotWriter();
 const write = () => {
   stats.refresh(threads().slabs.values());
-  return exposition.write(stats, true);
+  return writer.write(stats, true);
 };
 const bytes = write().slice();
 const target = new Uint8Array(bytes.length);

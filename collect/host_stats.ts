@@ -11,7 +11,7 @@ import type { Histogram } from "../model/histogram.ts";
 import type { Stat } from "../model/numbers.ts";
 
 /** A recorded stat, over all processes. */
-export interface Recorded {
+export interface HostDistribution {
   /** The name it was recorded under, labels included: `db.{0}.ms{table="users"}`. */
   readonly name: string;
   /** Each percentile, 0 to 100, and the name of the stat that shows it. */
@@ -66,7 +66,7 @@ export interface HostStats {
   /** For each, its {@linkcode Kind}. */
   readonly kinds: Uint8Array;
   /** The recorded stats. Each of their percentiles is among the stats too. */
-  readonly recorded: readonly Recorded[];
+  readonly recorded: readonly HostDistribution[];
   /** What programs say of their stats, by name without labels. */
   readonly descriptions: ReadonlyMap<string, Description>;
   /** The processes, in ascending order of their ids. */

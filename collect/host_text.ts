@@ -7,7 +7,10 @@
  */
 
 import type { HostStats } from "./host_stats.ts";
-import { Exposition, type RecordedSource } from "../format/snapshot_writer.ts";
+import {
+  type DistributionSource,
+  SnapshotWriter,
+} from "../format/snapshot_writer.ts";
 import type { ProcessInfo } from "../model/identity.ts";
 import { GAUGE, SHOWN, UNKNOWN } from "../model/kinds.ts";
 import { IS_FRACTIONAL, IS_GAUGE } from "../model/marks.ts";
@@ -29,7 +32,7 @@ export function toText(
     if (host.kinds[i] !== SHOWN) places.push(i);
   }
   const nameOf = (i: number) => host.names[host.ids[i]];
-  const recorded = new Map<string, RecordedSource>();
+  const recorded = new Map<string, DistributionSource>();
   for (const stat of host.recorded) {
     const { name, percentiles, mean, window, fractional, histogram } = stat;
     recorded.set(name, {
@@ -39,7 +42,7 @@ export function toText(
       histogram: () => histogram,
     });
   }
-  return new Exposition().write({
+  return new SnapshotWriter().write({
     names: places.map(nameOf),
     values: Float64Array.from(places, (i) => host.values[i]),
     marks: Uint8Array.from(

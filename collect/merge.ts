@@ -6,7 +6,11 @@
  * @module
  */
 
-import type { HostStats, ProcessStatus, Recorded } from "./host_stats.ts";
+import type {
+  HostDistribution,
+  HostStats,
+  ProcessStatus,
+} from "./host_stats.ts";
 import type { EndedTotals } from "../ended/totals.ts";
 import { NameTable, type Snapshot } from "../format/snapshot.ts";
 import {
@@ -286,7 +290,10 @@ function addRecorded(
 
 function addNames(
   pools: Map<string, Pool>,
-  { name, percentiles, mean }: Pick<Recorded, "name" | "percentiles" | "mean">,
+  { name, percentiles, mean }: Pick<
+    HostDistribution,
+    "name" | "percentiles" | "mean"
+  >,
 ): Pool {
   const pool = poolOf(pools, name);
   if (mean !== undefined) pool.means.add(mean);
@@ -322,7 +329,7 @@ function addTotals(
 }
 
 /** Shows a recorded stat among the others, if it has a window. */
-function show(columns: Columns, stat: Pool): Recorded {
+function show(columns: Columns, stat: Pool): HostDistribution {
   const { name, percentiles, means, windows, histogram, fractional } = stat;
   const window = pool(windows);
   if (window.length > 0) {

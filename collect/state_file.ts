@@ -11,7 +11,7 @@ import type { Accounts, LastValues } from "./census.ts";
 import { userOf } from "../directory/trust.ts";
 import type { NameTable } from "../format/snapshot.ts";
 import { SnapshotParser } from "../format/snapshot_parser.ts";
-import { Exposition } from "../format/snapshot_writer.ts";
+import { SnapshotWriter } from "../format/snapshot_writer.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
 
@@ -228,7 +228,7 @@ export function saveState(path: string, accounts: Accounts): void {
     version: VERSION,
     totals: [...accounts.totals].map(([owner, totals]) => ({
       owner,
-      text: decoder.decode(new Exposition().write(totals.source(), true)),
+      text: decoder.decode(new SnapshotWriter().write(totals.source(), true)),
     })),
     ledgers: [...accounts.ledgers.values()].map((ledger) => ({
       owner: ledger.owner,

@@ -17,7 +17,7 @@ import {
 } from "./ended_files.ts";
 import { Totals } from "./totals.ts";
 import { NameTable } from "../format/snapshot.ts";
-import { Exposition } from "../format/snapshot_writer.ts";
+import { SnapshotWriter } from "../format/snapshot_writer.ts";
 import { type LedgerInfo, MAX_LISTED } from "../model/identity.ts";
 import { runtime } from "../runtime/runtime.ts";
 
@@ -147,7 +147,7 @@ function addToLedger(
       count,
       ended: listed.slice(-MAX_LISTED),
     });
-    const bytes = new Exposition().write(source, true);
+    const bytes = new SnapshotWriter().write(source, true);
     if (!isOurs()) return false;
     runtime.replaceFile(path, bytes, newFile(dir), mode);
     for (const { path } of added.slice(first, start)) runtime.remove(path);

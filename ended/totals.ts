@@ -9,13 +9,10 @@
 
 import type { Snapshot } from "../format/snapshot.ts";
 import type {
-  RecordedSource,
+  DistributionSource,
   SnapshotSource,
 } from "../format/snapshot_writer.ts";
-import type {
-  Description,
-  RecordedDescription,
-} from "../model/descriptions.ts";
+import type { Description, DistributionNames } from "../model/descriptions.ts";
 import {
   addHistogram,
   emptyHistogram,
@@ -67,7 +64,7 @@ export class Totals implements EndedTotals {
   /** The counters by name. */
   readonly counters: Map<string, Stat> = new Map();
   /** The recorded stats by name. */
-  readonly recorded: Map<string, RecordedTotal> = new Map();
+  readonly recorded: Map<string, DistributionTotal> = new Map();
   /** What was said of them, by their names without labels. */
   readonly descriptions: Map<string, Description> = new Map();
   #bytes = 0;
@@ -111,7 +108,7 @@ export class Totals implements EndedTotals {
   }
 
   #record(
-    description: RecordedDescription,
+    description: DistributionNames,
     fractional: boolean,
     histogram: Histogram,
   ): void {
@@ -146,7 +143,7 @@ export class Totals implements EndedTotals {
   /** The same, to be written as a snapshot. */
   source(ledger?: LedgerInfo): SnapshotSource {
     const stats = [...this.counters.values()];
-    const recorded = new Map<string, RecordedSource>();
+    const recorded = new Map<string, DistributionSource>();
     for (
       const [name, { description, fractional, histogram }] of this.recorded
     ) {
@@ -188,15 +185,15 @@ export interface EndedTotals {
   /** The counters by name. */
   readonly counters: ReadonlyMap<string, Stat>;
   /** The recorded stats by name. */
-  readonly recorded: ReadonlyMap<string, RecordedTotal>;
+  readonly recorded: ReadonlyMap<string, DistributionTotal>;
   /** What was said of them, by their names without labels. */
   readonly descriptions: ReadonlyMap<string, Description>;
 }
 
 /** A recorded stat of which only the histogram is left. */
-export interface RecordedTotal {
+export interface DistributionTotal {
   /** Its names. */
-  readonly description: RecordedDescription;
+  readonly description: DistributionNames;
   /** Whether a fractional value was ever recorded. */
   fractional: boolean;
   /** All values ever recorded. */

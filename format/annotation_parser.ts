@@ -17,6 +17,7 @@ import {
   UNKNOWNS,
   WINDOW,
 } from "./annotation_words.ts";
+import { CLOSING_BRACKET, COMMA, MINUS, NINE, ZERO } from "./ascii.ts";
 import {
   isSame,
   numberEnd,
@@ -25,8 +26,8 @@ import {
 } from "./byte_reader.ts";
 import {
   type Description,
+  type DistributionNames,
   GAUGE_MERGES,
-  type RecordedDescription,
 } from "../model/descriptions.ts";
 import {
   type Buckets,
@@ -44,12 +45,6 @@ import { ANNOTATION, whyNoName } from "../model/names.ts";
 import { parsePaddedNumber } from "../model/numbers.ts";
 import { show } from "../model/show.ts";
 
-const COMMA = 44;
-const MINUS = 45;
-const ZERO = 48;
-const NINE = 57;
-const CLOSING_BRACKET = 93;
-
 /** How long a line may be, in bytes, so that none takes long to read. */
 const MAX_LINE_BYTES = 2 ** 21;
 
@@ -60,9 +55,9 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const latin1 = new TextDecoder("latin1");
 
 /** A recorded stat of one process. */
-export interface ParsedRecorded {
+export interface ParsedDistribution {
   /** Its names. The same object as in the last snapshot, if they are the same. */
-  description: RecordedDescription;
+  description: DistributionNames;
   /** Whether a fractional value was ever recorded. */
   fractional: boolean;
   /** The window, in any order; `undefined` if none was sent. */
@@ -73,7 +68,7 @@ export interface ParsedRecorded {
 
 /** What the annotations of one snapshot say. */
 export class Annotations {
-  readonly recorded: ParsedRecorded[] = [];
+  readonly recorded: ParsedDistribution[] = [];
   readonly descriptions: Map<string, Description> = new Map();
   readonly lastSet: Map<string, number> = new Map();
   process: ProcessInfo | undefined;
@@ -82,14 +77,14 @@ export class Annotations {
   readonly structure: unknown[] = [];
   readonly gauges: (readonly string[])[] = [];
   readonly unknowns: (readonly string[])[] = [];
-  readonly #byName: Map<string, ParsedRecorded> = new Map();
+  readonly #byName: Map<string, ParsedDistribution> = new Map();
   /** Of windows that stand on several lines, what stands on each. */
-  readonly #windows: Map<ParsedRecorded, Float64Array[]> = new Map();
+  readonly #windows: Map<ParsedDistribution, Float64Array[]> = new Map();
 
   recordedOf(
-    description: RecordedDescription,
+    description: DistributionNames,
     fractional: boolean,
-  ): ParsedRecorded {
+  ): ParsedDistribution {
     let stat = this.#byName.get(description.name);
     if (stat === undefined) {
       stat = {
@@ -111,7 +106,7 @@ export class Annotations {
 
   /** Adds a window, or what does not stand on its first line. */
   addWindow(
-    description: RecordedDescription,
+    description: DistributionNames,
     fractional: boolean,
     values: Float64Array,
   ): void {
@@ -149,7 +144,7 @@ export interface KnownAnnotation {
   readonly head?: {
     /** How many bytes of the line that is. */
     readonly length: number;
-    readonly description: RecordedDescription;
+    readonly description: DistributionNames;
   };
 }
 
@@ -162,8 +157,8 @@ function isText(text: unknown): text is string | undefined {
   return text === undefined || typeof text === "string";
 }
 
-function isRecordedDescription(value: unknown): value is RecordedDescription {
-  const { name, percentiles, mean } = value as Partial<RecordedDescription>;
+function isDistributionNames(value: unknown): value is DistributionNames {
+  const { name, percentiles, mean } = value as Partial<DistributionNames>;
   return isName(name) && isName(mean) && Array.isArray(percentiles) &&
     percentiles.every((pair: unknown) =>
       Array.isArray(pair) && pair.length === 2 && Number.isFinite(pair[0]) &&
@@ -285,11 +280,11 @@ const ANNOTATIONS: {
     return (to) => times.forEach(([name, time]) => to.lastSet.set(name, time));
   },
   [WINDOW]: (
-    content: RecordedDescription & { values: number[] },
+    content: DistributionNames & { values: number[] },
     count,
     text,
   ) => {
-    if (content === null || !isRecordedDescription(content)) return;
+    if (content === null || !isDistributionNames(content)) return;
     const { name, percentiles, mean, values } = content;
     if (
       !Array.isArray(values) || values.length !== count ||
@@ -311,7 +306,7 @@ const ANNOTATIONS: {
 };
 
 /** A recorded stat that is shown by nothing. */
-function nameOnly(name: string): RecordedDescription {
+function nameOnly(name: string): DistributionNames {
   return { name, percentiles: [], mean: undefined };
 }
 
@@ -442,7 +437,7 @@ function parseWindowLike(
 function parseHistogramLike(
   line: Uint8Array,
   head: NonNullable<KnownAnnotation["head"]>,
-  description: RecordedDescription,
+  description: DistributionNames,
 ): KnownAnnotation | undefined {
   const match = /^(.*)}: (\d+)\n$/.exec(
     latin1.decode(line.subarray(head.length)),

@@ -6,10 +6,8 @@
  * @module
  */
 
+import { MINUS, ZERO } from "./ascii.ts";
 import { formatNumber } from "../model/numbers.ts";
-
-const ZERO = 48;
-const MINUS = 45;
 
 // The longest number: 309 digits, a sign and ".0".
 const NUMBER_BYTES = 320;

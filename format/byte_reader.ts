@@ -6,12 +6,8 @@
  * @module
  */
 
+import { DOT, MINUS, NEWLINE, ZERO } from "./ascii.ts";
 import { parsePaddedNumber } from "../model/numbers.ts";
-
-const DOT = 46;
-const MINUS = 45;
-const ZERO = 48;
-const NEWLINE = 10;
 
 const latin1 = new TextDecoder("latin1");
 

@@ -9,10 +9,9 @@
  * @module
  */
 
+import { NEWLINE } from "./ascii.ts";
 import { ByteBuffer } from "./byte_buffer.ts";
 import { IS_FRACTIONAL } from "../model/marks.ts";
-
-const NEWLINE = 10;
 
 /**
  * How often what follows a number is moved because the number has become

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { ParsedRecorded } from "./annotation_parser.ts";
+import type { ParsedDistribution } from "./annotation_parser.ts";
 import type { Description } from "../model/descriptions.ts";
 import type { LedgerInfo, ProcessInfo } from "../model/identity.ts";
 import type { Stat } from "../model/numbers.ts";
@@ -50,7 +50,7 @@ export interface Snapshot {
   /** For each, its kind: 0 is a counter, 1 a gauge, 2 is not known, and 3 shows a recorded stat. */
   readonly kinds: Uint8Array;
   /** The recorded stats. */
-  readonly recorded: readonly ParsedRecorded[];
+  readonly recorded: readonly ParsedDistribution[];
   /** What is said of stats, by their names without labels. */
   readonly descriptions: ReadonlyMap<string, Description>;
   /** When gauges that note it were last set, in seconds since 1970. */

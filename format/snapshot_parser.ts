@@ -14,9 +14,10 @@ import {
   Annotations,
   type KnownAnnotation,
   parseAnnotation,
-  type ParsedRecorded,
+  type ParsedDistribution,
 } from "./annotation_parser.ts";
 import { EOF } from "./annotation_words.ts";
+import { COLON, HASH, NEWLINE, SPACE } from "./ascii.ts";
 import {
   isSame,
   numberEnd,
@@ -37,7 +38,7 @@ import { ANNOTATION, MAX_NAME_LENGTH } from "../model/names.ts";
 import { add, parsePaddedNumber, type Stat } from "../model/numbers.ts";
 import { show } from "../model/show.ts";
 
-export type { ParsedRecorded };
+export type { ParsedDistribution };
 
 /** The plain lines of a snapshot. */
 interface Lines {
@@ -53,7 +54,7 @@ class ParsedSnapshot implements Snapshot {
   readonly values: Float64Array;
   readonly fractional: Uint8Array;
   readonly kinds: Uint8Array;
-  readonly recorded: readonly ParsedRecorded[];
+  readonly recorded: readonly ParsedDistribution[];
   readonly descriptions: ReadonlyMap<string, Description>;
   readonly lastSet: ReadonlyMap<string, number>;
   readonly process: ProcessInfo | undefined;
@@ -97,11 +98,6 @@ const LINES_AT_ONCE = 4_096;
 // snapshot, except for its end, is made of whole pages. Larger pages are
 // multiples of this.
 const PAGE_BYTES = 4096;
-
-const HASH = 35;
-const SPACE = 32;
-const COLON = 58;
-const NEWLINE = 10;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const latin1 = new TextDecoder("latin1");

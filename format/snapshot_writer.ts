@@ -19,27 +19,22 @@ import {
   UNKNOWNS,
   WINDOW,
 } from "./annotation_words.ts";
+import { COMMA, NEWLINE } from "./ascii.ts";
 import { ByteBuffer } from "./byte_buffer.ts";
 import { ScalarLines, type Scalars } from "./scalar_lines.ts";
-import type {
-  Description,
-  RecordedDescription,
-} from "../model/descriptions.ts";
+import type { Description, DistributionNames } from "../model/descriptions.ts";
 import { type Buckets, countOf, type Histogram } from "../model/histogram.ts";
 import type { LedgerInfo, ProcessInfo } from "../model/identity.ts";
 import { IS_GAUGE } from "../model/marks.ts";
 import { jsonLine } from "../model/names.ts";
 import { mean, percentile } from "../percentile.ts";
 
-const COMMA = 44;
-const NEWLINE = 10;
-
 const encoder = new TextEncoder();
 
 /** A recorded stat, as it is written. */
-export interface RecordedSource {
+export interface DistributionSource {
   /** Its names. The text that is made of them is kept for this object. */
-  readonly description: RecordedDescription;
+  readonly description: DistributionNames;
   /** Whether a fractional value was ever recorded. */
   readonly fractional: boolean;
   /** The window, in ascending order. */
@@ -55,7 +50,7 @@ export interface SnapshotSource extends Scalars {
   /** When gauges that note it were last set, in milliseconds since 1970, by their places. */
   readonly times: ReadonlyMap<number, number>;
   /** The recorded stats. */
-  readonly recorded: ReadonlyMap<string, RecordedSource>;
+  readonly recorded: ReadonlyMap<string, DistributionSource>;
   /** What is said of stats, by their names without labels. */
   readonly descriptions: ReadonlyMap<string, Description>;
   /** The stats of which the kind is not known. */
@@ -70,7 +65,7 @@ export interface SnapshotSource extends Scalars {
 }
 
 /** What stands on the lines of a recorded stat, but for the numbers. */
-interface RecordedText {
+interface DistributionText {
   readonly percentiles: readonly (readonly [number, Uint8Array])[];
   readonly mean: Uint8Array;
   /** The annotation up to the first value. */
@@ -98,7 +93,7 @@ const [SUM_KEY, MIN_KEY, MAX_KEY, ZEROS_KEY, POSITIVE_KEY, NEGATIVE_KEY] = [
   "negative",
 ].map(keyText);
 
-function encodeRecorded(description: RecordedDescription): RecordedText {
+function encodeRecorded(description: DistributionNames): DistributionText {
   const { name, percentiles, mean } = description;
   const line = (name: string) => encoder.encode(`${name}: `);
   const head = jsonLine({ name, percentiles, mean });
@@ -136,10 +131,10 @@ function chunksOf<T>(all: readonly T[], nameOf: (one: T) => string): T[][] {
 }
 
 /** Writes snapshots of one source, one after the other. */
-export class Exposition {
+export class SnapshotWriter {
   readonly #out = new ByteBuffer();
   readonly #scalars = new ScalarLines();
-  readonly #recorded: Map<RecordedDescription, RecordedText> = new Map();
+  readonly #recorded: Map<DistributionNames, DistributionText> = new Map();
   // The lines that list the gauges, and how many there are.
   #gauges: Uint8Array = new Uint8Array(0);
   #gaugeCount = 0;
@@ -187,7 +182,7 @@ export class Exposition {
   }
 
   #writeShown(
-    text: RecordedText,
+    text: DistributionText,
     sorted: Float64Array,
     fractional: boolean,
   ): void {
@@ -259,7 +254,7 @@ export class Exposition {
   }
 
   #writeWindow(
-    text: RecordedText,
+    text: DistributionText,
     sorted: Float64Array,
     fractional: boolean,
   ): void {
@@ -278,7 +273,7 @@ export class Exposition {
   }
 
   #writeHistogram(
-    text: RecordedText,
+    text: DistributionText,
     histogram: Histogram,
     fractional: boolean,
   ): void {

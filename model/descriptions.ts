@@ -32,7 +32,7 @@ export interface Description {
 }
 
 /** What stays the same of a recorded stat: its names. */
-export interface RecordedDescription {
+export interface DistributionNames {
   /** The name it was recorded under, labels included. */
   readonly name: string;
   /** Each percentile, 0 to 100, and the name of the stat that shows it. */

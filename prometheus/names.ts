@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Recorded } from "../collect/host_stats.ts";
+import type { HostDistribution } from "../collect/host_stats.ts";
 import { percentile } from "../percentile.ts";
 import type { Escaping } from "./negotiate.ts";
 
@@ -114,7 +114,7 @@ export function goNumber(value: number, point: boolean): string {
 
 /** The quantiles of a recorded stat, each once; none without values. */
 export function quantileValues(
-  { percentiles, window }: Recorded,
+  { percentiles, window }: HostDistribution,
 ): Map<number, number> {
   if (window.length === 0) return new Map();
   return new Map(percentiles.map(([p]) => [

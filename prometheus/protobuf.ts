@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Recorded } from "../collect/host_stats.ts";
+import type { HostDistribution } from "../collect/host_stats.ts";
 import type { ByteBuffer } from "../format/byte_buffer.ts";
 import {
   type Buckets,
@@ -93,7 +93,7 @@ function writeHistogram(w: ProtobufWriter, histogram: Histogram): void {
   if (positive.size === 0) w.message(12, () => w.uint(2, 0));
 }
 
-function writeSummary(w: ProtobufWriter, stat: Recorded): void {
+function writeSummary(w: ProtobufWriter, stat: HostDistribution): void {
   const { histogram } = stat;
   if (histogram !== undefined) {
     w.uint(1, countOf(histogram));
@@ -128,7 +128,7 @@ export function writeProtobuf(
   out: ByteBuffer,
   families: readonly Family[],
   values: Float64Array,
-  recorded: readonly Recorded[],
+  recorded: readonly HostDistribution[],
 ): void {
   const w = new ProtobufWriter(out);
   for (const family of families) w.delimited(() => writeFamily(family));

@@ -7,7 +7,8 @@
  * @module
  */
 
-import type { Recorded } from "../collect/host_stats.ts";
+import type { HostDistribution } from "../collect/host_stats.ts";
+import { NEWLINE } from "../format/ascii.ts";
 import { ByteBuffer } from "../format/byte_buffer.ts";
 import { countOf } from "../model/histogram.ts";
 import { classicBuckets } from "./classic_buckets.ts";
@@ -25,8 +26,6 @@ import {
   quantileValues,
   quote,
 } from "./names.ts";
-
-const NEWLINE = 10;
 
 const encoder = new TextEncoder();
 
@@ -78,7 +77,7 @@ export class TextLayout {
   write(
     out: ByteBuffer,
     values: Float64Array,
-    recorded: readonly Recorded[],
+    recorded: readonly HostDistribution[],
   ): void {
     for (let i = 0; i < this.#texts.length; i++) {
       writeLine(out, this.#texts[i], values[this.#indices[i]]);
@@ -107,7 +106,7 @@ class RecordedText {
   }
 
   /** Writes it. If it is `bare`, without its sum and its count. */
-  write(out: ByteBuffer, stat: Recorded, bare: boolean): void {
+  write(out: ByteBuffer, stat: HostDistribution, bare: boolean): void {
     const { histogram } = stat;
     if (this.#family.type === "histogram") {
       for (const [bound, count] of classicBuckets(histogram!)) {
@@ -162,7 +161,7 @@ class RecordedFamilyText {
     );
   }
 
-  write(out: ByteBuffer, recorded: readonly Recorded[]): void {
+  write(out: ByteBuffer, recorded: readonly HostDistribution[]): void {
     const { type, series } = this.#family;
     // In OpenMetrics no number of a summary may be negative, and no histogram
     // with negative buckets may have a sum, nor then a count.
@@ -178,7 +177,7 @@ class RecordedFamilyText {
 }
 
 /** Whether a value below 0 was ever recorded. */
-function hasNegative({ histogram, window }: Recorded): boolean {
+function hasNegative({ histogram, window }: HostDistribution): boolean {
   return window[0] < 0 || (histogram?.negative.size ?? 0) > 0;
 }
 

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { HostStats, Recorded } from "../collect/host_stats.ts";
+import type { HostDistribution, HostStats } from "../collect/host_stats.ts";
 import { countOf, type Histogram } from "../model/histogram.ts";
 import { COUNTER, GAUGE, type Kind } from "../model/kinds.ts";
 import { splitLabels } from "../model/labels.ts";
@@ -23,7 +23,7 @@ export interface Point {
 }
 
 /** A recorded stat that has a histogram. */
-export interface RecordedInFull extends Recorded {
+export interface RecordedInFull extends HostDistribution {
   readonly histogram: Histogram;
 }
 

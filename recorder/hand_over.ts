@@ -9,7 +9,7 @@
 import { dangerOf } from "../directory/trust.ts";
 import { writeEnded } from "../ended/ended_files.ts";
 import { takeIn } from "../ended/ledger_writer.ts";
-import { Exposition } from "../format/snapshot_writer.ts";
+import { SnapshotWriter } from "../format/snapshot_writer.ts";
 import { threads } from "../memory/threads.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
@@ -76,7 +76,7 @@ function leave(isSure: boolean): string | undefined {
   if (stats.names.length === 0 && stats.recorded.size === 0) return undefined;
   const start = processStart();
   stats.process = { start, stalled: 0 };
-  const snapshot = new Exposition().write(stats, true);
+  const snapshot = new SnapshotWriter().write(stats, true);
   try {
     const { dir, mode, user } = target;
     // It may have been made anew, by somebody else.

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { Exposition } from "../format/snapshot_writer.ts";
+import { SnapshotWriter } from "../format/snapshot_writer.ts";
 import { threads } from "../memory/threads.ts";
 import type { ProcessInfo } from "../model/identity.ts";
 import { RecorderControl } from "./control.ts";
@@ -58,7 +58,7 @@ const heartbeat = new Heartbeat(control);
 const process: ProcessInfo = { ...settings.process, stalled: 0 };
 const stats = new ProcessStats();
 stats.process = process;
-const exposition = new Exposition();
+const writer = new SnapshotWriter();
 const { slabs } = threads();
 for (const slab of settings.slabs) slabs.set(slab.id, slab);
 
@@ -72,7 +72,7 @@ const server = new PipeServer({
   snapshot: () => {
     process.stalled = heartbeat.stalled();
     stats.refresh(slabs.values());
-    return exposition.write(stats, settings.annotations);
+    return writer.write(stats, settings.annotations);
   },
 });
 

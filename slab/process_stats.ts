@@ -8,9 +8,9 @@
 
 import {
   type Description,
+  type DistributionNames,
   type GaugeMerge,
   mergeGauge,
-  type RecordedDescription,
 } from "../model/descriptions.ts";
 import {
   addValue,
@@ -59,10 +59,10 @@ interface Part {
 /** A recorded stat of the process, over all its threads. */
 export class RecordedStat {
   /** Its names. */
-  readonly description: RecordedDescription;
+  readonly description: DistributionNames;
   readonly #parts: Part[] = [];
 
-  constructor(description: RecordedDescription) {
+  constructor(description: DistributionNames) {
     this.description = description;
   }
 

@@ -13,10 +13,8 @@ import {
   type HostStats,
   type ProcessStatus,
 } from "../collect/host_stats.ts";
+import { COMMA, SPACE } from "../format/ascii.ts";
 import { ByteBuffer } from "../format/byte_buffer.ts";
-
-const COMMA = 44;
-const SPACE = 32;
 
 const encoder = new TextEncoder();
 

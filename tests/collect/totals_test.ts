@@ -6,7 +6,7 @@ import {
   type Reading,
 } from "../../collect/census.ts";
 import { parseSnapshot } from "../../format/snapshot_parser.ts";
-import { Exposition } from "../../format/snapshot_writer.ts";
+import { SnapshotWriter } from "../../format/snapshot_writer.ts";
 import { countOf } from "../../model/histogram.ts";
 import {
   leftIn,
@@ -517,7 +517,7 @@ Deno.test("update() keeps of a user who fills the books no more than there is ro
     .reduce((sum, { bytes }) => sum + bytes.length, 0);
   assert(bytes <= 2 ** 24, `${bytes} bytes of those that are gone`);
   const totals = accounts.totalsOf(2);
-  const text = new Exposition().write(totals.source(), true);
+  const text = new SnapshotWriter().write(totals.source(), true);
   assert(text.length < 2 ** 24, `${text.length} bytes of totals`);
   parseSnapshot(text);
   assert(totals.counters.get("statvent.refused")!.value > 0);

@@ -3,9 +3,9 @@ import fc from "fast-check";
 import { NameTable } from "../../format/snapshot.ts";
 import { SnapshotParser } from "../../format/snapshot_parser.ts";
 import {
-  Exposition,
-  type RecordedSource,
+  type DistributionSource,
   type SnapshotSource,
+  SnapshotWriter,
 } from "../../format/snapshot_writer.ts";
 import { GAUGE_MERGES } from "../../model/descriptions.ts";
 import {
@@ -133,7 +133,7 @@ const source = fc.record({
   ),
 });
 
-Deno.test("what Exposition writes, SnapshotParser reads, again and again as values change", () => {
+Deno.test("what SnapshotWriter writes, SnapshotParser reads, again and again as values change", () => {
   fc.assert(
     fc.property(source, fc.array(value, { minLength: 1 }), (source, later) => {
       const { scalars, stats, descriptions, process } = source;
@@ -153,7 +153,7 @@ Deno.test("what Exposition writes, SnapshotParser reads, again and again as valu
           (Number.isInteger(value) ? 0 : IS_FRACTIONAL) |
           (isGauge ? IS_GAUGE : 0),
       );
-      const recorded = new Map<string, RecordedSource>(
+      const recorded = new Map<string, DistributionSource>(
         stats.map(({ name, percentiles, mean, window, histogram }) => [name, {
           description: { name, percentiles, mean },
           fractional: isFractional(window) ||
@@ -179,7 +179,7 @@ Deno.test("what Exposition writes, SnapshotParser reads, again and again as valu
           !isGauge && isTimed ? [name] : []
         ),
       };
-      const exposition = new Exposition();
+      const exposition = new SnapshotWriter();
       const parser = new SnapshotParser(new NameTable());
       for (const change of [undefined, ...later]) {
         for (let i = 0; change !== undefined && i < values.length; i += 2) {
@@ -265,7 +265,7 @@ Deno.test("what Exposition writes, SnapshotParser reads, again and again as valu
 
 Deno.test("write() leaves out a histogram of which not all has arrived in memory", () => {
   const torn = { ...emptyHistogram(), zeros: 1 };
-  const bytes = new Exposition().write({
+  const bytes = new SnapshotWriter().write({
     names: [],
     values: new Float64Array(0),
     marks: new Uint8Array(0),

@@ -5,9 +5,9 @@
  */
 
 import type {
+  HostDistribution,
   HostStats,
   ProcessState,
-  Recorded,
 } from "../../collect/host_stats.ts";
 import type { Description } from "../../model/descriptions.ts";
 import {
@@ -32,7 +32,7 @@ export type PlainStat = readonly [name: string, kind: Kind, value: number];
 /** What is on a host. */
 export interface HostInput {
   stats?: readonly PlainStat[];
-  recorded?: readonly Recorded[];
+  recorded?: readonly HostDistribution[];
   descriptions?: Readonly<Record<string, Description>>;
   processes?: readonly ProcessState[];
 }
@@ -92,7 +92,7 @@ export function recordedOf(
     histogram = histogramOf(values) as Histogram | undefined,
     percentiles = [50, 95, 99, 100],
   } = {},
-): Recorded {
+): HostDistribution {
   return {
     name,
     percentiles: percentiles.map((p) => [p, `${name} ${p}`]),
@@ -107,7 +107,7 @@ export function recordedOf(
 export function withoutHistogram(
   name: string,
   values: readonly number[],
-): Recorded {
+): HostDistribution {
   return { ...recordedOf(name, values), histogram: undefined };
 }
 

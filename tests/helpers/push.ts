@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { HostStats, Recorded } from "../../collect/host_stats.ts";
+import type { HostDistribution, HostStats } from "../../collect/host_stats.ts";
 import { COUNTER, type Kind } from "../../model/kinds.ts";
 import type { Clock } from "../../push.ts";
 import { until } from "./program.ts";
@@ -68,7 +68,7 @@ export function hostOf(
 }
 
 /** A recorded stat with the values 0, 1, 3 and 3. */
-export function recordedAs(name: string): Recorded {
+export function recordedAs(name: string): HostDistribution {
   return {
     name,
     percentiles: [[50, name.replace("{0}", "median")]],

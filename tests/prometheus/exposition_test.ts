@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import type { HostStats, Recorded } from "../../collect/host_stats.ts";
+import type { HostDistribution, HostStats } from "../../collect/host_stats.ts";
 import { countOf, type Histogram, upperBound } from "../../model/histogram.ts";
 import type { Kind } from "../../model/kinds.ts";
 import { PrometheusExposition } from "../../prometheus/exposition.ts";
@@ -897,7 +897,7 @@ Deno.test("respond() names a host the same whatever the order of its stats", () 
 function decodedBuckets(
   histogram: Histogram,
 ): Record<string, [number, number][]> {
-  const recorded: Recorded = recordedOf("x", [], { histogram });
+  const recorded: HostDistribution = recordedOf("x", [], { histogram });
   const { body } = new PrometheusExposition()
     .respond(makeHost({ recorded: [recorded] }), accept("protobuf"), []);
   const sent = decodeFamilies(body).find(({ type }) => type === "HISTOGRAM")!

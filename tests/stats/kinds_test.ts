@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import type { Snapshot } from "../../format/snapshot.ts";
 import { parseSnapshot } from "../../format/snapshot_parser.ts";
-import { Exposition } from "../../format/snapshot_writer.ts";
+import { SnapshotWriter } from "../../format/snapshot_writer.ts";
 import {
   config,
   counter,
@@ -24,7 +24,7 @@ const process = new ProcessStats();
 /** What the pipe would say of this process. */
 function snapshot(): Snapshot {
   process.refresh([ownSlab().slab]);
-  return parseSnapshot(new Exposition().write(process, true).slice());
+  return parseSnapshot(new SnapshotWriter().write(process, true).slice());
 }
 
 /** The kinds of the stats whose names begin with a prefix. */

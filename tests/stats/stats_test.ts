@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { formatNumber, parseSnapshot } from "../../format.ts";
-import { Exposition } from "../../format/snapshot_writer.ts";
+import { SnapshotWriter } from "../../format/snapshot_writer.ts";
 import {
   config,
   counter,
@@ -37,7 +37,9 @@ function refuses(
 function lines(prefix: string): string[] {
   const stats = new ProcessStats();
   stats.refresh([ownSlab().slab]);
-  const text = new TextDecoder().decode(new Exposition().write(stats, true));
+  const text = new TextDecoder().decode(
+    new SnapshotWriter().write(stats, true),
+  );
   return text.split("\n").filter((line) => line.startsWith(prefix));
 }
 
@@ -394,7 +396,7 @@ Deno.test("the snapshot's bytes are those that a slow and obvious writer makes",
   );
   const stats = new ProcessStats();
   stats.refresh([ownSlab().slab]);
-  const read = parseSnapshot(new Exposition().write(stats, true));
+  const read = parseSnapshot(new SnapshotWriter().write(stats, true));
   assertEquals(
     Object.fromEntries(
       [...read.stats].map(([name, { value }]) => [name, value]),
@@ -402,7 +404,7 @@ Deno.test("the snapshot's bytes are those that a slow and obvious writer makes",
     getAll(),
   );
   assertEquals(
-    parseSnapshot(new Exposition().write(stats, false)).annotated,
+    parseSnapshot(new SnapshotWriter().write(stats, false)).annotated,
     false,
   );
 });
