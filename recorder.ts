@@ -6,11 +6,17 @@
  * @module
  */
 
-import { pipePath, privatePrefix } from "./directory/file_names.ts";
+import {
+  pidOfPrivate,
+  pipePath,
+  shortLivedPath,
+  startLockPath,
+} from "./directory/file_names.ts";
 import { dangerOf, ELSEWHERE, userOf } from "./directory/trust.ts";
 import { threads } from "./memory/threads.ts";
 import { RecorderControl } from "./recorder/control.ts";
-import { handOverAtEnd, processStart } from "./recorder/hand_over.ts";
+import { processStart } from "./memory/process_start.ts";
+import { handOverAtEnd } from "./recorder/hand_over.ts";
 import { keepSpare, useSpare } from "./recorder/spare_file.ts";
 import type { RecorderReport, RecorderSettings } from "./recorder/worker.ts";
 import { source } from "./recorder/worker_source.ts";
@@ -88,9 +94,6 @@ async function isServed(path: string): Promise<boolean> {
   }
 }
 
-/** The private name that says which thread is starting the recorder. */
-const LOCK = "starting";
-
 /**
  * Throws if hardly any more files may be open: Deno and Bun end the program if
  * there are none for a thread that starts.
@@ -125,13 +128,13 @@ function removePipes(
   hold: number,
 ): number[] {
   const until = performance.now() + REMOVE_MS;
-  const prefix = privatePrefix(runtime.pid);
+  const lock = startLockPath(dir, runtime.pid);
   const files: (number | undefined)[] = [];
   // From here on nobody finds the pipe any more.
   attempt(() =>
     runtime.rename(
       pipePath(dir, runtime.pid),
-      `${dir}/${prefix}${crypto.randomUUID()}`,
+      shortLivedPath(dir, runtime.pid),
     )
   );
   const names = attempt(() => runtime.list(dir)) ?? [];
@@ -142,10 +145,10 @@ function removePipes(
     files.push(attempt(() => runtime.openBoth(`/proc/self/fd/${hold}`)));
   }
   for (const name of names) {
-    if (!name.startsWith(prefix) || name === prefix + LOCK) continue;
+    const path = `${dir}/${name}`;
+    if (pidOfPrivate(name) !== runtime.pid || path === lock) continue;
     // Others may have made very many.
     if (performance.now() > until) break;
-    const path = `${dir}/${name}`;
     const file = attempt(() => runtime.identify(path));
     // Nothing that another user has put there is opened, nor what a link leads to.
     if (user !== undefined && file?.owner !== user) continue;
@@ -251,7 +254,7 @@ async function start(): Promise<Recorder> {
   const { pipeDir: dir } = config;
   await prepare(dir);
   const path = pipePath(dir, runtime.pid);
-  const lock = `${dir}/${privatePrefix(runtime.pid)}${LOCK}`;
+  const lock = startLockPath(dir, runtime.pid);
   // One thread at a time. A lock that stays is that of an earlier process with
   // the same id, which has died in the meantime.
   const deadline = performance.now() + START_MS;
@@ -263,7 +266,7 @@ async function start(): Promise<Recorder> {
     throw notCreatable(dir, (error as Error).message);
   }
   const unlock = () => attempt(() => runtime.remove(lock));
-  const user = attempt(() => userOf(`${dir}/${privatePrefix(runtime.pid)}`));
+  const user = attempt(() => userOf(shortLivedPath(dir, runtime.pid)));
   const danger = dangerOf(dir, user);
   if (danger !== undefined) {
     unlock();

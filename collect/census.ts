@@ -10,8 +10,8 @@
 
 import type { ProcessStatus } from "./host_stats.ts";
 import type { PipeReading, Problem } from "./pipe_reader.ts";
-import { ownKey, processKey, withoutOwner } from "../ended/ended_files.ts";
 import type { Ended, Ledger } from "../ended/ledger_reader.ts";
+import { ownKey, processKey, withoutOwner } from "../model/process_key.ts";
 import { Totals } from "../ended/totals.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import { COUNTER } from "../model/kinds.ts";

@@ -13,14 +13,15 @@ import { merge, type MergeInput } from "./merge.ts";
 import { newBudget, readPipe } from "./pipe_reader.ts";
 import { loadState, saveState } from "./state_file.ts";
 import {
+  looksLikePipe,
+  pidOfPipe,
+  pidOfPrivate,
   pipePath,
-  PRIVATE_NAME,
-  PUBLIC_NAME,
 } from "../directory/file_names.ts";
-import { fromAnywhere } from "../ended/ended_files.ts";
 import { LedgerReader } from "../ended/ledger_reader.ts";
 import { NameTable, type Snapshot } from "../format/snapshot.ts";
 import { SnapshotParser } from "../format/snapshot_parser.ts";
+import { fromRandomStart } from "../model/from_random_start.ts";
 import { runtime } from "../runtime/runtime.ts";
 import { pipeDir } from "../directory/pipe_dir.ts";
 
@@ -327,16 +328,16 @@ function namesIn(
   const pids: number[] = [];
   const wrong: string[] = [];
   for (const name of list(dir)) {
-    const match = PUBLIC_NAME.exec(name);
-    if (match !== null) pids.push(Number(match[1]));
-    else if (name.endsWith(".stats") && !name.startsWith(".")) {
+    const pid = pidOfPipe(name);
+    if (pid !== undefined) pids.push(pid);
+    else if (looksLikePipe(name)) {
       wrong.push(`${name} must be named after a process id`);
     }
   }
   if (pids.length > MAX_PIPES) {
     wrong.unshift(`*.stats must be at most ${MAX_PIPES}, got ${pids.length}`);
     const others = pids.filter((pid) => !isKnown(pid));
-    const first = [...pids.filter(isKnown), ...fromAnywhere(others)];
+    const first = [...pids.filter(isKnown), ...fromRandomStart(others)];
     pids.splice(0, Infinity, ...first.slice(0, MAX_PIPES));
   }
   return {
@@ -373,11 +374,9 @@ function removeLeftovers(
   isDead: Map<number, boolean>,
   until: number,
 ): void {
-  for (const name of fromAnywhere(names)) {
-    const pid = Number(
-      (PRIVATE_NAME.exec(name) ?? PUBLIC_NAME.exec(name))?.[1],
-    );
-    if (Number.isNaN(pid)) continue;
+  for (const name of fromRandomStart(names)) {
+    const pid = pidOfPrivate(name) ?? pidOfPipe(name);
+    if (pid === undefined) continue;
     if (performance.now() > until) return;
     if (!isDead.has(pid)) isDead.set(pid, runtime.processExists(pid) === false);
     if (!isDead.get(pid)) continue;

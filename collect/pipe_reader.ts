@@ -8,6 +8,7 @@
 
 import { LateError, type Snapshot, SnapshotError } from "../format/snapshot.ts";
 import type { SnapshotParser } from "../format/snapshot_parser.ts";
+import { sleep } from "../runtime/pause.ts";
 import { runtime } from "../runtime/runtime.ts";
 
 /** Why there is no snapshot. */
@@ -64,8 +65,6 @@ const LATE_MS = 25;
 
 /** How many wrong texts, none of which looks like a part of one, are enough. */
 const DOUBTS = 3;
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const turns = new Map<number, Promise<unknown>>();
 

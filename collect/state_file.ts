@@ -8,11 +8,13 @@
  */
 
 import type { Accounts, LastValues } from "./census.ts";
+import { untakenPath } from "../directory/file_names.ts";
 import { userOf } from "../directory/trust.ts";
 import type { NameTable } from "../format/snapshot.ts";
 import { SnapshotParser } from "../format/snapshot_parser.ts";
 import { SnapshotWriter } from "../format/snapshot_writer.ts";
 import { attempt } from "../runtime/attempt.ts";
+import { nap } from "../runtime/pause.ts";
 import { runtime } from "../runtime/runtime.ts";
 
 /** The version of the file. Another one is refused. */
@@ -42,8 +44,6 @@ const MAX_USER_BYTES = 2 ** 24;
 
 /** How long it takes at most to remove the lock of a process that has died, in milliseconds. */
 const BURY_MS = 1_000;
-
-const never = new Int32Array(new SharedArrayBuffer(4));
 
 /** Thrown where a state cannot be used. */
 class StateError extends Error {}
@@ -104,7 +104,7 @@ function bury(path: string, lock: string): void {
     const { modified = 0 } = runtime.identify(spade) ?? {};
     // Or it has died, too.
     if (Math.abs(Date.now() - modified) > BURY_MS) runtime.remove(spade);
-    Atomics.wait(never, 0, 0, 10);
+    nap(10);
     return;
   }
   try {
@@ -130,7 +130,7 @@ function checkFree(path: string, lock: string): void {
 function checkOwner(path: string): void {
   const owner = runtime.identify(path)?.owner;
   if (owner === undefined || owner === 0) return;
-  const user = userOf(`${path}.`);
+  const user = userOf(untakenPath(path));
   if (owner === user) return;
   throw failure(
     path,

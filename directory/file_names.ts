@@ -1,21 +1,151 @@
 /**
- * Every name that a file in the pipe directory may have.
+ * Every name that a file in the pipe directory may have, in the order of
+ * PIPE_FORMAT.md.
+ *
+ * | name                             | file                                                        |
+ * | -------------------------------- | ----------------------------------------------------------- |
+ * | `<pid>.stats`                    | the pipe that waits for a reader                            |
+ * | `.<pid>.<random>.fifo`           | a pipe that has had the public name, or will get it         |
+ * | `.<pid>.<uuid>.new`              | a file that is being written, and is renamed when complete  |
+ * | `.<pid>.<uuid>`                  | a pipe that was withdrawn, or a file made to see its owner  |
+ * | `.<pid>.starting`                | the lock of the thread that is starting the recorder        |
+ * | `.<pid>.watched`                 | a second link of the pipe, while a watch on it is set up    |
+ * | `.ended.<pid>.<start>[.<uuid>]`  | the last values of a process that has ended                 |
+ * | `.ending.<pid>.<start>[.<uuid>]` | the last values of a process that may be about to end       |
+ * | `.ledger.<user>`                 | the totals of the processes of a user that have ended       |
+ * | `.ledger.<user>.lock`            | the lock of the process that is writing that ledger         |
+ * | `.ledger.<user>.invalid`         | a ledger that could not be read, put aside for a person     |
+ *
+ * Everything that begins with `.<pid>.` is private to that process, and is
+ * removed with its pipe. `<start>` is in milliseconds since 1970. A UUID follows
+ * where another user may have taken the plain name.
  *
  * Pure: no clock, no I/O.
  *
  * @module
  */
 
-/** The public name of a process's pipe. */
+const PIPE = /^([1-9]\d{0,9})\.stats$/;
+
+/** The public path of a process's pipe. */
 export function pipePath(dir: string, pid: number): string {
   return `${dir}/${pid}.stats`;
 }
 
-/** What the names of a process's other files in the directory begin with. */
-export function privatePrefix(pid: number): string {
-  return `.${pid}.`;
+/** The id of the process whose pipe has this name; `undefined` if it is no pipe's. */
+export function pidOfPipe(name: string): number | undefined {
+  return pidIn(PIPE, name);
 }
 
-export const PUBLIC_NAME = /^([1-9]\d{0,9})\.stats$/;
+/** Whether a name looks like that of a pipe, such as `app.stats`, also if it names no process. */
+export function looksLikePipe(name: string): boolean {
+  return name.endsWith(".stats") && !name.startsWith(".");
+}
 
-export const PRIVATE_NAME = /^\.([1-9]\d{0,9})\./;
+const PRIVATE = /^\.([1-9]\d{0,9})\./;
+
+function privatePath(dir: string, pid: number, rest: string): string {
+  return `${dir}/.${pid}.${rest}`;
+}
+
+/** The id of the process to which a name is private; `undefined` if it is private to none. */
+export function pidOfPrivate(name: string): number | undefined {
+  return pidIn(PRIVATE, name);
+}
+
+/** A path for a pipe that is not public, which nobody else can have taken. */
+export function fifoPath(dir: string, pid: number): string {
+  return privatePath(dir, pid, `${crypto.randomUUID().slice(0, 13)}.fifo`);
+}
+
+/** A path for a file until it is complete, which nobody else can have taken. */
+export function newFilePath(dir: string, pid: number): string {
+  return privatePath(dir, pid, `${crypto.randomUUID()}.new`);
+}
+
+/** A path for a file that is about to be removed, which nobody else can have taken. */
+export function shortLivedPath(dir: string, pid: number): string {
+  return privatePath(dir, pid, crypto.randomUUID());
+}
+
+/** The path of the lock that a thread holds while it starts the recorder. */
+export function startLockPath(dir: string, pid: number): string {
+  return privatePath(dir, pid, "starting");
+}
+
+/** The path of the second link of a pipe by which it is watched. */
+export function watchedPath(dir: string, pid: number): string {
+  return privatePath(dir, pid, "watched");
+}
+
+const ENDED = /^\.ended\.([1-9]\d{0,9})\.(\d{1,16})(?:\.[0-9a-f-]{36})?$/;
+const ENDING = /^\.ending\.([1-9]\d{0,9})\.(\d{1,16})(?:\.[0-9a-f-]{36})?$/;
+
+/** The process whose last values a file holds. */
+export interface EndedProcess {
+  readonly pid: number;
+  /** When it started, in milliseconds since 1970, as the name says it. */
+  readonly start: string;
+}
+
+/** The path of the last values of a process that has ended. */
+export function endedPath(dir: string, { pid, start }: EndedProcess): string {
+  return `${dir}/.ended.${pid}.${start}`;
+}
+
+/** The process whose last values have this name; `undefined` for another kind of file. */
+export function processOfEnded(name: string): EndedProcess | undefined {
+  return processIn(ENDED, name);
+}
+
+/** The path of the last values of a process that ends unless somebody catches an error. */
+export function endingPath(dir: string, { pid, start }: EndedProcess): string {
+  return `${dir}/.ending.${pid}.${start}`;
+}
+
+/** The process whose last values, written before its end was certain, have this name. */
+export function processOfEnding(name: string): EndedProcess | undefined {
+  return processIn(ENDING, name);
+}
+
+/** The path to use instead where another user may have taken one of the two. */
+export function untakenPath(path: string): string {
+  return `${path}.${crypto.randomUUID()}`;
+}
+
+const LEDGER = /^\.ledger\.(\d{1,10})(\.lock)?$/;
+
+/** The name of the ledger of a user. */
+export function ledgerName(user: number): string {
+  return `.ledger.${user}`;
+}
+
+/** The user whose ledger, or whose ledger's lock, has this name. */
+export function userOfLedger(
+  name: string,
+): { user: number; isLock: boolean } | undefined {
+  const match = LEDGER.exec(name);
+  if (match === null) return undefined;
+  return { user: Number(match[1]), isLock: match[2] !== undefined };
+}
+
+/** The path of the lock of a ledger. */
+export function ledgerLockPath(ledgerPath: string): string {
+  return `${ledgerPath}.lock`;
+}
+
+/** Where a ledger is put that cannot be read. */
+export function invalidLedgerPath(ledgerPath: string): string {
+  return `${ledgerPath}.invalid`;
+}
+
+function pidIn(pattern: RegExp, name: string): number | undefined {
+  const match = pattern.exec(name);
+  return match === null ? undefined : Number(match[1]);
+}
+
+function processIn(pattern: RegExp, name: string): EndedProcess | undefined {
+  const match = pattern.exec(name);
+  if (match === null) return undefined;
+  return { pid: Number(match[1]), start: match[2] };
+}

@@ -12,15 +12,14 @@ import { runtime } from "../runtime/runtime.ts";
 export const ELSEWHERE = "set config.pipeDir or STATVENT_PIPE_DIR";
 
 /**
- * The user of this process, as the owner of a file that it makes, since Deno
- * asks for one more permission to say it.
+ * The user of this process, as the owner of a file that it makes and removes,
+ * since Deno requires one more permission to tell it.
  *
- * @param prefix What the path of the file begins with.
+ * @param probe A path for the file, which nobody can have taken.
  * @returns The user's id; `undefined` if the file has gone meanwhile.
  * @throws If there can be no file.
  */
-export function userOf(prefix: string): number | undefined {
-  const probe = `${prefix}${crypto.randomUUID()}`;
+export function userOf(probe: string): number | undefined {
   if (!runtime.createNew(probe)) return undefined;
   try {
     return runtime.identify(probe)?.owner;

@@ -7,52 +7,31 @@
  * @module
  */
 
-import { privatePrefix } from "../directory/file_names.ts";
+import {
+  endedPath,
+  endingPath,
+  newFilePath,
+  processOfEnded,
+  processOfEnding,
+  untakenPath,
+} from "../directory/file_names.ts";
 import {
   LateError,
   type NameTable,
   type Snapshot,
 } from "../format/snapshot.ts";
 import { SnapshotParser } from "../format/snapshot_parser.ts";
+import { ownKey, processKey } from "../model/process_key.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
 
 /** How long a process may take to end, in milliseconds, where nobody can tell whether it has. */
 const ENDING_MS = 2_000;
 
-/** Tells processes apart, also those that have had the same id. */
-export function processKey(pid: number, start: number | string): string {
-  return `${pid}@${
-    typeof start === "number" ? Math.round(1000 * start) : start
-  }`;
-}
-
-/** The same, of one user: nobody can end the processes of another, or be one of them. */
-export function ownKey(owner: number, key: string): string {
-  return `${key} of ${owner}`;
-}
-
-/** The key without its user. */
-export function withoutOwner(own: string): string {
-  return own.slice(0, own.lastIndexOf(" of "));
-}
-
-// With a last part where somebody else has taken the name.
-const ENDING = /^\.ending\.([1-9]\d{0,9})\.(\d{1,16})(?:\.[0-9a-f-]{36})?$/;
-const ENDED = /^\.ended\.([1-9]\d{0,9})\.(\d{1,16})(?:\.[0-9a-f-]{36})?$/;
-
-/** The key of the process that a file is of; `undefined` if its name is another one. */
+/** The key of the process whose last values have this name; `undefined` for another kind of file. */
 export function keyOf(name: string): string | undefined {
-  const match = ENDED.exec(name);
-  return match === null ? undefined : `${match[1]}@${match[2]}`;
-}
-
-/**
- * A file that is not complete, whose name nobody else can have taken. If this
- * process is killed, it is removed like its pipe.
- */
-export function newFile(dir: string): string {
-  return `${dir}/${privatePrefix(runtime.pid)}${crypto.randomUUID()}.new`;
+  const process = processOfEnded(name);
+  return process && processKey(process.pid, process.start);
 }
 
 /**
@@ -71,17 +50,17 @@ export function writeEnded(
   mode = 0o644,
   isSure = true,
 ): string {
-  const word = isSure ? "ended" : "ending";
-  const path = `${dir}/.${word}.${pid}.${Math.round(1000 * start)}`;
+  const process = { pid, start: `${Math.round(1000 * start)}` };
+  const path = isSure ? endedPath(dir, process) : endingPath(dir, process);
   const write = (path: string) => {
-    runtime.replaceFile(path, snapshot, newFile(dir), mode);
+    runtime.replaceFile(path, snapshot, newFilePath(dir, runtime.pid), mode);
     return path;
   };
   try {
     return write(path);
   } catch {
     // Somebody else may have taken the name, but not this one.
-    return write(`${path}.${crypto.randomUUID()}`);
+    return write(untakenPath(path));
   }
 }
 
@@ -99,17 +78,17 @@ export function settle(
   isLate: () => boolean,
 ): string[] {
   return names.map((name) => {
-    const match = ENDING.exec(name);
-    if (match === null || isLate()) return name;
+    const process = processOfEnding(name);
+    if (process === undefined || isLate()) return name;
     const path = `${dir}/${name}`;
-    const lives = runtime.processExists(Number(match[1])) ??
+    const lives = runtime.processExists(process.pid) ??
       Date.now() - (runtime.identify(path)?.modified ?? 0) < ENDING_MS;
     if (lives) return name;
     // A name that nobody has, since a file of that name would be gone.
-    const settled = `.ended.${match[1]}.${match[2]}.${crypto.randomUUID()}`;
+    const settled = untakenPath(endedPath(dir, process));
     return attempt(() => {
-      runtime.rename(path, `${dir}/${settled}`);
-      return settled;
+      runtime.rename(path, settled);
+      return settled.slice(dir.length + 1);
     }) ?? name;
   });
 }
@@ -194,10 +173,4 @@ export function parseFile(
     if (error instanceof LateError) throw error;
     return undefined;
   }
-}
-
-/** The same, from anywhere on: of too many, none is always the last one. */
-export function* fromAnywhere<T>(list: readonly T[]): Generator<T> {
-  const start = Math.floor(Math.random() * list.length);
-  for (let i = 0; i < list.length; i++) yield list[(start + i) % list.length];
 }

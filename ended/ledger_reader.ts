@@ -15,15 +15,14 @@
 import {
   type EndedFile,
   endedFiles,
-  fromAnywhere,
   keyOf,
-  ownKey,
   type Parsed,
   parseFile,
   settle,
   withoutTwins,
 } from "./ended_files.ts";
 import { takeIn } from "./ledger_writer.ts";
+import { ledgerName, userOfLedger } from "../directory/file_names.ts";
 import { isSame } from "../format/byte_reader.ts";
 import {
   LateError,
@@ -31,7 +30,9 @@ import {
   type Snapshot,
 } from "../format/snapshot.ts";
 import { SnapshotParser } from "../format/snapshot_parser.ts";
+import { fromRandomStart } from "../model/from_random_start.ts";
 import type { LedgerInfo } from "../model/identity.ts";
+import { ownKey } from "../model/process_key.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
 
@@ -60,8 +61,6 @@ const WAIT_MS = 10_000;
 
 /** How often a reader looks again, since one user may keep another one busy. */
 const MAX_PASSES = 4;
-
-const LEDGER = /^\.ledger\.(\d{1,10})(\.lock)?$/;
 
 /** The last values of a process that has ended. */
 export interface Ended {
@@ -228,7 +227,7 @@ export class LedgerReader {
     // Those that are known first, so that they are always the same ones.
     const first = names.filter((name) => this.#files.has(name));
     const others = names.filter((name) => !this.#files.has(name));
-    const all = [...first, ...fromAnywhere(others)];
+    const all = [...first, ...fromRandomStart(others)];
     for (const file of endedFiles(dir, all, () => time.spend())) {
       const known = this.#files.get(file.name);
       if (known?.id === file.id) take(known);
@@ -263,20 +262,20 @@ export class LedgerReader {
     const late = new Set<number>();
     const problems = [];
     const texts = [];
-    const known = [...this.#users].map((owner) => `.ledger.${owner}`);
+    const known = [...this.#users].map(ledgerName);
     let looks = 0;
     // Those that are known come first.
-    for (const name of new Set([...known, ...fromAnywhere(names)])) {
-      const match = LEDGER.exec(name);
-      if (match === null) continue;
-      const owner = Number(match[1]);
+    for (const name of new Set([...known, ...fromRandomStart(names)])) {
+      const match = userOfLedger(name);
+      if (match === undefined) continue;
+      const owner = match.user;
       if (!this.#users.has(owner) && ++looks > MAX_LOOKS) break;
       const path = `${dir}/${name}`;
       const file = runtime.identify(path);
       if (file !== undefined && file.owner !== owner) {
         if (!this.#users.has(owner)) continue;
         problems.push(`${path}: It must belong to user ${owner}`);
-      } else if (match[2] === undefined && file?.links === 1) {
+      } else if (!match.isLock && file?.links === 1) {
         this.#users.add(owner);
         // Nothing that is known of a file before it is read tells whether it is
         // the same: a new one soon gets the number of one that has gone.

@@ -9,15 +9,20 @@
 import {
   type EndedFile,
   endedFiles,
-  fromAnywhere,
-  newFile,
   parseFile,
   settle,
   withoutTwins,
 } from "./ended_files.ts";
 import { Totals } from "./totals.ts";
+import {
+  invalidLedgerPath,
+  ledgerLockPath,
+  ledgerName,
+  newFilePath,
+} from "../directory/file_names.ts";
 import { NameTable } from "../format/snapshot.ts";
 import { SnapshotWriter } from "../format/snapshot_writer.ts";
+import { fromRandomStart } from "../model/from_random_start.ts";
 import { type LedgerInfo, MAX_LISTED } from "../model/identity.ts";
 import { runtime } from "../runtime/runtime.ts";
 
@@ -42,7 +47,7 @@ export function takeIn(
   until = Infinity,
   seen?: readonly EndedFile[],
 ): boolean {
-  const lock = `${dir}/.ledger.${owner}.lock`;
+  const lock = ledgerLockPath(`${dir}/${ledgerName(owner)}`);
   try {
     let files = seen ?? ownFiles(dir, owner, until);
     while (files.length > 0) {
@@ -68,7 +73,7 @@ function ownFiles(dir: string, owner: number, until: number): EndedFile[] {
   const isLate = () => performance.now() > until;
   if (isLate()) return [];
   const names = settle(dir, runtime.list(dir), isLate);
-  return [...endedFiles(dir, [...fromAnywhere(names)], isLate)]
+  return [...endedFiles(dir, [...fromRandomStart(names)], isLate)]
     .filter((file) => file.owner === owner);
 }
 
@@ -107,7 +112,7 @@ function addToLedger(
   isOurs: () => boolean,
   until: number,
 ): boolean {
-  const path = `${dir}/.ledger.${owner}`;
+  const path = `${dir}/${ledgerName(owner)}`;
   const table = new NameTable();
   const totals = new Totals();
   // What another user has put there is no ledger of this one.
@@ -120,7 +125,9 @@ function addToLedger(
   );
   if (old?.ledger !== undefined) totals.add(old);
   // Somebody may want to see what is wrong with it.
-  else if (runtime.identify(path)) runtime.rename(path, `${path}.invalid`);
+  else if (runtime.identify(path)) {
+    runtime.rename(path, invalidLedgerPath(path));
+  }
   const { id, ended, ...info } = old?.ledger ?? newLedger();
   let { count } = info;
   const listed = [...ended];
@@ -149,7 +156,7 @@ function addToLedger(
     });
     const bytes = new SnapshotWriter().write(source, true);
     if (!isOurs()) return false;
-    runtime.replaceFile(path, bytes, newFile(dir), mode);
+    runtime.replaceFile(path, bytes, newFilePath(dir, runtime.pid), mode);
     for (const { path } of added.slice(first, start)) runtime.remove(path);
   }
   return true;

@@ -11,9 +11,10 @@
  * @module
  */
 
-import { pipePath, privatePrefix } from "../directory/file_names.ts";
+import { fifoPath, pipePath } from "../directory/file_names.ts";
 import { dangerOf } from "../directory/trust.ts";
 import { type RecorderControl, StoppedError } from "./control.ts";
+import { attempt, succeeds } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
 
 /** How many pipes are made at a time: one start of `mkfifo`. */
@@ -47,16 +48,6 @@ export interface Fifo {
   readonly path: string;
   /** Tells whether a name is still that of this pipe. */
   readonly inode: number;
-}
-
-/** Does something that may fail for a while, as where a file system is read-only. Returns whether it has not. */
-function attempt(action: () => void): boolean {
-  try {
-    action();
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Whether a path is a name of a pipe, as far as can be seen. */
@@ -117,11 +108,9 @@ export class FifoPool {
 
   /** Makes a batch of pipes. */
   async #make(): Promise<void> {
-    const prefix = `${this.#dir}/${privatePrefix(runtime.pid)}`;
-    // Names that nobody else can have taken.
     const paths = Array.from(
       { length: BATCH },
-      () => `${prefix}${crypto.randomUUID().slice(0, 13)}.fifo`,
+      () => fifoPath(this.#dir, runtime.pid),
     );
     await this.#control.whileRunning(async () => {
       // The directory may have been made anew, by somebody else.
@@ -186,7 +175,7 @@ export class FifoPool {
   /** Gives the published pipe its private name back. */
   #takeName(fifo: Fifo): void {
     const { path } = fifo;
-    if (attempt(() => runtime.link(this.path, path))) return;
+    if (succeeds(() => runtime.link(this.path, path))) return;
     // Where there is no space for one more name, there is no public one for a
     // moment.
     if (!isNamed(fifo, path)) runtime.rename(this.path, path);
@@ -259,7 +248,7 @@ export class FifoPool {
       serve(fd);
     } else runtime.close(fd);
     if (
-      now - since > GIVE_UP_MS && attempt(() => runtime.remove(fifo.path))
+      now - since > GIVE_UP_MS && succeeds(() => runtime.remove(fifo.path))
     ) this.#used.delete(fifo.path);
   }
 }

@@ -10,6 +10,7 @@ import { dangerOf } from "../directory/trust.ts";
 import { writeEnded } from "../ended/ended_files.ts";
 import { takeIn } from "../ended/ledger_writer.ts";
 import { SnapshotWriter } from "../format/snapshot_writer.ts";
+import { processStart } from "../memory/process_start.ts";
 import { threads } from "../memory/threads.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
@@ -17,14 +18,6 @@ import { ProcessStats } from "../slab/process_stats.ts";
 
 /** How long the end of this process may take because of what others have left, in milliseconds. */
 const TAKE_IN_MS = 500;
-
-/** When this process started, in seconds since 1970; the same for all copies of statvent in a thread. */
-export function processStart(): number {
-  const home = globalThis as { [key: symbol]: number | undefined };
-  const starts = [...threads().slabs.values()].map(({ start }) => start);
-  return home[Symbol.for("statvent.start")] ??=
-    Math.round(Math.min(performance.timeOrigin, ...starts)) / 1000;
-}
 
 /** Where the last values go. */
 interface Target {

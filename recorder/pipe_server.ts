@@ -10,6 +10,8 @@
 
 import { StoppedError } from "./control.ts";
 import { type Fifo, FifoPool, type FifoPoolOptions } from "./fifo_pool.ts";
+import { watchedPath } from "../directory/file_names.ts";
+import { nap, sleep } from "../runtime/pause.ts";
 import { runtime } from "../runtime/runtime.ts";
 
 /** What is written at a time: pieces of PIPE_BUF bytes are written whole or not at all. */
@@ -45,14 +47,11 @@ const MAX_STUCK = 4;
 /** How long after the pipe was lost it is replaced, in milliseconds: `rm -r` must be through. */
 const HEAL_MS = 100;
 
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-const never = new Int32Array(new SharedArrayBuffer(4));
-
-/** A moment, in which a reader makes room. A timer of the event loop would take a millisecond or more. */
-function nap(): void {
-  Atomics.wait(never, 0, 0, 0.05);
-}
+/**
+ * How long the thread is blocked at a time so that a reader makes room, in
+ * milliseconds. A timer of the event loop would take a millisecond or more.
+ */
+const NAP_MS = 0.05;
 
 /** Writes until there is no room for `PATIENCE_MS`. Returns how far it came. */
 function writePatiently(fd: number, bytes: Uint8Array): number {
@@ -60,12 +59,12 @@ function writePatiently(fd: number, bytes: Uint8Array): number {
   let deadline = performance.now() + PATIENCE_MS;
   while (offset < bytes.length) {
     // To see that a pipe is full costs an exception.
-    if (offset > 0 && offset % PIPE_BYTES === 0) nap();
+    if (offset > 0 && offset % PIPE_BYTES === 0) nap(NAP_MS);
     if (runtime.write(fd, bytes.subarray(offset, offset + PIECE_BYTES))) {
       offset += PIECE_BYTES;
       deadline = performance.now() + PATIENCE_MS;
     } else if (performance.now() > deadline) return offset;
-    else nap();
+    else nap(NAP_MS);
   }
   return offset;
 }
@@ -218,9 +217,11 @@ export class PipeServer {
     try {
       // The pipe, not the directory: there every read of every process would
       // wake this one.
-      this.#unwatch = this.#options.control.whileRunning(() =>
-        runtime.watch(this.#pool.path, () => {
-          // An event may come when this is over.
+      const { control, dir } = this.#options;
+      const link = watchedPath(dir, runtime.pid);
+      this.#unwatch = control.whileRunning(() =>
+        runtime.watch(this.#pool.path, link, () => {
+          // An event may come after the watch is over.
           if (this.#unwatch !== undefined) this.#look();
         })
       );

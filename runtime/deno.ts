@@ -102,17 +102,16 @@ export const denoRuntime: Runtime = {
     }).output();
     if (!success) throw new Error(firstLine(new TextDecoder().decode(stderr)));
   },
-  watch: (path, callback) => {
+  watch: (path, link, callback) => {
     // Deno opens the file that an event names, which for a pipe would wait for
-    // a writer or be taken for a reader. So the pipe is watched by a name that
-    // no longer exists when there is an event.
-    const name = path.replace(/([^/]*)\.stats$/, ".$1.watched");
-    posix.link(path, name);
+    // a writer or be taken for a reader. So a pipe is watched by a link that no
+    // longer exists when there is an event.
+    posix.link(path, link);
     let watcher;
     try {
-      watcher = Deno.watchFs(name, { recursive: false });
+      watcher = Deno.watchFs(link, { recursive: false });
     } finally {
-      posix.remove(name);
+      posix.remove(link);
     }
     (async () => {
       for await (const _ of watcher) callback();

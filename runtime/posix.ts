@@ -194,7 +194,7 @@ export const posix = {
   link: linkSync,
   rename: renameSync,
   remove: (path) => rmSync(path, { force: true }),
-  watch: (path, callback) => {
+  watch: (path, _link, callback) => {
     const watcher = watch(path, { persistent: false }, callback);
     watcher.on("error", callback);
     return () => watcher.close();

@@ -93,8 +93,14 @@ export interface Runtime {
   ): void;
   /** Removes a file, if it is there. */
   remove(path: string): void;
-  /** Calls back when something happens to a file. Returns how to stop that. */
-  watch(path: string, callback: () => void): () => void;
+  /**
+   * Calls back when something happens to a file.
+   *
+   * @param link A free path in the same directory, for a runtime that must watch
+   * the file by a second link, which it removes at once.
+   * @returns How to stop that.
+   */
+  watch(path: string, link: string, callback: () => void): () => void;
 
   /**
    * Creates named pipes.

@@ -1,0 +1,30 @@
+/**
+ * Keys that tell processes apart, including processes that had the same id at
+ * different times.
+ *
+ * Pure: no clock, no I/O. Imports nothing.
+ *
+ * @module
+ */
+
+/**
+ * The key of a process.
+ *
+ * @param start When it started: a number in seconds since 1970, or a text that
+ * stands for it.
+ */
+export function processKey(pid: number, start: number | string): string {
+  return `${pid}@${
+    typeof start === "number" ? Math.round(1000 * start) : start
+  }`;
+}
+
+/** The key, qualified by user, so that no user can end or impersonate another's process. */
+export function ownKey(owner: number, key: string): string {
+  return `${key} of ${owner}`;
+}
+
+/** The key without its user. */
+export function withoutOwner(own: string): string {
+  return own.slice(0, own.lastIndexOf(" of "));
+}
