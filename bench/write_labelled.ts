@@ -47,7 +47,7 @@ async function attributes() {
 say([
   await versus(`labels in the handle, ${shape.label}`, {
     statvent: calls(
-      labels.map((each) => counter("http.requests", each)),
+      labels.map((each) => counter("http.requests", { labels: each })),
       "@.incr();",
     ),
     floor,

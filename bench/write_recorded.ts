@@ -4,7 +4,7 @@
  * @module
  */
 
-import { series } from "../mod.ts";
+import { distribution } from "../mod.ts";
 import { calls, shape } from "./calls.ts";
 import { names } from "./inputs.ts";
 import { say } from "./measured.ts";
@@ -65,7 +65,10 @@ function prometheus(
 say([
   await versus(`handle.record(v), ${shape.label}`, {
     statvent: calls(
-      grown(ours.map((name) => series(name)), (item, v) => item.record(v)),
+      grown(
+        ours.map((name) => distribution(name)),
+        (item, v) => item.record(v),
+      ),
       `@.record(${VALUE});`,
     ),
     floor: calls(ours.map((_, i) => i), `keep(@, ${VALUE});`, { keep }),

@@ -12,6 +12,9 @@ import { show } from "../model/show.ts";
 import { DEFAULT_PERCENTILES, type Percentile } from "../percentile.ts";
 import { runtime } from "../runtime/runtime.ts";
 
+/** The most values that a distribution may keep. */
+export const MAX_WINDOW_SIZE = 1_000_000;
+
 /** Everything that can be set. */
 export interface Config {
   /**
@@ -209,7 +212,7 @@ class CheckedConfig implements Config {
     return this.#windowSize;
   }
   set windowSize(value: number) {
-    checkInteger("windowSize", value, 1, 1_000_000);
+    checkInteger("windowSize", value, 1, MAX_WINDOW_SIZE);
     this.#windowSize = value;
   }
 

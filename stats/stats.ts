@@ -42,11 +42,24 @@ import {
 } from "../slab/layout.ts";
 import { ProcessStats } from "../slab/process_stats.ts";
 import { config } from "./config.ts";
+import {
+  checkOptions,
+  checkWindow,
+  type CounterOptions,
+  type DistributionOptions,
+  type FormatFunc,
+  type GaugeOptions,
+} from "./options.ts";
 
-export type { Description, GaugeMerge, Labels };
-
-/** Makes the name of a percentile of a recorded stat, such as `latency.95th`. */
-export type FormatFunc = (name: string, label: string) => string;
+export type {
+  CounterOptions,
+  Description,
+  DistributionOptions,
+  FormatFunc,
+  GaugeMerge,
+  GaugeOptions,
+  Labels,
+};
 
 /** Adds to one stat without looking it up. */
 export interface Counter {
@@ -73,8 +86,8 @@ export interface Gauge extends Counter {
 }
 
 /** Records values of one stat without looking it up. */
-export interface Series {
-  /** The name of the stat, as given. */
+export interface Distribution {
+  /** The name of the stat, as given, with its labels. */
   readonly name: string;
   /**
    * Keeps `value` in the place of the oldest.
@@ -100,7 +113,7 @@ let words: Int32Array = new Int32Array(0);
 const scalars = new Map<string, number>();
 // The gauges that `set` need not mark: all but those that merge by time.
 const gauges = new Map<string, number>();
-const recorded = new Map<string, RecordedHandle>();
+const recorded = new Map<string, DistributionHandle>();
 // The names that recorded stats appear under, and who took them.
 const labelled = new Map<string, string>();
 const descriptions = new Map<string, Description>();
@@ -154,6 +167,17 @@ function checkFinite(name: string, value: number): void {
   }
 }
 
+/** Checks that a counter or gauge may have the name. */
+function checkFree(name: string): void {
+  checkName(name);
+  const owner = recorded.has(name) ? name : labelled.get(name);
+  if (owner !== undefined) {
+    throw new TypeError(
+      `Cannot create "${name}": the name must be free, but "${owner}" is recorded under it`,
+    );
+  }
+}
+
 /**
  * The cell of a counter or gauge, or `undefined` if it was refused.
  *
@@ -163,13 +187,7 @@ function checkFinite(name: string, value: number): void {
 function cellOf(name: string, value = 0, mark = 0): number | undefined {
   const known = scalars.get(name);
   if (known !== undefined) return known;
-  checkName(name);
-  const owner = recorded.has(name) ? name : labelled.get(name);
-  if (owner !== undefined) {
-    throw new TypeError(
-      `Cannot create "${name}": the name must be free, but "${owner}" is recorded under it`,
-    );
-  }
+  checkFree(name);
   const cell = isFull() ? undefined : allocate(SCALAR, name, [value], mark);
   if (cell === undefined) refuse();
   else {
@@ -225,9 +243,9 @@ interface Family {
   readonly byLabels: Map<string, { name: string; labels: Labels }>;
 }
 
-/** Whether there is a stat of a name already, however it was made. */
-function hasSeries(name: string): boolean {
-  return scalars.has(name) || recorded.has(name);
+/** Whether a stat of this name would be one too many. */
+function isRefused(name: string): boolean {
+  return isFull() && !scalars.has(name) && !recorded.has(name);
 }
 
 /**
@@ -249,6 +267,13 @@ function seriesOf(
     const text = `${value}`;
     key += `${label.length}\0${label}${text.length}\0${text}`;
   }
+  if (key === "" && (typeof labels !== "object" || labels === null)) {
+    throw new TypeError(
+      `Cannot label "${name}": the labels must be an object, got ${
+        show(labels)
+      }`,
+    );
+  }
   const known = families.get(name)?.byLabels.get(key);
   if (known !== undefined) return known;
   checkName(name);
@@ -256,7 +281,7 @@ function seriesOf(
   let family = families.get(name);
   if (family === undefined) {
     // Nothing is kept of names that will be refused.
-    if (isFull() && !hasSeries(series.name)) return series;
+    if (isRefused(series.name)) return series;
     family = { names: new Set(), byLabels: new Map() };
     families.set(name, family);
   }
@@ -383,7 +408,7 @@ class TimedGaugeHandle implements Gauge {
   }
 }
 
-class RecordedHandle implements Series {
+class DistributionHandle implements Distribution {
   readonly name: string;
   // Begin as numbers, as in a CounterHandle.
   #cell = 0;
@@ -394,6 +419,11 @@ class RecordedHandle implements Series {
   #isFractional = false;
   readonly #positive = new BucketTable();
   readonly #negative = new BucketTable();
+
+  /** How many values the window holds. */
+  get window(): number {
+    return this.#last - this.#start;
+  }
 
   constructor(name: string, cell: number, width: number) {
     this.name = name;
@@ -482,7 +512,7 @@ class RecordedHandle implements Series {
 }
 
 /** Stands in for a stat that was refused: every call is counted and checked. */
-class RefusedHandle implements Gauge, Series {
+class RefusedHandle implements Gauge, Distribution {
   readonly name: string;
 
   constructor(name: string) {
@@ -617,7 +647,16 @@ export function record(
     if (known !== undefined) return known.record(value);
   }
   checkFinite(name, value);
-  seriesHandle(name, format, labels).record(value);
+  if (typeof format === "object" && format !== null) {
+    if (labels !== undefined) {
+      throw new TypeError(
+        `Cannot record "${name}": the format must be a function, got an object`,
+      );
+    }
+    labels = format;
+    format = undefined;
+  }
+  distributionOf(name, format as FormatFunc | undefined, labels).record(value);
 }
 
 /**
@@ -635,17 +674,41 @@ export function record(
  * ```
  *
  * @param name Any text without a line break that does not begin with `# `.
- * @param labels As for {@linkcode incr}.
+ * @param options `labels`, `help` and `unit`. What it says of the stat holds as
+ * if {@linkcode describe} had said it.
  * @returns The handle. It is worth keeping.
  * @throws {TypeError} If `name` cannot stand on a line of its own or is that of
- * a recorded stat, or if a label is none.
+ * a distribution, if a label is invalid, or if an option is unknown or of the
+ * wrong type.
+ * @throws {RangeError} If {@linkcode describe} would throw it.
  */
-export function counter(name: string, labels?: Labels): Counter {
-  if (labels !== undefined) name = seriesOf(name, labels).name;
-  const cell = cellOf(name);
+export function counter(name: string, options: CounterOptions = {}): Counter {
+  checkOptions(name, options, "counter");
+  checkDescription(name, options);
+  const series = prepare(name, options);
+  const cell = cellOf(series);
   return cell === undefined
-    ? new RefusedHandle(name)
-    : new CounterHandle(name, cell);
+    ? new RefusedHandle(series)
+    : new CounterHandle(series, cell);
+}
+
+/** Describes a counter or gauge that is about to be made. Returns the name of its series. */
+function prepare(name: string, options: GaugeOptions): string {
+  const { labels } = options;
+  const series = labels === undefined ? name : seriesOf(name, labels).name;
+  checkFree(series);
+  // Before the gauge is made: "last" would come too late afterwards. A stat that
+  // is refused must not take memory for its description.
+  if (!isRefused(series)) noteOptions(name, options);
+  return series;
+}
+
+/** Describes a stat if its options do. */
+function noteOptions(name: string, options: GaugeOptions): void {
+  const { help, unit, merge } = options;
+  if (help !== undefined || unit !== undefined || merge !== undefined) {
+    note(name, options);
+  }
 }
 
 /**
@@ -664,18 +727,23 @@ export function counter(name: string, labels?: Labels): Counter {
  * ```
  *
  * @param name Any text without a line break that does not begin with `# `.
- * @param labels As for {@linkcode incr}.
+ * @param options `labels`, `help`, `unit` and `merge`. What it says of the stat holds as
+ * if {@linkcode describe} had said it.
  * @returns The handle. It is worth keeping.
  * @throws {TypeError} If `name` cannot stand on a line of its own or is that of
- * a recorded stat, or if a label is none.
+ * a distribution, if a label is invalid, or if an option is unknown or of the
+ * wrong type.
+ * @throws {RangeError} If {@linkcode describe} would throw it.
  */
-export function gauge(name: string, labels?: Labels): Gauge {
-  if (labels !== undefined) name = seriesOf(name, labels).name;
-  const cell = gaugeCellOf(name);
-  if (cell === undefined) return new RefusedHandle(name);
+export function gauge(name: string, options: GaugeOptions = {}): Gauge {
+  checkOptions(name, options, "gauge");
+  checkDescription(name, options);
+  const series = prepare(name, options);
+  const cell = gaugeCellOf(series);
+  if (cell === undefined) return new RefusedHandle(series);
   return timeCells.has(cell)
-    ? new TimedGaugeHandle(name, cell)
-    : new GaugeHandle(name, cell);
+    ? new TimedGaugeHandle(series, cell)
+    : new GaugeHandle(series, cell);
 }
 
 /**
@@ -683,44 +751,61 @@ export function gauge(name: string, labels?: Labels): Gauge {
  *
  * @example In hot code
  * ```ts
- * import { getAll, series } from "@statvent/statvent";
+ * import { distribution, getAll } from "@statvent/statvent";
  * import { assertEquals } from "@std/assert";
  *
- * const size = series("body.{0}.bytes");
+ * const size = distribution("body.{0}.bytes", { unit: "bytes" });
  * for (const bytes of [512, 2048, 1024]) size.record(bytes);
  * assertEquals(getAll()["body.100th.bytes"], 2048);
  * ```
  *
+ * @example Keep more values
+ * ```ts
+ * import { distribution, getAll } from "@statvent/statvent";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const wait = distribution("job.{0}.wait", { window: 10_000 });
+ * for (let ms = 1; ms <= 1_000; ms++) wait.record(ms);
+ * assertEquals(getAll()["job.median.wait"], 500);
+ * ```
+ *
  * @param name As for {@linkcode record}.
- * @param format As for {@linkcode record}. Ignored if the stat exists.
- * @param labels As for {@linkcode incr}.
+ * @param options `labels`, `help`, `unit`, `format` and `window`. `format` is
+ * ignored if the distribution exists, since functions cannot be compared.
  * @returns The handle. It is worth keeping.
  * @throws {TypeError} If `name` has no `{0}` under the default format, if a name
- * cannot stand on a line of its own or is taken, or if a label is none.
+ * cannot stand on a line of its own or is taken, if a label is invalid, or if an
+ * option is unknown or of the wrong type.
+ * @throws {RangeError} If `window` is not a whole number from 1 to 1 000 000, or
+ * differs from the window of the distribution that exists.
  */
-export function series(
+export function distribution(
   name: string,
-  format?: FormatFunc | Labels,
-  labels?: Labels,
-): Series {
-  return seriesHandle(name, format, labels);
-}
-
-function seriesHandle(
-  base: string,
-  formatOrLabels?: FormatFunc | Labels,
-  labels?: Labels,
-): Series {
-  let format = formatOrLabels;
-  if (typeof format === "object" && format !== null) {
-    if (labels !== undefined) {
-      throw new TypeError(
-        `Cannot record "${base}": the format must be a function, got an object`,
+  options: DistributionOptions = {},
+): Distribution {
+  checkOptions(name, options, "distribution");
+  checkDescription(name, options);
+  const { format, labels, window } = options;
+  if (window !== undefined) checkWindow(name, window);
+  const handle = distributionOf(name, format, labels, window);
+  if (handle instanceof DistributionHandle) {
+    if (window !== undefined && window !== handle.window) {
+      throw new RangeError(
+        `Cannot create "${handle.name}": the window must stay ${handle.window}, got ${window}`,
       );
     }
-    labels = format;
-    format = undefined;
+    noteOptions(name, options);
   }
+  return handle;
+}
+
+/** The distribution of a name, made with `window` places if it is new. */
+function distributionOf(
+  base: string,
+  format: FormatFunc | undefined,
+  labels: Labels | undefined,
+  window = config.windowSize,
+): Distribution {
   const { name, labels: admitted } = labels === undefined
     ? { name: base, labels: {} }
     : seriesOf(base, labels);
@@ -755,14 +840,14 @@ function seriesHandle(
       );
     }
   }
-  const width = SUMMARY_CELLS + config.windowSize + 1;
+  const width = SUMMARY_CELLS + window + 1;
   const initial = new Float64Array(width).fill(NaN);
   initial.set([0, Infinity, -Infinity, 0, 0]);
   const description = JSON.stringify({ name, percentiles, mean });
   const cell = isFull() ? undefined : allocate(RECORDED, description, initial);
   if (cell === undefined) return new RefusedHandle(name);
   for (const label of names) labelled.set(label, name);
-  const handle = new RecordedHandle(name, cell, width);
+  const handle = new DistributionHandle(name, cell, width);
   recorded.set(name, handle);
   return handle;
 }
@@ -796,6 +881,12 @@ function seriesHandle(
  */
 export function describe(name: string, description: Description): void {
   checkName(name);
+  checkDescription(name, description);
+  note(name, description);
+}
+
+/** Refuses a description with a part that is of the wrong type or too long. */
+function checkDescription(name: string, description: Description): void {
   const fail = (key: string, rule: string) =>
     `Cannot describe "${name}": ${key} must be ${rule}, got ${
       show(description[key as keyof Description])
@@ -811,10 +902,14 @@ export function describe(name: string, description: Description): void {
       );
     }
   }
-  const { help, unit, merge } = description;
+  const { merge } = description;
   if (merge !== undefined && !GAUGE_MERGES.includes(merge)) {
     throw new RangeError(fail("merge", "sum, min, max, mean or last"));
   }
+}
+
+/** Adds a description that was checked to what is known of the stat. */
+function note(name: string, { help, unit, merge }: Description): void {
   if (merge === "last") {
     for (const gauge of gauges.keys()) {
       if (splitLabels(gauge).family === name) {

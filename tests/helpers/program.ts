@@ -196,7 +196,7 @@ export async function writeProgram(
   await Deno.writeTextFile(
     file,
     `import * as statvent from ${JSON.stringify(from)};
-const { config, counter, gauge, getAll, incr, record, series, set, startRecorder } = statvent;
+const { config, counter, distribution, gauge, getAll, incr, record, set, startRecorder } = statvent;
 config.pipeDir = ${JSON.stringify(dir)};
 ${text}
 `,

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { series } from "../../mod.ts";
+import { distribution } from "../../mod.ts";
 import {
   addHistogram,
   type Buckets,
@@ -19,14 +19,14 @@ let names = 0;
 /** What statvent makes of values that are recorded. */
 function record(values: readonly number[]): Histogram {
   const name = `h${names++}.{0}`;
-  const handle = series(name);
+  const handle = distribution(name);
   for (const value of values) handle.record(value);
   stats.refresh([ownSlab().slab]);
   return stats.recorded.get(name)!.histogram();
 }
 
 // One stat for all values of a property: what is new is what is more.
-const one = series("one.{0}");
+const one = distribution("one.{0}");
 const sofar = {
   positive: new Map<number, number>(),
   negative: new Map<number, number>(),

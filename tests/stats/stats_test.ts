@@ -5,11 +5,11 @@ import { SnapshotWriter } from "../../format/snapshot_writer.ts";
 import {
   config,
   counter,
+  distribution,
   gauge,
   getAll,
   incr,
   record,
-  series,
   set,
 } from "../../mod.ts";
 import { ProcessStats } from "../../slab/process_stats.ts";
@@ -90,7 +90,7 @@ Deno.test("a stat that was ever fractional stays a float", () => {
   ]);
 });
 
-Deno.test("counter(), gauge() and series() make handles that share the stat", () => {
+Deno.test("counter(), gauge() and distribution() make handles that share the stat", () => {
   const a = counter("handle.a");
   incr("handle.a", 2);
   a.incr();
@@ -101,7 +101,7 @@ Deno.test("counter(), gauge() and series() make handles that share the stat", ()
   b.incr(-2);
   b.incr();
   set("handle.b", all("handle.")["handle.b"] * 2);
-  const c = series("handle.c.{0}");
+  const c = distribution("handle.c.{0}");
   c.record(4);
   record("handle.c.{0}", 6);
   assertEquals([a.name, b.name, c.name], [
@@ -118,11 +118,11 @@ Deno.test("counter(), gauge() and series() make handles that share the stat", ()
     "handle.c.100th": 6,
     "handle.c.mean": 5,
   });
-  assertEquals(series("handle.c.{0}") === c, true);
+  assertEquals(distribution("handle.c.{0}") === c, true);
 });
 
-Deno.test("series() shows nothing before the first value", () => {
-  series("nothing.{0}");
+Deno.test("distribution() shows nothing before the first value", () => {
+  distribution("nothing.{0}");
   assertEquals(all("nothing."), {});
   assertEquals(lines("nothing."), []);
 });
@@ -194,7 +194,7 @@ Deno.test("record() refuses names without a place for the label, and taken ones"
     'Cannot record "plain": the name must contain {0}, where the label goes, as in "plain.{0}"',
   );
   refuses(
-    () => series("plain"),
+    () => distribution("plain"),
     TypeError,
     'Cannot record "plain": the name must contain {0}, where the label goes, as in "plain.{0}"',
   );
@@ -233,7 +233,7 @@ Deno.test("record() refuses names without a place for the label, and taken ones"
 Deno.test("values that are not finite numbers are refused and change nothing", () => {
   const a = counter("value.a");
   const g = gauge("value.a");
-  const s = series("value.{0}");
+  const s = distribution("value.{0}");
   a.incr(5);
   s.record(5);
   const writes: ((value: number) => void)[] = [
@@ -316,7 +316,7 @@ Deno.test("names that cannot stand on a line are refused by every call", () => {
       () => record(name, 1),
       () => counter(name),
       () => gauge(name),
-      () => series(name),
+      () => distribution(name),
     ]
   ) refuses(action, TypeError, message);
   refuses(
@@ -418,7 +418,7 @@ Deno.test("a name past config.maxStats counts in statvent.refused", () => {
     set("id.set", 5);
     record("id.{0}", 5);
     const a = counter("id.counter");
-    const s = series("id.series.{0}");
+    const s = distribution("id.series.{0}");
     a.incr(100);
     s.record(100);
     refuses(

@@ -41,7 +41,7 @@ class Place {
     const file = `${process.cwd()}/program-${process.pid}-${this
       .#files++}.${suffix}`;
     const api =
-      "config, counter, describe, gauge, getAll, incr, record, series, set, startRecorder";
+      "config, counter, describe, distribution, gauge, getAll, incr, record, set, startRecorder";
     const head = suffix === "cjs"
       ? `const { ${api} } = require("statvent");`
       : `import process from "node:process"; import { ${api} } from "statvent";`;
@@ -157,7 +157,7 @@ test("the developer API counts, sets, records and refuses", async (place) => {
     incr("a"); incr("a", 2); set("b", 1.5); incr("b", 0.5);
     counter("c").incr(); gauge("d").set(-4); gauge("d").incr();
     for (let i = 1; i <= 150; i++) record("r.{0}", i);
-    series("s.{0}").record(3);
+    distribution("s.{0}").record(3);
     const errors = [];
     for (const bad of [() => incr("a\\nb"), () => incr("a", NaN), () => set("a", "5"), () => record("r", 1), () => config.windowSize = 0]) {
       try { bad(); } catch (error) { errors.push(error.constructor.name); }
@@ -358,7 +358,7 @@ test("labels, descriptions and kinds are what the pipe says", async (place) => {
     "live",
     `describe("q", { help: "Jobs that wait", unit: "jobs", merge: "max" });
      incr("hits", 2, { code: 200, ok: true }); incr("hits", 1, { ok: "true", code: "200" });
-     counter("hits", { code: 503 }).incr(); set("q", 5); gauge("down").incr(-1); incr("up", -2);
+     counter("hits", { labels: { code: 503 } }).incr(); set("q", 5); gauge("down").incr(-1); incr("up", -2);
      record("ms.{0}", 3, { t: 'a"b' });
      await startRecorder(); ${LIVE}`,
   );
