@@ -8,46 +8,41 @@
  * @module
  */
 
+import { copy, emptyDir, ensureDir } from "@std/fs";
 import { dirname, join } from "@std/path";
 import ts from "typescript";
+import { packageFiles } from "./package_files.ts";
+
+/** PLACEHOLDER: the owner puts the address of the public repository here. */
+const REPOSITORY = "https://github.com/OWNER/statvent";
 
 const root = new URL("..", import.meta.url).pathname;
+const npm = `${root}npm`;
 const { version, license, exports } = JSON.parse(
-  await Deno.readTextFile(`${root}/deno.json`),
+  await Deno.readTextFile(`${root}deno.json`),
 );
-const npm = `${root}/npm`;
-await Deno.remove(npm, { recursive: true }).catch(() => {});
+const doors = Object.values<string>(exports);
 
-/** Bundles, and returns the folder. */
-async function bundle(outdir: string, flags: string[], entries: string[]) {
+/** Bundles the doors. */
+async function bundle(): Promise<void> {
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     cwd: root,
     args: [
-      "bundle",
-      "--quiet",
-      "--platform=deno",
-      // What two entry points share must be there once.
+      ...["bundle", "--quiet", "--platform=deno", `--outdir=${npm}`],
+      // A module that two doors share must exist once, with one state.
       "--code-splitting",
-      `--outdir=${outdir}`,
-      ...flags,
-      ...entries,
+      ...doors,
     ],
   }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
+  const cli = await Deno.readTextFile(`${npm}/cli.js`);
+  await Deno.writeTextFile(`${npm}/cli.js`, `#!/usr/bin/env node\n${cli}`);
 }
 
-const entries = Object.values<string>(exports);
-await bundle(npm, [], entries);
-const cli = await Deno.readTextFile(`${npm}/cli.js`);
-await Deno.writeTextFile(`${npm}/cli.js`, `#!/usr/bin/env node\n${cli}`);
-
-// Module by module: `deno bundle --declaration` inlines what is re-exported, and
-// then has it twice. Every export has its types, as JSR asks for.
-const needed = entries.map((path) => path.slice(2, -3));
-for (const name of needed) {
-  const fileName = `${name}.ts`;
+/** The declarations of a module. JSR asks that every export states its type. */
+async function declare(fileName: string): Promise<string> {
   const { outputText, diagnostics = [] } = ts.transpileDeclaration(
-    await Deno.readTextFile(`${root}/${fileName}`),
+    await Deno.readTextFile(`${root}${fileName}`),
     {
       fileName,
       compilerOptions: {
@@ -57,51 +52,89 @@ for (const name of needed) {
     },
   );
   const [problem] = diagnostics;
-  if (problem !== undefined) {
-    const text = ts.flattenDiagnosticMessageText(problem.messageText, "\n");
-    throw new Error(`Cannot declare ${fileName}: ${text}`);
-  }
-  const text = outputText.replaceAll(
-    /(from|import\()\s*"(\.[^"]+)\.ts"/g,
-    (_, word, path) => {
-      const other = join(dirname(name), path);
-      if (!needed.includes(other)) needed.push(other);
-      return `${word} "${path}.js"`;
-    },
-  );
-  await Deno.mkdir(dirname(`${npm}/${name}`), { recursive: true });
-  await Deno.writeTextFile(`${npm}/${name}.d.ts`, text);
+  if (problem === undefined) return outputText;
+  const text = ts.flattenDiagnosticMessageText(problem.messageText, "\n");
+  throw new Error(`Cannot declare ${fileName}: ${text}`);
 }
 
-const entry = (path: string) => {
-  const base = path.replace(/\.ts$/, "");
-  return { types: `${base}.d.ts`, default: `${base}.js` };
-};
+/**
+ * Writes the declarations of the doors and of the modules that those mention.
+ *
+ * Module by module: `deno bundle --declaration` inlines what a door re-exports,
+ * so that two doors would each have their own copy of a class.
+ */
+async function declareAll(): Promise<void> {
+  const needed = new Set(
+    doors.map((path) => path.slice("./".length, -".ts".length)),
+  );
+  // The set grows while it is walked.
+  for (const name of needed) {
+    const text = (await declare(`${name}.ts`)).replaceAll(
+      /(from|import\()\s*"(\.[^"]+)\.ts"/g,
+      (_, word, path) => {
+        needed.add(join(dirname(name), path));
+        return `${word} "${path}.js"`;
+      },
+    );
+    await ensureDir(dirname(`${npm}/${name}`));
+    await Deno.writeTextFile(`${npm}/${name}.d.ts`, text);
+  }
+}
+
+/** What `package.json` says. */
+function manifest() {
+  return {
+    name: "statvent",
+    version,
+    description:
+      "Metrics for programs that share a host: count in memory, read with cat, scrape or push",
+    keywords: [
+      "metrics",
+      "monitoring",
+      "statistics",
+      "observability",
+      "prometheus",
+      "openmetrics",
+      "opentelemetry",
+      "graphite",
+      "statsd",
+      "counter",
+      "gauge",
+      "histogram",
+      "percentile",
+    ],
+    license,
+    homepage: `${REPOSITORY}#readme`,
+    repository: { type: "git", url: `git+${REPOSITORY}.git` },
+    bugs: `${REPOSITORY}/issues`,
+    type: "module",
+    sideEffects: ["./cli.js"],
+    engines: { node: ">=20.16", bun: ">=1.4" },
+    bin: { statvent: "./cli.js" },
+    exports: Object.fromEntries(
+      Object.entries<string>(exports).map(([name, path]) => {
+        const base = path.replace(/\.ts$/, "");
+        return [name, { types: `${base}.d.ts`, default: `${base}.js` }];
+      }),
+    ),
+    files: ["**/*.js", "**/*.d.ts", "**/*.md"],
+  };
+}
+
+/** Copies the documents and the license that JSR gets too. */
+async function copyDocuments(): Promise<void> {
+  for (const file of packageFiles(new URL("..", import.meta.url))) {
+    if (file.endsWith(".ts") || file === "deno.json") continue;
+    await ensureDir(dirname(`${npm}/${file}`));
+    await copy(`${root}${file}`, `${npm}/${file}`);
+  }
+}
+
+await emptyDir(npm);
+await bundle();
+await declareAll();
+await copyDocuments();
 await Deno.writeTextFile(
   `${npm}/package.json`,
-  `${
-    JSON.stringify(
-      {
-        name: "statvent",
-        version,
-        description:
-          "Metrics for programs that share a host: count in memory, read with cat",
-        license,
-        type: "module",
-        sideEffects: false,
-        engines: { node: ">=20.16", bun: ">=1.4" },
-        bin: { statvent: "./cli.js" },
-        exports: Object.fromEntries(
-          Object.entries<string>(exports).map((
-            [name, path],
-          ) => [name, entry(path)]),
-        ),
-      },
-      null,
-      2,
-    )
-  }\n`,
+  `${JSON.stringify(manifest(), null, 2)}\n`,
 );
-for (const name of ["README.md", "LICENSE", "CHANGELOG.md", "PIPE_FORMAT.md"]) {
-  await Deno.copyFile(`${root}/${name}`, `${npm}/${name}`);
-}

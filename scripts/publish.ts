@@ -1,46 +1,47 @@
 /**
  * Publishes the package, or shows with `--dry-run` what would be published.
  *
- * From a copy, because the folders in `links` stand in for `jsr:@std/…` while
- * developing: inside the package's folder they would count as part of it.
+ * Works on a copy, because `links` in `deno.json` replaces `jsr:@std/…` by
+ * folders of this repository, and would take those for parts of the package.
  *
  * @module
  */
 
+import { copy, ensureDir } from "@std/fs";
+import { dirname } from "@std/path";
 import { packageFiles } from "./package_files.ts";
 
-const root = new URL("..", import.meta.url).pathname;
-const config = JSON.parse(await Deno.readTextFile(`${root}/deno.json`));
-const stage = await Deno.makeTempDir({ prefix: "statvent-publish-" });
+const root = new URL("..", import.meta.url);
+const isDryRun = Deno.args.includes("--dry-run");
 
-async function run(cwd: string, command: string, args: string[]) {
-  const { code } = await new Deno.Command(command, { cwd, args }).spawn()
-    .status;
-  if (code !== 0) throw new Error(`${command} ${args.join(" ")}: exit ${code}`);
+/** Copies what is published into a folder. */
+async function copyPackage(target: string): Promise<void> {
+  for (const file of packageFiles(root)) {
+    await ensureDir(dirname(`${target}/${file}`));
+    await copy(new URL(file, root), `${target}/${file}`);
+  }
 }
 
+/** Mends `links` of the copy: a registry has `@std`, a dry run may do without one. */
+async function mendLinks(stage: string): Promise<void> {
+  const path = `${stage}/package/deno.json`;
+  const { links, ...config } = JSON.parse(await Deno.readTextFile(path));
+  if (isDryRun) {
+    await copy(new URL("scripts/links", root), `${stage}/links`);
+    config.links = links.map((link: string) => link.replace("./scripts", ".."));
+  }
+  await Deno.writeTextFile(path, JSON.stringify(config, null, 2));
+}
+
+const stage = await Deno.makeTempDir({ prefix: "statvent-publish-" });
 try {
-  await Deno.mkdir(`${stage}/package`);
-  const files = packageFiles(new URL("..", import.meta.url));
-  await run(root, "cp", ["--parents", ...files, `${stage}/package`]);
-  if (Deno.args.includes("--dry-run")) {
-    await run(root, "cp", ["-r", "scripts/links", stage]);
-    config.links = config.links.map((link: string) =>
-      link.replace("./scripts", "..")
-    );
-  } else delete config.links;
-  await Deno.writeTextFile(
-    `${stage}/package/deno.json`,
-    JSON.stringify(config, null, 2),
-  );
-  await run(`${stage}/package`, Deno.execPath(), [
-    "publish",
-    "--allow-dirty",
-    ...Deno.args,
-  ]);
-} catch (error) {
-  console.error((error as Error).message);
-  Deno.exitCode = 1;
+  await copyPackage(`${stage}/package`);
+  await mendLinks(stage);
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    cwd: `${stage}/package`,
+    args: ["publish", "--allow-dirty", ...Deno.args],
+  }).spawn().status;
+  Deno.exitCode = code;
 } finally {
   await Deno.remove(stage, { recursive: true });
 }
