@@ -7,7 +7,7 @@
  * @module
  */
 
-import { type Accounted, Accounts } from "./census.ts";
+import { Census, type Counted } from "./census.ts";
 import type { HostStats, ProcessStatus } from "./host_stats.ts";
 import { merge, type MergeInput } from "./merge.ts";
 import { newBudget, readPipe } from "./pipe_reader.ts";
@@ -94,7 +94,7 @@ export class Collector {
   #linesSince = -Infinity;
   #hasFailed = false;
   #stateErrors = 0;
-  readonly #accounts: Accounts = new Accounts();
+  readonly #census: Census = new Census();
   readonly #ledgers: LedgerReader = new LedgerReader();
   #table: NameTable = new NameTable();
   // Of the processes that have answered, as long as they have a pipe.
@@ -123,8 +123,8 @@ export class Collector {
     this.#state = state;
     this.#log = log;
     if (state !== undefined) {
-      loadState(state, this.#accounts, this.#table);
-      saveState(state, this.#accounts);
+      loadState(state, this.#census, this.#table);
+      saveState(state, this.#census);
     }
   }
 
@@ -206,7 +206,7 @@ export class Collector {
         until,
       );
     }
-    const accounted = this.#accounts.update({
+    const counted = this.#census.update({
       readings,
       ...left,
       now: performance.now(),
@@ -220,10 +220,10 @@ export class Collector {
     this.#save();
     const processes = [
       ...wrong.map((error): ProcessStatus => ({ ...NO_PROCESS, error })),
-      ...accounted.processes,
+      ...counted.processes,
     ];
     this.#logProblems(dir, processes, left.problems);
-    return this.#complete({ ...accounted, processes });
+    return this.#complete({ ...counted, processes });
   }
 
   /** Says what is wrong with a pipe, once until it is something else. */
@@ -272,7 +272,7 @@ export class Collector {
   #save(): void {
     if (this.#state === undefined) return;
     try {
-      saveState(this.#state, this.#accounts);
+      saveState(this.#state, this.#census);
       this.#hasFailed = false;
     } catch (error) {
       this.#stateErrors++;
@@ -281,8 +281,8 @@ export class Collector {
     }
   }
 
-  #complete(accounted: Accounted): Collected {
-    const { live, ended, totals, processes } = accounted;
+  #complete(counted: Counted): Collected {
+    const { live, ended, totals, processes } = counted;
     const table = this.#table;
     const used = [...live.values(), ...ended]
       .reduce((sum, { ids }) => sum + ids.length, 0) +

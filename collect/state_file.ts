@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Accounts, LastValues } from "./census.ts";
+import type { Census, LastValues } from "./census.ts";
 import { untakenPath } from "../directory/file_names.ts";
 import { userOf } from "../directory/trust.ts";
 import type { NameTable } from "../format/snapshot.ts";
@@ -148,7 +148,7 @@ function checkOwner(path: string): void {
  */
 export function loadState(
   path: string,
-  into: Accounts,
+  into: Census,
   table: NameTable,
 ): void {
   let bytes;
@@ -174,7 +174,7 @@ export function loadState(
   }
 }
 
-function read(state: State, into: Accounts, table: NameTable): void {
+function read(state: State, into: Census, table: NameTable): void {
   if (state.version !== VERSION) throw new Error("Another version");
   const encoder = new TextEncoder();
   const parse = (text: string) => {
@@ -191,7 +191,7 @@ function read(state: State, into: Accounts, table: NameTable): void {
     into.ledgers.set(owner, { owner, info, snapshot, bytes });
   }
   for (const { key, pid, owner, systemStart, text } of state.known) {
-    into.known.set(key, {
+    into.alive.set(key, {
       pid,
       owner,
       systemStart,
@@ -211,7 +211,7 @@ function read(state: State, into: Accounts, table: NameTable): void {
  *
  * @throws {Error} If the file cannot be written. The old one is still there.
  */
-export function saveState(path: string, accounts: Accounts): void {
+export function saveState(path: string, census: Census): void {
   const decoder = new TextDecoder();
   const text = ({ bytes }: { bytes: Uint8Array }) => decoder.decode(bytes);
   const room = new Map<number, number>();
@@ -226,22 +226,22 @@ export function saveState(path: string, accounts: Accounts): void {
     ) => ({ key, owner: values.owner, text: text(values) }));
   const state: State = {
     version: VERSION,
-    totals: [...accounts.totals].map(([owner, totals]) => ({
+    totals: [...census.totals].map(([owner, totals]) => ({
       owner,
       text: decoder.decode(new SnapshotWriter().write(totals.source(), true)),
     })),
-    ledgers: [...accounts.ledgers.values()].map((ledger) => ({
+    ledgers: [...census.ledgers.values()].map((ledger) => ({
       owner: ledger.owner,
       text: text(ledger),
     })),
-    left: write(accounts.left),
-    known: [...accounts.known].filter(([, values]) => hasRoom(values)).map((
+    left: write(census.left),
+    known: [...census.alive].filter(([, values]) => hasRoom(values)).map((
       [key, values],
     ) => {
       const { pid, owner, systemStart } = values;
       return { key, pid, owner, systemStart, text: text(values) };
     }),
-    gone: write(accounts.gone),
+    gone: write(census.gone),
   };
   try {
     const bytes = new TextEncoder().encode(JSON.stringify(state));

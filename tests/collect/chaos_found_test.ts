@@ -3,7 +3,7 @@
  */
 import { assertEquals, assertMatch } from "@std/assert";
 import { Collector, toMap } from "../../collect.ts";
-import { Accounts } from "../../collect/census.ts";
+import { Census } from "../../collect/census.ts";
 import { writeEnded } from "../../ended/ended_files.ts";
 import { takeIn } from "../../ended/ledger_writer.ts";
 import { NameTable } from "../../format/snapshot.ts";
@@ -127,13 +127,13 @@ Deno.test("set() shows no other value of a new gauge than the one that was set",
   assertEquals(seen, [["chaos.gauge", 2.5, IS_GAUGE | IS_FRACTIONAL]]);
 });
 
-Deno.test("Accounts.update() knows a process that ended before the system was asked for its start", () => {
+Deno.test("Census.update() knows a process that ended before the system was asked for its start", () => {
   const parser = new SnapshotParser(new NameTable());
-  const accounts = new Accounts();
+  const census = new Census();
   const update = (systemStart: string | undefined, isDead: boolean) => {
     const bytes = encode("n: 5\n# EOF: 5\n");
     const read = { snapshot: parser.parse(bytes), bytes, owner: 0 };
-    const { live, ended } = accounts.update({
+    const { live, ended } = census.update({
       readings: [{
         pid: 1,
         systemStart: () => systemStart,

@@ -14,7 +14,7 @@ import {
 } from "@std/assert";
 import { lchownSync } from "node:fs";
 import { Collector, merge, toMap } from "../../collect.ts";
-import { Accounts, type Reading } from "../../collect/census.ts";
+import { Census, type Reading } from "../../collect/census.ts";
 import { lockState } from "../../collect/state_file.ts";
 import { dangerOf } from "../../directory/trust.ts";
 import { writeEnded } from "../../ended/ended_files.ts";
@@ -66,7 +66,7 @@ Deno.test("read() takes of two files of one end the one that is sure, and loses 
   }));
 
 Deno.test("update() takes the process of another user for another one, whatever it says", () => {
-  const accounts = new Accounts();
+  const census = new Census();
   const say = (n: number, owner: number): Reading => {
     const bytes = whole(`n: ${n}\n# process {"start":1}: 0.0\n`);
     const result = { snapshot: parseSnapshot(bytes), bytes, owner };
@@ -74,7 +74,7 @@ Deno.test("update() takes the process of another user for another one, whatever 
   };
   const host = { ended: [], ledgers: [], now: 0, lives: () => false };
   const sums = [[say(1000, 1)], [say(0, 2)], []].map((readings) => {
-    const { live, ...rest } = accounts.update({ ...host, readings });
+    const { live, ...rest } = census.update({ ...host, readings });
     return valueOf(merge({ ...rest, live: live.values() }), "n");
   });
   assertEquals(sums, [1000, 1000, 1000]);
@@ -103,25 +103,25 @@ const host = {
 const many = Array.from({ length: 100 }, (_, i) => i + 1);
 
 /** What the books make of `n`. */
-function countIn(accounts: Accounts, more: object): number | undefined {
-  const { live, ...rest } = accounts.update({ ...host, ...more });
+function countIn(census: Census, more: object): number | undefined {
+  const { live, ...rest } = census.update({ ...host, ...more });
   return valueOf(merge({ ...rest, live: live.values() }), "n");
 }
 
 Deno.test("update() counts nobody twice whose user's ledger there was no time to read", () => {
-  const accounts = new Accounts();
+  const census = new Census();
   const sums = [
     { readings: many.map(one) },
     // All have ended, and are in a ledger that was not read.
     { late: new Set([1]) },
     { late: new Set([1]) },
     { ledgers: [ledgerOf(100, 100, many.map((pid) => `${pid}@1000`))] },
-  ].map((more) => countIn(accounts, more));
+  ].map((more) => countIn(census, more));
   assertEquals(sums, [100, 100, 100, 100]);
 });
 
 Deno.test("update() neither forgets nor counts again the files of ends that still stand", () => {
-  const accounts = new Accounts();
+  const census = new Census();
   const keys = many.map((pid) => `${pid}@1000`);
   const ended = many.map((pid, i) => {
     const { snapshot, bytes } = one(pid).result as Exclude<
@@ -137,16 +137,16 @@ Deno.test("update() neither forgets nor counts again the files of ends that stil
     { there },
     { ended: ended.slice(0, 50), there },
     { ledgers: [ledgerOf(100, 100, keys)] },
-  ].map((more) => countIn(accounts, more));
+  ].map((more) => countIn(census, more));
   assertEquals(sums, [100, 100, 100, 100]);
 });
 
 Deno.test("update() knows that the first ledger that it sees may have forgotten a process", () => {
-  const accounts = new Accounts();
+  const census = new Census();
   const sums = [
     { readings: [one(7)] },
     { ledgers: [ledgerOf(5001, 5001, ["8@1000"])] },
-  ].map((more) => countIn(accounts, more));
+  ].map((more) => countIn(census, more));
   assertEquals(sums, [1, 5001]);
 });
 

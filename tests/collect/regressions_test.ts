@@ -10,7 +10,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { Accounts, type HostReading } from "../../collect/census.ts";
+import { Census, type HostReading } from "../../collect/census.ts";
 import { merge, toMap } from "../../collect.ts";
 import { parseSnapshot, type Snapshot } from "../../format.ts";
 import { writeEnded } from "../../ended/ended_files.ts";
@@ -34,9 +34,9 @@ const read = (text: string) => parseSnapshot(whole(text));
 
 /** What the books make of one reading after the other. */
 function account(hosts: Partial<HostReading>[]) {
-  const accounts = new Accounts();
+  const census = new Census();
   return hosts.map((host, now) => {
-    const accounted = accounts.update({
+    const counted = census.update({
       readings: [],
       ended: [],
       ledgers: [],
@@ -44,8 +44,8 @@ function account(hosts: Partial<HostReading>[]) {
       lives: () => false,
       ...host,
     });
-    const live = accounted.live.values();
-    return toMap(merge({ ...accounted, live })).get("n")?.value ?? 0;
+    const live = counted.live.values();
+    return toMap(merge({ ...counted, live })).get("n")?.value ?? 0;
   });
 }
 

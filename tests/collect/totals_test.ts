@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Collector, type HostStats, merge, toMap } from "../../collect.ts";
 import {
-  Accounts,
+  Census,
   type HostReading,
   type Reading,
 } from "../../collect/census.ts";
@@ -351,9 +351,9 @@ function reading(
 
 /** What the books make of one reading after the other: the sums of `n`. */
 function sums(...hosts: Partial<HostReading>[]): number[] {
-  const accounts = new Accounts();
+  const census = new Census();
   return hosts.map((host, now) => {
-    const accounted = accounts.update({
+    const counted = census.update({
       readings: [],
       ended: [],
       ledgers: [],
@@ -361,7 +361,7 @@ function sums(...hosts: Partial<HostReading>[]): number[] {
       lives: () => false,
       ...host,
     });
-    const merged = merge({ ...accounted, live: accounted.live.values() });
+    const merged = merge({ ...counted, live: counted.live.values() });
     return values(merged).n ?? 0;
   });
 }
@@ -459,18 +459,18 @@ Deno.test("update() takes a process that answers again for no other one", () => 
 });
 
 Deno.test("update() remembers 10 000 killed processes in no more memory than 64 take", () => {
-  const accounts = new Accounts();
+  const census = new Census();
   const host = { ended: [], ledgers: [], lives: () => false };
   for (let now = 1; now <= 10_000; now++) {
     const readings = [reading(now, 1, now)];
-    const { ended, totals } = accounts.update({ ...host, readings, now });
+    const { ended, totals } = census.update({ ...host, readings, now });
     assertEquals(
       merge({ live: [], ended, totals }).values[0] ?? 0,
       now - 1,
     );
   }
-  assertEquals([accounts.known.size, accounts.gone.size], [1, 64]);
-  assertEquals(accounts.totalsOf(1).counters.size, 1);
+  assertEquals([census.alive.size, census.gone.size], [1, 64]);
+  assertEquals(census.totalsOf(1).counters.size, 1);
 });
 
 /** What a user's program says that never says the same start twice. */
@@ -482,7 +482,7 @@ function liar(now: number, text: string, owner: number): Reading {
 }
 
 Deno.test("update() keeps of a user who fills the books no more than there is room for, and of others everything", () => {
-  const accounts = new Accounts();
+  const census = new Census();
   let names = 0;
   const lines = (text: (n: number) => string, count: number) =>
     Array.from({ length: count }, () => text(names++)).join("");
@@ -507,21 +507,21 @@ Deno.test("update() keeps of a user who fills the books no more than there is ro
   const host = { ended: [], ledgers: [], lives: () => true };
   for (let now = 1; now <= 80; now++) {
     const flood = floods[now % floods.length]();
-    accounts.update({
+    census.update({
       ...host,
       now,
       readings: [liar(now, flood, 2), reading(7, now, now, "7")],
     });
   }
-  const bytes = [...accounts.gone.values()].filter(({ owner }) => owner === 2)
+  const bytes = [...census.gone.values()].filter(({ owner }) => owner === 2)
     .reduce((sum, { bytes }) => sum + bytes.length, 0);
   assert(bytes <= 2 ** 24, `${bytes} bytes of those that are gone`);
-  const totals = accounts.totalsOf(2);
+  const totals = census.totalsOf(2);
   const text = new SnapshotWriter().write(totals.source(), true);
   assert(text.length < 2 ** 24, `${text.length} bytes of totals`);
   parseSnapshot(text);
   assert(totals.counters.get("statvent.refused")!.value > 0);
   // The 64 last ones are kept one by one.
   const sum = (n: number) => n * (n + 1) / 2;
-  assertEquals(accounts.totalsOf(1).counters.get("n")?.value, sum(79 - 64));
+  assertEquals(census.totalsOf(1).counters.get("n")?.value, sum(79 - 64));
 });
