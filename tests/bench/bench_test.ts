@@ -2,6 +2,7 @@
  * The benches: what they can be asked, and how they answer. What they measure is
  * nobody's promise.
  */
+
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import type { Answer } from "../../bench/answer.ts";
 import { type Report, withReport } from "../../bench/document.ts";

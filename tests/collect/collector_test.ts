@@ -281,3 +281,22 @@ Deno.test("8 collectors and cat at once never get a part of a snapshot, or two",
     assert(namesIn(dir).length < 100, `${namesIn(dir).length} pipes`);
     await program[Symbol.asyncDispose]();
   }));
+
+/** The id of a process that has ended. */
+async function deadPid(): Promise<number> {
+  const child = new Deno.Command("true").spawn();
+  await child.status;
+  return child.pid;
+}
+
+// Found by chaos.
+Deno.test("collect() removes what a process has left that was killed before it had a pipe", () =>
+  withDir(async (pipeDir) => {
+    const pid = await deadPid();
+    for (const name of ["starting", "0.fifo", "ended.new"]) {
+      await output("touch", `${pipeDir}/.${pid}.${name}`);
+    }
+    await output("touch", `${pipeDir}/.${Deno.pid}.starting`);
+    await new Collector({ pipeDir }).collect();
+    assertEquals(namesIn(pipeDir), [`.${Deno.pid}.starting`]);
+  }));

@@ -3,12 +3,11 @@ import fc from "fast-check";
 import { type HostStats, toMap } from "../../collect/host_stats.ts";
 import { merge, type MergeInput } from "../../collect/merge.ts";
 import { Totals } from "../../ended/totals.ts";
-import { formatNumber, parseSnapshot, type Snapshot } from "../../format.ts";
+import { formatNumber, type Snapshot } from "../../format.ts";
 import { NameTable } from "../../format/snapshot.ts";
 import { SnapshotParser } from "../../format/snapshot_parser.ts";
 import { COUNTER, GAUGE, SHOWN, UNKNOWN } from "../../model/kinds.ts";
-
-const parse = (text: string) => parseSnapshot(new TextEncoder().encode(text));
+import { parse } from "../helpers/text.ts";
 
 /** The snapshot of a process that recorded `values` as `name`. */
 function recorded(name: string, values: number[], others = ""): Snapshot {

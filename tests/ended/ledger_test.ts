@@ -1,12 +1,21 @@
-import { assert, assertEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import { Collector, toMap } from "../../collect.ts";
 import { writeEnded } from "../../ended/ended_files.ts";
 import { LedgerReader } from "../../ended/ledger_reader.ts";
 import { takeIn } from "../../ended/ledger_writer.ts";
 import { NameTable } from "../../format/snapshot.ts";
 import { parseSnapshot } from "../../format/snapshot_parser.ts";
-import { namesIn, ROOT, whole, withDir } from "../helpers/program.ts";
+import { runtime } from "../../runtime/runtime.ts";
+import { namesIn, ROOT, startProgram, withDir } from "../helpers/program.ts";
+import { encode, whole } from "../helpers/text.ts";
 
 const uid = Deno.uid()!;
+
 const LEDGER = `.ledger.${uid}`;
 
 /** What a process leaves that has counted `n` and recorded one value. */
@@ -177,4 +186,169 @@ Deno.test("processes that end at the same instant lose nothing, and no reader se
     assertEquals(namesIn(dir), [LEDGER]);
     assertEquals(sums(reader, dir)[0], writers * ends);
     assert(reads > 20, `${reads} reads`);
+  }));
+
+function snapshot(start: number, count: number): Uint8Array {
+  const text = `n: ${count}\n# process {"start":${start}.0}: 0\n`;
+  return encode(`${text}# EOF: ${text.length}\n`);
+}
+
+// Found by chaos.
+Deno.test("collect() reads a ledger anew when it has the inode that an earlier one had", () =>
+  withDir(async (pipeDir) => {
+    const readers = [1, 2].map(() => new Collector({ pipeDir }));
+    const [often, seldom] = readers;
+    const read = async (collector: Collector) =>
+      toMap(await collector.collect()).get("n")?.value;
+    writeEnded(pipeDir, 1, 1, snapshot(1, 1));
+    await often.collect();
+    for (let n = 2; n < 20; n += 2) {
+      // Each time there are two new ledgers, of which it sees the second one.
+      for (const start of [n, n + 1]) {
+        writeEnded(pipeDir, 1, start, snapshot(start, 1));
+        await often.collect();
+      }
+      assertEquals(await read(seldom), n + 1);
+    }
+  }));
+
+// Found by chaos.
+Deno.test("writeEnded() and takeIn() write to names that go with the pipe of a killed process", () =>
+  withDir((pipeDir) => {
+    const { replaceFile } = runtime;
+    const names = new Set<string>();
+    try {
+      runtime.replaceFile = (path, bytes, temporary) => {
+        names.add(temporary);
+        replaceFile(path, bytes, temporary);
+      };
+      writeEnded(pipeDir, 1, 1, snapshot(1, 1));
+      takeIn(pipeDir, Deno.uid()!);
+    } finally {
+      runtime.replaceFile = replaceFile;
+    }
+    assertEquals(names.size, 2);
+    for (const name of names) {
+      assertMatch(name.slice(pipeDir.length), /^\/\.\d+\.[0-9a-f-]{36}\.new$/);
+      assertEquals(name.split(".")[1], `${Deno.pid}`);
+    }
+    return Promise.resolve();
+  }));
+
+// Found by chaos.
+Deno.test("takeIn() does not overwrite a ledger when its lock was broken", () =>
+  withDir((pipeDir) => {
+    const { readFile } = runtime;
+    const ledger = `${pipeDir}/.ledger.${Deno.uid()}`;
+    writeEnded(pipeDir, 1, 1, snapshot(1, 1));
+    try {
+      runtime.readFile = (path) => {
+        // As if this process had been stopped here, and another one had the lock.
+        Deno.utimeSync(`${ledger}.lock`, 1, 1);
+        return readFile(path);
+      };
+      takeIn(pipeDir, Deno.uid()!);
+    } finally {
+      runtime.readFile = readFile;
+    }
+    const lock = ledger.slice(pipeDir.length + 1) + ".lock";
+    assertEquals(namesIn(pipeDir), [".ended.1.1000", lock]);
+    takeIn(pipeDir, Deno.uid()!);
+    assertEquals(namesIn(pipeDir), [lock.replace(".lock", "")]);
+    return Promise.resolve();
+  }));
+
+Deno.test("takeIn() takes in what dead processes have left that may have been ending", () =>
+  withDir((dir) => {
+    const values = whole("n: 1\n");
+    const path = writeEnded(dir, 4_194_303, 1, values, 0o644, false);
+    assertEquals(namesIn(dir), [".ending.4194303.1000"]);
+    // Nobody here can tell whether it lives, so it must have been for a while.
+    Deno.utimeSync(path, 1, 1);
+    writeEnded(dir, 4_194_302, 1, values);
+    takeIn(dir, Deno.uid()!);
+    assertEquals(namesIn(dir), [`.ledger.${Deno.uid()}`]);
+    assertStringIncludes(
+      Deno.readTextFileSync(`${dir}/.ledger.${Deno.uid()}`),
+      "n: 2\n",
+    );
+    return Promise.resolve();
+  }));
+
+Deno.test("read() takes of two files of one end the one that is sure, and loses neither", () =>
+  withDir((dir) => {
+    const [sure, unsure] = [whole("n: 5\n"), whole("n: 3\n")];
+    // Nobody takes them in for now.
+    Deno.writeTextFileSync(`${dir}/.ledger.${uid}.lock`, "");
+    const [pid, start] = [4_194_303, 1];
+    writeEnded(dir, pid, start, unsure, 0o644, false);
+    writeEnded(dir, pid, start, sure);
+    const read = () =>
+      new LedgerReader().read(dir, namesIn(dir), new NameTable());
+    const values = () =>
+      read().ended.map(({ snapshot }) => snapshot.stats.get("n")?.value);
+    assertEquals([values(), values()], [[5], [5]]);
+    Deno.removeSync(`${dir}/.ledger.${uid}.lock`);
+    read();
+    const [ledger] = read().ledgers;
+    assertEquals(ledger.snapshot.stats.get("n")?.value, 5);
+    assertEquals(namesIn(dir), [`.ledger.${uid}`]);
+    return Promise.resolve();
+  }));
+
+Deno.test("read() reads a ledger to its end that is slow to read, but not again at once", () =>
+  withDir((dir) => {
+    const write = (n: number) => {
+      const names = Array.from({ length: 60_000 }, (_, i) => `${n}.${i}: 1\n`);
+      const text = `${
+        names.join("")
+      }# ledger {"id":"i","count":${n},"ended":[]}: 0\n`;
+      Deno.writeFileSync(`${dir}/.ledger.${uid}`, whole(text));
+    };
+    const reader = new LedgerReader();
+    const table = new NameTable();
+    const read = () => {
+      const { ledgers, late } = reader.read(dir, namesIn(dir), table, 0);
+      return [ledgers.map(({ info }) => info.count), late.size];
+    };
+    write(1);
+    assertEquals([read(), read()], [[[1], 0], [[1], 0]]);
+    write(2);
+    // The one of before stands in its place.
+    assertEquals(read(), [[1], 1]);
+    return Promise.resolve();
+  }));
+
+Deno.test("read() reads what is short, however late it is", () =>
+  withDir((dir) => {
+    const reader = new LedgerReader();
+    const table = new NameTable();
+    const counts = [1, 2].map((n) => {
+      const end = `# ledger {"id":"i","count":${n},"ended":[]}: 0\n`;
+      Deno.writeFileSync(`${dir}/.ledger.${uid}`, whole(`n: ${n}\n${end}`));
+      Deno.writeFileSync(`${dir}/.ended.${n}.5`, whole(`m: ${n}\n`));
+      const { ledgers, ended } = reader.read(dir, namesIn(dir), table, 0);
+      return [ledgers.map(({ info }) => info.count), ended.length];
+    });
+    assertEquals(counts, [[[1], 1], [[2], 1]]);
+    return Promise.resolve();
+  }));
+
+Deno.test("a ledger of another kind, or a huge one, is not read, and does not keep a program from ending", () =>
+  withDir(async (dir) => {
+    const uid = Deno.uid()!;
+    // Sparse: it takes no space.
+    await Deno.writeTextFile(`${dir}/.ledger.${uid}`, "");
+    await Deno.truncate(`${dir}/.ledger.${uid}`, 2 ** 31);
+    await Deno.writeTextFile(`${dir}/.ended.4000000.1`, "");
+    await Deno.truncate(`${dir}/.ended.4000000.1`, 2 ** 31);
+    const collector = new Collector({ pipeDir: dir });
+    assertEquals(toMap(await collector.collect()).size, 0);
+    const program = await startProgram(
+      `incr("n", 3); await startRecorder();`,
+      { dir },
+    );
+    assertEquals((await program.ended()).code, 0);
+    const host = await collector.collect();
+    assertEquals(toMap(host).get("n"), { value: 3, fractional: false });
   }));

@@ -9,10 +9,7 @@ import {
   SnapshotError,
 } from "../../format.ts";
 import { add } from "../../model/numbers.ts";
-
-const encode = (text: string) => new TextEncoder().encode(text);
-const parse = (text: string) => parseSnapshot(encode(text));
-const withEnd = (text: string) => `${text}# EOF: ${encode(text).length}\n`;
+import { encode, parse, whole, withEnd } from "../helpers/text.ts";
 
 Deno.test("formatNumber() writes whole numbers as digits, fractional ones with a point", () => {
   const table: [number, boolean, string][] = [
@@ -255,4 +252,60 @@ Deno.test("add() keeps a sum finite", () => {
     [add(1, 2), add(MAX_VALUE, MAX_VALUE), add(-MAX_VALUE, -MAX_VALUE)],
     [3, MAX_VALUE, -MAX_VALUE],
   );
+});
+
+Deno.test("a window that stands on very many lines takes no longer than they have bytes", () => {
+  const line = (values: number[]) =>
+    `# window {"name":"r","percentiles":[],"mean":"r.mean","values":[${values}]}: ${values.length}\n`;
+  const first = Array(100_000).fill(1);
+  const bytes = whole(line(first) + line([2]).repeat(10_000));
+  const start = performance.now();
+  const [{ values }] = parseSnapshot(bytes).recorded;
+  // It was a minute, when each line copied all before it.
+  assert(performance.now() - start < 5_000);
+  assertEquals([values!.length, values!.at(-1)], [110_000, 2]);
+});
+
+Deno.test("parse() refuses what takes long to read, or much memory to keep", () => {
+  const refused = (text: string) =>
+    assertThrows(() => parseSnapshot(whole(text)), SnapshotError);
+  const histogram = (buckets: string, count: number) =>
+    `# histogram {"name":"r","scale":20,"sum":1,"min":1,"max":2,"zeros":0,"positive":[[0${buckets}]],"negative":[]}: ${count}\n`;
+  parseSnapshot(whole(histogram(",1".repeat(34_000), 34_000)));
+  refused(histogram(",1".repeat(34_001), 34_001));
+  // Twenty times as many that hold nothing.
+  refused(histogram(",0".repeat(2 ** 20), 0));
+  refused(`# gauge [${'"",'.repeat(699_050)}""]: 699051\n`);
+  const ledger = (count: number) =>
+    `# ledger {"id":"x","count":${count},"ended":${
+      JSON.stringify(Array.from({ length: count }, (_, i) => `${i}@1`))
+    }}: ${count}\n`;
+  parseSnapshot(whole(ledger(4096)));
+  refused(ledger(4097));
+});
+
+Deno.test("parse() puts windows and lists together that stand on several lines", () => {
+  const window = (values: string, count: number) =>
+    `# window {"name":"r","percentiles":[],"mean":"m","values":[${values}]}: ${count}\n`;
+  const { recorded: [stat], kinds, lastSet } = parseSnapshot(whole(
+    `a: 1\nb: 2\n# gauge ["a"]: 1\n# gauge ["b"]: 1\n# last [["a",1]]: 1\n# last [["b",2]]: 1\n${
+      window("1,2", 2)
+    }${window("3", 1)}`,
+  ));
+  assertEquals([...stat.values!], [1, 2, 3]);
+  assertEquals([...kinds], [1, 1]);
+  assertEquals([...lastSet], [["a", 1], ["b", 2]]);
+});
+
+Deno.test("parseSnapshot() reads a long number in no time", () => {
+  const digits = "1".repeat(1_000_000);
+  for (const text of [`${digits}x`, `.${digits}x`, `${digits}.${digits}`]) {
+    const start = performance.now();
+    assertThrows(
+      () => parse(`a: ${text}\n`),
+      SnapshotError,
+    );
+    const ms = performance.now() - start;
+    assert(ms < 1000, `${ms} ms`);
+  }
 });

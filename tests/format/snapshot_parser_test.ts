@@ -8,9 +8,7 @@ import {
 } from "../../format.ts";
 import { SnapshotParser } from "../../format/snapshot_parser.ts";
 import { COUNTER, GAUGE, SHOWN, UNKNOWN } from "../../model/kinds.ts";
-
-const encode = (text: string) => new TextEncoder().encode(text);
-const withEnd = (text: string) => `${text}# EOF: ${encode(text).length}\n`;
+import { encode, withEnd } from "../helpers/text.ts";
 
 /** What a snapshot says, in plain objects. */
 interface Plain {
@@ -231,6 +229,7 @@ const NAMES = [
   "é: é",
   "long".repeat(20),
 ];
+
 const name = fc.constantFrom(...NAMES);
 
 const number = fc.oneof(
@@ -299,6 +298,7 @@ const wrongNumber = fc.constantFrom(
 );
 
 const whole = fc.nat(9);
+
 const counts = fc.array(
   fc.tuple(fc.integer({ min: -50, max: 50 }), fc.array(fc.nat(3))),
   { maxLength: 3 },

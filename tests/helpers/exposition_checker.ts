@@ -29,9 +29,13 @@ const SUFFIXES: Readonly<Record<string, readonly string[]>> = {
   summary: ["", "_sum", "_count", "_created"],
   histogram: ["_bucket", "_sum", "_count", "_created"],
 };
+
 const PLAIN_METRIC = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
+
 const PLAIN_LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+
 const NUMBER = /^-?\d+(\.\d+)?(e[+-]?\d+)?$/;
+
 // What Go prints for a float: an exponent of two digits below 1e-4 and from 1e6.
 const LABEL_NUMBER = /^-?(\d{1,6}(\.\d+)?|\d(\.\d+)?e[+-]\d{2,3})$/;
 

@@ -66,28 +66,6 @@ export async function cat(path: string): Promise<string> {
   return stdout;
 }
 
-/** The bytes of a text with a true end. */
-export function whole(text: string): Uint8Array<ArrayBuffer> {
-  const encoder = new TextEncoder();
-  return encoder.encode(`${text}# EOF: ${encoder.encode(text).length}\n`);
-}
-
-/** What a process says of itself, on a line of its own. */
-const PROCESS =
-  /^# process \{"start":\d+(\.\d+)?,"name":"[^"\n]*","runtime":"\w+ [\d.]+"\}: \d+\.\d+\n/m;
-
-/** A whole snapshot without its `# process` and its `# EOF`, which must be right. */
-export function body(snapshot: string): string {
-  const start = snapshot.lastIndexOf("# EOF: ");
-  const bytes = new TextEncoder().encode(snapshot.slice(0, start)).length;
-  if (
-    snapshot.slice(start) !== `# EOF: ${bytes}\n` || !PROCESS.test(snapshot)
-  ) {
-    throw new Error(`not a whole snapshot: ${JSON.stringify(snapshot)}`);
-  }
-  return snapshot.slice(0, start).replace(PROCESS, "");
-}
-
 /** The names in a directory, but for the ledger that an orderly end leaves. */
 export function leftIn(dir: string): string[] {
   return namesIn(dir).filter((name) => name !== `.ledger.${Deno.uid()}`);
@@ -239,3 +217,28 @@ export function leastPermissions(dir: string): string[] {
 
 /** The text that keeps a program alive until it is killed. */
 export const LIVE = "setInterval(() => {}, 1e6); console.log('live');";
+
+/** A port that nobody listens on. */
+export function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  return port;
+}
+
+/** Whether a program is there. */
+export async function hasProgram(
+  command: string,
+  ...args: string[]
+): Promise<boolean> {
+  try {
+    const { success } = await new Deno.Command(command, {
+      args,
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    return success;
+  } catch {
+    return false;
+  }
+}

@@ -159,31 +159,6 @@ export class TcpSink implements AsyncDisposable {
   }
 }
 
-/** A port that nobody listens on. */
-export function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
-}
-
-/** Whether a program is there. */
-export async function hasProgram(
-  command: string,
-  ...args: string[]
-): Promise<boolean> {
-  try {
-    const { success } = await new Deno.Command(command, {
-      args,
-      stdout: "null",
-      stderr: "null",
-    }).output();
-    return success;
-  } catch {
-    return false;
-  }
-}
-
 /** What a Python program prints of what it is given, as JSON. */
 export async function python(
   program: string,

@@ -1,12 +1,7 @@
 import { assertEquals } from "@std/assert";
-import {
-  body,
-  cat,
-  ROOT,
-  startProgram,
-  until,
-  withDir,
-} from "../helpers/program.ts";
+import { parseSnapshot } from "../../format/snapshot_parser.ts";
+import { cat, ROOT, startProgram, until, withDir } from "../helpers/program.ts";
+import { body } from "../helpers/text.ts";
 
 const MOD = new URL("mod.ts", ROOT).href;
 
@@ -135,4 +130,53 @@ Deno.test("counting in a thread does not keep the program alive", () =>
       { dir },
     );
     assertEquals((await program.ended()).code, 0);
+  }));
+
+Deno.test("gauges of several threads merge as they are described, in each process and at once", () =>
+  withDir(async (dir) => {
+    const names = ["sum", "min", "max", "mean", "last"];
+    const text = `
+      for (const name of ${JSON.stringify(names)}) {
+        if (name !== "sum") describe(name, { merge: name });
+      }
+      const write = (n) => { for (const name of ${
+      JSON.stringify(names)
+    }) set(name, n); };`;
+    await Deno.writeTextFile(
+      `${dir}/thread.ts`,
+      `import { describe, set } from ${
+        JSON.stringify(new URL("mod.ts", ROOT).href)
+      };
+       ${text}
+       onmessage = ({ data }) => { write(data); postMessage("done"); };`,
+    );
+    await using program = await startProgram(
+      `const { describe } = statvent; ${text}
+       const start = () => new Worker("file://${dir}/thread.ts", { type: "module" });
+       const ask = (worker, n) => new Promise((resolve) => { worker.onmessage = resolve; worker.postMessage(n); });
+       const later = () => new Promise((resolve) => setTimeout(resolve, 5));
+       const threads = [start(), start()];
+       write(7); await later();
+       await ask(threads[0], 2); await later();
+       await ask(threads[1], 10); await later();
+       // The main thread has set it last, and to neither the least nor the greatest.
+       write(4);
+       while (getAll().sum !== 16) await later();
+       console.log(JSON.stringify(getAll()));
+       await startRecorder(); console.log("live"); setInterval(() => {}, 1e6);`,
+      { dir },
+    );
+    await program.printed("live");
+    const expected = { sum: 16, min: 2, max: 10, mean: 16 / 3, last: 4 };
+    assertEquals(JSON.parse(program.stdout.split("\n")[0]), expected);
+    const read = async () => {
+      const snapshot = parseSnapshot(
+        new TextEncoder().encode(await cat(program.path)),
+      );
+      return Object.fromEntries(
+        [...snapshot.stats].map(([name, { value }]) => [name, value]),
+      );
+    };
+    await until("all threads", async () => (await read()).sum === 16);
+    assertEquals(await read(), expected);
   }));

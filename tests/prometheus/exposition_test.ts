@@ -11,7 +11,6 @@ import {
   checkExposition,
   unescapeValues,
 } from "../helpers/exposition_checker.ts";
-import { output, withDir } from "../helpers/program.ts";
 import {
   accept,
   COUNTER,
@@ -25,6 +24,7 @@ import {
   UNKNOWN,
   withoutHistogram,
 } from "../helpers/host.ts";
+import { output, withDir } from "../helpers/program.ts";
 import { bucketsOf, decodeFamilies } from "../helpers/prometheus_proto.ts";
 
 const ESCAPINGS = ["allow-utf-8", "underscores", "dots", "values"];
@@ -712,6 +712,7 @@ const name = fc.array(
   ),
   { maxLength: 4 },
 ).map((parts) => parts.join(""));
+
 const labels = fc.oneof(
   fc.constant(""),
   fc.uniqueArray(
@@ -728,8 +729,10 @@ const labels = fc.oneof(
     { selector: ([key]) => key, minLength: 1, maxLength: 3 },
   ).map((pairs) => `{${pairs.map(([k, v]) => `${k}=${v}`).join(",")}}`),
 );
+
 const series = fc.tuple(name, labels)
   .map((parts) => parts.join("").replaceAll(/[\n\v\f\r\x85\u2028\u2029]/g, ""));
+
 const anyHost = fc.record({
   stats: fc.uniqueArray(
     fc.tuple(series, fc.constantFrom<Kind>(COUNTER, GAUGE, UNKNOWN, SHOWN)),
@@ -972,7 +975,9 @@ Deno.test("respond() sends a native histogram at a scale that Prometheus knows, 
 });
 
 const promtool = await output("sh", "-c", "command -v promtool");
+
 const missing = promtool.code !== 0;
+
 if (missing) console.log("skipped: there is no promtool");
 
 Deno.test({

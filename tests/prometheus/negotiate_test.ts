@@ -3,10 +3,14 @@ import fc from "fast-check";
 import { negotiate } from "../../prometheus/negotiate.ts";
 
 const TEXT = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
+
 const TEXT_1 = "text/plain; version=1.0.0; charset=utf-8";
+
 const OPEN = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
 const PROTOBUF =
   "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+
 const ASK_PROTOBUF =
   "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
 

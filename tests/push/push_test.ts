@@ -9,11 +9,9 @@ import { graphiteSeries } from "../../push/graphite.ts";
 import { NameCache } from "../../push/points.ts";
 import { compileRules, type Rule } from "../../push/rules.ts";
 import { statsdSeries } from "../../push/statsd.ts";
-import { output, until } from "../helpers/program.ts";
+import { freePort, hasProgram, output, until } from "../helpers/program.ts";
 import {
   FakeClock,
-  freePort,
-  hasProgram,
   hostOf,
   NOW,
   python,
@@ -22,6 +20,7 @@ import {
 } from "../helpers/push.ts";
 
 const hasPython = await hasProgram("python3", "--version");
+
 if (!hasPython) console.log("skipped: there is no python3");
 
 /** The time of the first push, in seconds. */

@@ -1,9 +1,8 @@
-import { dirname } from "@std/path";
-import { packageFiles } from "../../scripts/package_files.ts";
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { dirname } from "@std/path";
 import { Collector, toMap } from "../../collect.ts";
+import { packageFiles } from "../../scripts/package_files.ts";
 import {
-  body,
   cat,
   leastPermissions,
   leftIn,
@@ -17,6 +16,7 @@ import {
   withDir,
   writeProgram,
 } from "../helpers/program.ts";
+import { body } from "../helpers/text.ts";
 
 /** What `cat` prints, once there is a pipe. */
 async function read(program: Program): Promise<string> {
@@ -151,6 +151,7 @@ const ends: [string, string, number][] = [
     5,
   ],
 ];
+
 for (const [how, text, expected] of ends) {
   Deno.test(`startRecorder() leaves nothing behind after ${how}`, () =>
     withDir(async (dir) => {
@@ -544,6 +545,7 @@ const compiled = await withDir(async (dir) => {
   const args = ["compile", "--quiet", "--output", `${dir}/empty`];
   return await output(Deno.execPath(), ...args, `${dir}/empty.ts`);
 });
+
 // It fetches the base of compiled programs when it is first used.
 const cannotCompile = /error sending request.*denort/s.test(compiled.stderr);
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
 import { Collector, countStates, merge, toMap } from "../../collect.ts";
-import { formatNumber, parseSnapshot, type Stat } from "../../format.ts";
+import { formatNumber, type Stat } from "../../format.ts";
 import { percentile } from "../../percentile.ts";
 import {
   cat,
@@ -15,10 +15,12 @@ import {
   until,
   withDir,
 } from "../helpers/program.ts";
+import { parse, withEnd } from "../helpers/text.ts";
 
 const EXAMPLES = `${ROOT.pathname}examples`;
 
 const hasPython = (await output("sh", "-c", "command -v python3")).code === 0;
+
 if (!hasPython) console.log("skipped: writer.py, because there is no python3");
 
 /** Starts a writer with a line on its standard input, which stays open. */
@@ -66,6 +68,7 @@ async function collect(dir: string) {
 }
 
 const alive = { ok: 1, dead: 0, timeout: 0, invalid: 0 };
+
 const writers: [string, string, string[], string][] = [
   ["writer.sh", "sh", ["input.lines: 2", "input.bytes: 10"], ""],
   [
@@ -75,6 +78,7 @@ const writers: [string, string, string[], string][] = [
     "# EOF: 60\n",
   ],
 ];
+
 for (const [name, command, lines, end] of writers) {
   const ignore = command === "python3" && !hasPython;
   Deno.test({
@@ -154,9 +158,6 @@ function serve(path: string, text: string): Deno.ChildProcess {
     (Deno.writeTextFileSync(`${path}.text`, text), path),
   );
 }
-
-const withEnd = (text: string) =>
-  `${text}# EOF: ${new TextEncoder().encode(text).length}\n`;
 
 Deno.test("reader.sh sums what is whole, says what is not, and waits a second", () =>
   withDir(async (dir) => {
@@ -281,7 +282,6 @@ const blocks = (language: string) =>
   [...PAGE.matchAll(new RegExp("```" + language + "\n(.*?)```", "gs"))]
     .map(([, text]) => text);
 
-const parse = (text: string) => parseSnapshot(new TextEncoder().encode(text));
 const linesOf = (stats: Map<string, Stat>) =>
   [...stats].map(([name, { value, fractional }]) =>
     `${name}: ${formatNumber(value, fractional)}\n`

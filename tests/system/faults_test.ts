@@ -7,8 +7,13 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { output, Program, ROOT, until } from "../helpers/program.ts";
-import { hasProgram } from "../helpers/push.ts";
+import {
+  hasProgram,
+  output,
+  Program,
+  ROOT,
+  until,
+} from "../helpers/program.ts";
 
 /** Has the recorder started, and other things done, when a line on its input says so. */
 const PROGRAM = `
@@ -78,12 +83,16 @@ for (const name of [...Object.keys(RUNTIMES), "cc", "setpriv", "prlimit"]) {
     missing[name] = `there is no ${name}`;
   }
 }
+
 if (Deno.uid() !== 0) missing.root = "this is not root";
+
 const canMount = await output(
   ...["unshare", "--mount", "sh", "-c"] as const,
   "mount -t tmpfs none /proc",
 ).catch(() => ({ code: 1 }));
+
 if (canMount.code !== 0) missing.mount = "nothing may be mounted";
+
 for (const why of Object.values(missing)) {
   console.log(`skipped: some faults, because ${why}`);
 }
@@ -350,9 +359,13 @@ function notCreatable(dir: string, why: string, cure: string): RegExp {
 /** Takes all inodes and all bytes of a disk. */
 const FILL =
   '(i=0; while : > "$0/x.$i"; do i=$((i+1)); done); cat /dev/zero > "$0/x.0"';
+
 const EMPTY = 'rm -f "$0"/x.*';
+
 const DISK = 'mount -t tmpfs -o size=256k,nr_inodes=64 none "$0"';
+
 const READ_ONLY = 'mount -o remount,ro "$0"';
+
 const WRITABLE = 'mount -o remount,rw "$0"';
 
 for (const name of Object.keys(RUNTIMES)) {
@@ -823,6 +836,7 @@ for (const name of Object.keys(RUNTIMES)) {
 
 /** A user whom nobody else is. */
 const USER = 64_990;
+
 const AS_USER = [
   "setpriv",
   `--reuid=${USER}`,

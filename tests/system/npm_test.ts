@@ -2,9 +2,9 @@
  * The npm package: the tarball that would be published, installed by npm into
  * an empty project, on every runtime that it is for.
  */
+
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
-  body,
   killShell,
   leftIn,
   namesIn,
@@ -13,8 +13,10 @@ import {
   startShell,
   until,
 } from "../helpers/program.ts";
+import { body } from "../helpers/text.ts";
 
 const root = ROOT.pathname;
+
 const npm = `${root}/npm`;
 
 /** Runs a command, and fails with what it printed if it fails. */
@@ -53,15 +55,20 @@ async function emptyProject(): Promise<string> {
 }
 
 const ignore = !await has("npm");
+
 if (ignore) console.log("skipped: the npm package, because there is no npm");
 
 // The runtimes come as programs inside packages of npm, one for each system.
 const { os, arch } = Deno.build;
+
 const system = `${os === "darwin" ? "darwin" : "linux"}-${
   arch === "aarch64" ? "arm64" : "x64"
 }`;
+
 const nodePackage = `node-${system}`;
+
 const bunPackage = `@oven/bun-${system.replace("arm64", "aarch64")}`;
+
 const runtimes: [string, string, string][] = [
   ["Node 20", `${nodePackage}@20`, `${nodePackage}/bin/node`],
   ["Node 22", `${nodePackage}@22`, `${nodePackage}/bin/node`],

@@ -1,11 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import type { HostStats } from "../../collect/host_stats.ts";
 import { PrometheusExposition } from "../../prometheus/exposition.ts";
-import { output, until, withDir } from "../helpers/program.ts";
 import { COUNTER, GAUGE, makeHost, recordedOf } from "../helpers/host.ts";
+import { freePort, output, until, withDir } from "../helpers/program.ts";
 
 const { code } = await output("sh", "-c", "command -v prometheus");
+
 const missing = code !== 0;
+
 if (missing) console.log("skipped: there is no prometheus");
 
 /** What each job sends in place of the header that Prometheus has sent. */
@@ -62,13 +64,6 @@ async function query(
       return [`${job}${labels.join("")}`, Number(value[1])];
     }),
   );
-}
-
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return port;
 }
 
 Deno.test({

@@ -1,6 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { output, ROOT, withDir } from "../helpers/program.ts";
-import { hasProgram } from "../helpers/push.ts";
+import { hasProgram, output, ROOT, withDir } from "../helpers/program.ts";
 
 /** Pushes to servers of its own, one of which comes late, and prints what they got. */
 const PROGRAM = `

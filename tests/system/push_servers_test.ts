@@ -1,25 +1,24 @@
 import { assert, assertEquals } from "@std/assert";
 import { GAUGE } from "../../model/kinds.ts";
 import { type PushTarget, startPush } from "../../push.ts";
-import { until, withDir } from "../helpers/program.ts";
-import {
-  freePort,
-  hasProgram,
-  hostOf,
-  python,
-  recordedAs,
-} from "../helpers/push.ts";
+import { freePort, hasProgram, until, withDir } from "../helpers/program.ts";
+import { hostOf, python, recordedAs } from "../helpers/push.ts";
 
 // Debian's Python has what carbon needs. There may be another one.
 const PYTHON = "/usr/bin/python3";
+
 const hasCarbon = await hasProgram("carbon-cache", "--help") &&
   await hasProgram(PYTHON, "-c", "import whisper");
+
 if (!hasCarbon) console.log("skipped: there is no carbon-cache");
+
 const hasVictoria = await hasProgram("victoria-metrics", "--version");
+
 if (!hasVictoria) console.log("skipped: there is no victoria-metrics");
 
 // It runs on Node, and on Deno as well.
 const STATSD = "npm:statsd@0.9.0";
+
 const hasStatsd = await hasProgram(
   Deno.execPath(),
   "cache",
@@ -27,6 +26,7 @@ const hasStatsd = await hasProgram(
   "--no-lock",
   STATSD,
 );
+
 if (!hasStatsd) console.log(`skipped: cannot install ${STATSD}`);
 
 /** Starts a server, and waits until it listens on a port. */

@@ -8,11 +8,11 @@
  * @module
  */
 
-import { dirname } from "@std/path";
-import { packageFiles } from "../../scripts/package_files.ts";
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { dirname } from "@std/path";
 import { createSocket } from "node:dgram";
-import { namesIn, ROOT, until, withDir } from "../helpers/program.ts";
+import { packageFiles } from "../../scripts/package_files.ts";
+import { freePort, namesIn, ROOT, until, withDir } from "../helpers/program.ts";
 
 const README = await Deno.readTextFile(new URL("README.md", ROOT));
 
@@ -50,8 +50,11 @@ interface Session {
 }
 
 const PROGRAMS = blocks("ts");
+
 const COMMANDS = blocks("sh").flatMap((text) => text.trimEnd().split("\n"));
+
 const RUN_HERE = COMMANDS.filter((command) => !(command in NOT_RUN));
+
 const SESSIONS = blocks("console").map((text): Session => {
   const [first, ...lines] = text.split("\n");
   return { command: first.replace(/^\$ /, ""), output: lines.join("\n") };
@@ -214,12 +217,8 @@ class Place implements AsyncDisposable {
   }
 }
 
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
 const LEDGER = /^\.ledger\.\d+$/;
+
 const END = "# EOF: <bytes>";
 
 /** The first that comes over TCP. */

@@ -9,9 +9,12 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { output, ROOT, until } from "../helpers/program.ts";
 
 const isRoot = Deno.uid() === 0;
+
 const hasUseradd =
   (await output("sh", "-c", "command -v useradd setpriv")).code === 0;
+
 const ignore = !isRoot || !hasUseradd;
+
 if (ignore) {
   console.log(
     `skipped: several users, because ${

@@ -1,6 +1,14 @@
-import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { Collector, type HostStats } from "../../collect.ts";
+import { VERSION } from "../../model/version.ts";
 import { createHandler, type Handler } from "../../web.ts";
+import { parseQuery, QueryError } from "../../web/query.ts";
 import {
   killShell,
   leastPermissions,
@@ -12,7 +20,7 @@ import {
   until,
   withDir,
 } from "../helpers/program.ts";
-import { VERSION } from "../../model/version.ts";
+import { whole } from "../helpers/text.ts";
 
 /** Serves a handler on a real socket. */
 async function withServer(
@@ -200,6 +208,7 @@ Deno.test("createHandler() refuses a path without a slash", () => {
 });
 
 const WEB = new URL("web.ts", ROOT).pathname;
+
 const CONFIG = ["--config", new URL("deno.json", ROOT).pathname];
 
 /** Starts the web service and waits until it says where it is. */
@@ -661,4 +670,78 @@ Deno.test("the service's memory does not grow with requests, nor with processes 
     assert(used < 8, `${used} MB more are used`);
     assert(resident < 100, `${resident} MB more are resident`);
     for (const program of programs) await program[Symbol.asyncDispose]();
+  }));
+
+Deno.test("text that is offered on a pipe counts once, whoever offers it", () =>
+  withDir(async (pipeDir) => {
+    const handler = createHandler({ pipeDir });
+    const text = await (await handler(
+      new Request("http://localhost/stats?format=text"),
+    )).text();
+    assertStringIncludes(text, `"relay":true}: 0.0\n`);
+  }));
+
+Deno.test("parameters that make no sense are refused with a sentence", async () => {
+  const query = (text: string) =>
+    assertThrows(() => parseQuery(new URLSearchParams(text)), QueryError)
+      .message;
+  assertEquals(
+    query("aggr=max&pid=1"),
+    'Cannot take aggr: it must be left out with by=process or pid, got "max"',
+  );
+  assertEquals(
+    query("aggr=max&by=process"),
+    'Cannot take aggr: it must be left out with by=process or pid, got "max"',
+  );
+  const handler = createHandler({ pipeDir: "/nonexistent" });
+  for (const path of ["/metrics", "/processes"]) {
+    const response = await handler(new Request(`http://localhost${path}?x=1`));
+    assertEquals(response.status, 400);
+    assertEquals(await response.json(), {
+      message: 'Cannot take the parameter "x": there must be none here',
+    });
+  }
+});
+
+Deno.test("the path of the stats hides neither the metrics nor the processes", async () => {
+  assertEquals(
+    assertThrows(() => createHandler({ path: "/a/metrics" }), TypeError)
+      .message,
+    'Cannot serve: the path of the stats must not be that of the metrics, got "/a/metrics"',
+  );
+  const flags: [string[], string][] = [
+    [["--path", "/metrics"], "--path must not end in /processes or /metrics"],
+    [
+      ["--pipe-dir", `${ROOT.pathname}/deno.json`],
+      "--pipe-dir must be a directory, got the file",
+    ],
+  ];
+  for (const [args, expected] of flags) {
+    const { code, stderr } = await output(
+      Deno.execPath(),
+      ...["run", "--quiet", "-A", `${ROOT.pathname}/web.ts`, ...args],
+    );
+    assertEquals(code, 2);
+    assertStringIncludes(stderr, expected);
+  }
+});
+
+Deno.test("a pattern that takes too long for the names that there are is refused with a sentence", () =>
+  withDir(async (pipeDir) => {
+    const names = Array.from(
+      { length: 300 },
+      (_, i) => `${i}${"a".repeat(5000)}: 1\n`,
+    );
+    const file = `${pipeDir}/.ended.1.1`;
+    Deno.writeFileSync(file, whole(names.join("")));
+    const handler = createHandler({ pipeDir });
+    const url = `http://localhost/stats?match=*${"a".repeat(200)}b`;
+    const start = performance.now();
+    const response = await handler(new Request(url));
+    const ms = performance.now() - start;
+    assertEquals([response.status, await response.json()], [400, {
+      message:
+        "Cannot take match: it must take less time with these names; use a shorter one",
+    }]);
+    assert(ms < 2000, `${ms} ms`);
   }));

@@ -1,10 +1,9 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type HostStats, toMap } from "../../collect/host_stats.ts";
 import { merge } from "../../collect/merge.ts";
 import { formatNumber, parseSnapshot } from "../../format.ts";
 import { filter, parseQuery, QueryError } from "../../web/query.ts";
-
-const encode = (text: string) => new TextEncoder().encode(text);
+import { encode } from "../helpers/text.ts";
 
 const text = `http.requests: 120
 http.errors: 0.5
@@ -20,6 +19,7 @@ s.mean: 1.0
 # window {"name":"r.{0}","percentiles":[[50,"r.median"]],"mean":"r.mean","values":[5]}: 1
 # window {"name":"s.{0}","percentiles":[[50,"s.median"]],"mean":"s.mean","values":[1]}: 1
 `;
+
 const host = merge({
   live: [parseSnapshot(encode(`${text}# EOF: ${text.length}\n`))],
 });
@@ -198,5 +198,31 @@ Deno.test("parseQuery() takes no longer for a hostile query", () => {
     }
     const ms = performance.now() - start;
     assertEquals(ms < 500, true, `${ms} ms for ${query.slice(0, 10)}`);
+  }
+});
+
+Deno.test("no pattern takes long, however many ranges it has", () => {
+  const query = (text: string) =>
+    parseQuery(new URLSearchParams({ match: text }));
+  const { keep } = query(`*[${"A-B".repeat(80)}]`);
+  const start = performance.now();
+  for (let i = 0; i < 10_000; i++) {
+    assert(!keep!(`some.name.of.a.stat.${i}`, 1));
+  }
+  const ms = performance.now() - start;
+  assert(ms < 1000, `${ms} ms`);
+  assertThrows(() => query("a".repeat(257)), QueryError, "of at most 256");
+});
+
+Deno.test("parseQuery() reads a long number in no time", () => {
+  const digits = "1".repeat(1_000_000);
+  for (const text of [`${digits}x`, `.${digits}x`, `${digits}.${digits}`]) {
+    const start = performance.now();
+    assertThrows(
+      () => parseQuery(new URLSearchParams({ query: `a>${text}` })),
+      QueryError,
+    );
+    const ms = performance.now() - start;
+    assert(ms < 1000, `${ms} ms`);
   }
 });

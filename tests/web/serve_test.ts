@@ -6,6 +6,8 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { toRequest } from "../../runtime/program_node.ts";
+import { createHandler } from "../../web.ts";
+import { isLoopback } from "../../web/guard.ts";
 import {
   LIVE,
   output,
@@ -14,8 +16,6 @@ import {
   until,
   withDir,
 } from "../helpers/program.ts";
-import { createHandler } from "../../web.ts";
-import { isLoopback } from "../../web/guard.ts";
 
 /** The web service, on a port of its own. */
 class Service implements AsyncDisposable {
@@ -221,9 +221,11 @@ Deno.test("the service on another address says that all can read", () =>
 
 const hasOpenssl =
   (await output("sh", "-c", "command -v openssl curl")).code === 0;
+
 if (!hasOpenssl) {
   console.log("skipped: https, because there is no openssl or curl");
 }
+
 Deno.test(
   {
     name: "the service with --cert and --key serves https",

@@ -1,0 +1,211 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { Collector, toMap } from "../../collect.ts";
+import { lockState } from "../../collect/state_file.ts";
+import { writeEnded } from "../../ended/ended_files.ts";
+import {
+  end,
+  LEDGER,
+  recorded,
+  startCounting,
+  values,
+} from "../helpers/counting.ts";
+import { namesIn, until, withDir } from "../helpers/program.ts";
+import { whole } from "../helpers/text.ts";
+
+const uid = Deno.uid()!;
+
+const isRoot = uid === 0;
+
+function valueOf(host: Parameters<typeof toMap>[0], name: string) {
+  return toMap(host).get(name)?.value;
+}
+
+Deno.test("what was read of an end counts after a restart although nobody gets to its file", () =>
+  withDir(async (dir) => {
+    const pipeDir = `${dir}/pipes`;
+    Deno.mkdirSync(pipeDir);
+    const state = `${dir}/state`;
+    // Nobody takes it in for now.
+    const lock = `${pipeDir}/.ledger.${uid}.lock`;
+    Deno.writeTextFileSync(lock, "");
+    const file = writeEnded(pipeDir, 1, 1, whole("n: 5\n"));
+    const n = async () =>
+      valueOf(await new Collector({ pipeDir, state }).collect(), "n");
+    assertEquals(await n(), 5);
+    Deno.renameSync(file, `${dir}/away`);
+    assertEquals([await n(), await n()], [5, 5]);
+    Deno.renameSync(`${dir}/away`, file);
+    assertEquals([await n(), await n()], [5, 5]);
+    Deno.removeSync(lock);
+    assertEquals([await n(), await n()], [5, 5]);
+    assertEquals(namesIn(pipeDir), [`.ledger.${uid}`]);
+  }));
+
+Deno.test("a state is for its user alone, and nobody else can have written it", () =>
+  withDir(async (dir) => {
+    const state = `${dir}/state`;
+    const options = { pipeDir: `${dir}/pipes`, state };
+    await new Collector(options).collect();
+    assertEquals(Deno.statSync(state).mode! & 0o777, 0o600);
+    if (!isRoot) return;
+    Deno.chownSync(state, 12_345, 12_345);
+    assertThrows(
+      () => new Collector(options),
+      Error,
+      `Cannot use the state file ${state}: it must belong to the user of this process or to root, but belongs to user 12345`,
+    );
+  }));
+
+Deno.test("lockState() lets one of several have the state that start at the same time", () =>
+  withDir(async (dir) => {
+    const state = `${dir}/state`;
+    // As if the last one was killed.
+    const dead = new Deno.Command("true").spawn();
+    await dead.status;
+    await Deno.writeTextFile(`${state}.lock`, `${dead.pid}`);
+    const url = JSON.stringify(
+      new URL("../../collect/state_file.ts", import.meta.url).href,
+    );
+    const text = `const { lockState } = await import(${url});
+      try { lockState(${
+      JSON.stringify(state)
+    }); console.log("has it"); await new Promise((go) => setTimeout(go, 5000)); }
+      catch (error) { console.log(error.message); }`;
+    const children = Array.from(
+      { length: 4 },
+      () =>
+        new Deno.Command(Deno.execPath(), {
+          args: ["eval", "--quiet", "--no-check", text],
+          stdout: "piped",
+          stderr: "null",
+        }).spawn(),
+    );
+    const said = await Promise.all(children.map(async ({ stdout }) => {
+      const reader = stdout.pipeThrough(new TextDecoderStream()).getReader();
+      const { value = "" } = await reader.read();
+      await reader.cancel();
+      return value.trim();
+    }));
+    for (const child of children) {
+      try {
+        child.kill("SIGKILL");
+      } catch {
+        // It has ended.
+      }
+      await child.status;
+    }
+    assertEquals(said.filter((text) => text === "has it").length, 1, `${said}`);
+    // Whoever has died has it no more.
+    lockState(state);
+  }));
+
+Deno.test("a collector with a state goes on where the last one has ended", () =>
+  withDir(async (parent) => {
+    const dir = `${parent}/pipes`;
+    const state = `${parent}/state`;
+    const start = () => new Collector({ pipeDir: dir, state });
+    const n = async (collector: Collector) =>
+      values(await collector.collect()).n;
+    const [a, b, c, d] = await Promise.all(
+      [1, 2, 3, 4].map((n) => startCounting(n, dir)),
+    );
+    let collector = start();
+    assertEquals(await n(collector), 10);
+    await end(a, "SIGKILL");
+    assertEquals(await n(collector), 10);
+    collector = start();
+    assertEquals(await n(collector), 10);
+    // While there is no collector.
+    await end(b, "SIGKILL");
+    await end(c, "SIGUSR2");
+    for (let i = 0; i < 3; i++) {
+      collector = start();
+      assertEquals(await n(collector), 110);
+      assertEquals(await n(collector), 110);
+    }
+    // The ledger is deleted, and a new one begun.
+    await Deno.remove(`${dir}/${LEDGER}`);
+    assertEquals(await n(collector), 110);
+    await Deno.remove(dir, { recursive: true });
+    collector = start();
+    await until("the pipe", () => namesIn(dir).includes(`${d.pid}.stats`));
+    assertEquals(await n(collector), 110);
+    await end(d, "SIGUSR2");
+    collector = start();
+    assertEquals(await n(collector), 210);
+    collector = start();
+    const host = await collector.collect();
+    assertEquals([values(host), recorded(host)], [{ n: 210 }, 4]);
+    // One without the state knows the last ledger only.
+    assertEquals(await n(new Collector({ pipeDir: dir })), 104);
+  }));
+
+Deno.test("new Collector() refuses a state file that it cannot use, and says what to do", () =>
+  withDir(async (dir) => {
+    const refuses = (state: string, why: string) =>
+      assertEquals(
+        assertThrows(() => new Collector({ pipeDir: dir, state }), Error)
+          .message,
+        `Cannot use the state file ${state}: ${why}`,
+      );
+    const state = `${dir}/state`;
+    const other =
+      "it must have been written by this version; remove it to begin anew";
+    for (
+      const text of [
+        "",
+        "garbage",
+        "null",
+        "5",
+        "{}",
+        '{"version":2}',
+        '{"version":1,"totals":[],"ledgers":[],"known":[],"gone":[]}',
+        '{"version":2,"totals":[{"owner":1,"text":"n: x\\n"}],"ledgers":[],"known":[],"gone":[]}',
+        '{"version":2,"totals":[],"ledgers":[{"owner":1,"text":"n: 1\\n"}],"known":[],"gone":[]}',
+      ]
+    ) {
+      await Deno.writeTextFile(state, text);
+      refuses(state, other);
+      assertEquals(await Deno.readTextFile(state), text);
+    }
+    await Deno.remove(state);
+    await Deno.mkdir(state);
+    refuses(state, "it must be a regular file");
+    const error = assertThrows(
+      () => new Collector({ state: `${dir}/none/state` }),
+      Error,
+    );
+    assert(
+      /^Cannot use the state file .*\/none\/state: .*ENOENT/.test(
+        error.message,
+      ),
+      error.message,
+    );
+    // Nothing half done is left.
+    assertEquals(namesIn(dir), ["state"]);
+  }));
+
+Deno.test("a state that cannot be written is reported once until it can", () =>
+  withDir(async (dir) => {
+    const state = `${dir}/state`;
+    const errors: string[] = [];
+    const collector = new Collector({
+      pipeDir: dir,
+      state,
+      log: (line) => errors.push(line),
+    });
+    for (let i = 1; i <= 2; i++) {
+      await Deno.remove(state);
+      await Deno.mkdir(state);
+      for (let j = 0; j < 3; j++) await collector.collect();
+      assertEquals(errors.length, i);
+      assert(
+        errors[i - 1].startsWith(`Cannot use the state file ${state}: `),
+        errors[i - 1],
+      );
+      await Deno.remove(state);
+      await collector.collect();
+    }
+    assertEquals(errors.length, 2);
+    assertEquals(namesIn(dir), ["state"]);
+  }));
