@@ -19,7 +19,7 @@ export {
 } from "./collect/host_stats.ts";
 export { merge, type MergeInput } from "./collect/merge.ts";
 export type { DistributionTotal, EndedTotals } from "./ended/totals.ts";
-export type { Snapshot } from "./format/snapshot.ts";
+export { NameTable, type Snapshot } from "./format/snapshot.ts";
 export type { Description, GaugeMerge } from "./model/descriptions.ts";
 export type { Kind } from "./model/kinds.ts";
 export type { DistributionNames } from "./model/descriptions.ts";

@@ -13,6 +13,7 @@ export {
   startPush,
 } from "./push/push.ts";
 export type { Rule } from "./push/rules.ts";
+export { NameTable } from "./format/snapshot.ts";
 export type { Buckets, Histogram } from "./model/histogram.ts";
 export type {
   HostDistribution,

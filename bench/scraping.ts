@@ -8,6 +8,7 @@ import { integers, names } from "./inputs.ts";
 import { say } from "./measured.ts";
 import { once, versus } from "./versus.ts";
 import type { HostDistribution, HostStats } from "../collect/host_stats.ts";
+import { NameTable } from "../format/snapshot.ts";
 import { emptyHistogram } from "../model/histogram.ts";
 import { COUNTER, GAUGE } from "../model/kinds.ts";
 import { PrometheusExposition } from "../prometheus/exposition.ts";
@@ -49,7 +50,7 @@ function host(
   recorded: readonly HostDistribution[],
 ): HostStats {
   return {
-    names: names(count, (i) => `http.requests.${i}`),
+    table: new NameTable(names(count, (i) => `http.requests.${i}`)),
     ids: Int32Array.from({ length: count }, (_, i) => i),
     values: Float64Array.from(integers(count)),
     fractional: new Uint8Array(count),

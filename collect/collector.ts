@@ -68,6 +68,9 @@ const MAX_PIPES = 4_096;
 /** How many names of stats that are no more are kept, at least. */
 const SPARE_NAMES = 10_000;
 
+/** A recorded stat's own name, and those of its count and its sum in a push. */
+const NAMES_OF_RECORDED = 3;
+
 /**
  * Reads the pipes of a host, as often as it is asked to.
  *
@@ -285,8 +288,16 @@ export class Collector {
     const { live, ended, totals, processes } = counted;
     const table = this.#table;
     const used = [...live.values(), ...ended]
-      .reduce((sum, { ids }) => sum + ids.length, 0) +
-      totals.reduce((sum, { counters }) => sum + counters.size, 0);
+      .reduce(
+        (sum, { ids, recorded }) =>
+          sum + ids.length + NAMES_OF_RECORDED * recorded.length,
+        0,
+      ) +
+      totals.reduce(
+        (sum, { counters, recorded }) =>
+          sum + counters.size + NAMES_OF_RECORDED * recorded.size,
+        0,
+      );
     if (table.names.length > 2 * used + SPARE_NAMES) {
       // Most names are of stats that are no more.
       this.#table = new NameTable();

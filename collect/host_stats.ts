@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { NameTable } from "../format/snapshot.ts";
 import type { Description } from "../model/descriptions.ts";
 import type { Histogram } from "../model/histogram.ts";
 import type { Stat } from "../model/numbers.ts";
@@ -53,10 +54,10 @@ export interface ProcessStatus {
 /** The stats of a host, column by column. */
 export interface HostStats {
   /**
-   * Every name that was seen, by id. As long as this is the same array, an id
-   * stays that of the same name, so what is made of a name can be kept by it.
+   * The names by id, those of stats that have ended included. Each id belongs to
+   * one name for as long as this is the same table.
    */
-  readonly names: readonly string[];
+  readonly table: NameTable;
   /** The ids of the stats, in the order in which they were first seen. */
   readonly ids: Int32Array;
   /** For each, its value: a finite number. */
@@ -75,7 +76,7 @@ export interface HostStats {
 
 /** The stats by name. */
 export function toMap(host: HostStats): Map<string, Stat> {
-  const { names, ids, values, fractional } = host;
+  const { table: { names }, ids, values, fractional } = host;
   const stats = new Map<string, Stat>();
   for (let i = 0; i < ids.length; i++) {
     stats.set(names[ids[i]], {

@@ -31,7 +31,7 @@ export function toText(
     // Written with the recorded stat that they show.
     if (host.kinds[i] !== SHOWN) places.push(i);
   }
-  const nameOf = (i: number) => host.names[host.ids[i]];
+  const nameOf = (i: number) => host.table.names[host.ids[i]];
   const recorded = new Map<string, DistributionSource>();
   for (const stat of host.recorded) {
     const { name, percentiles, mean, window, fractional, histogram } = stat;

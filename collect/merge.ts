@@ -24,7 +24,6 @@ import {
   type Histogram,
 } from "../model/histogram.ts";
 import { COUNTER, GAUGE, type Kind, SHOWN, UNKNOWN } from "../model/kinds.ts";
-import { splitLabels } from "../model/labels.ts";
 import { add } from "../model/numbers.ts";
 import { mean, percentile, pool } from "../percentile.ts";
 
@@ -166,7 +165,7 @@ export function merge(input: MergeInput): HostStats {
     kinds[i] = kindOf(bits[id]);
   }
   return {
-    names: table.names,
+    table,
     ids: ids.subarray(0, count),
     values,
     fractional,
@@ -195,7 +194,7 @@ function addLive(
   aggregate: MergeInput["aggregate"],
 ): void {
   const ids = columns.idsOf(snapshot);
-  const { values, fractional, kinds, table: { names } } = snapshot;
+  const { values, fractional, kinds, table } = snapshot;
   const { sums, bits } = columns;
   const ways = waysOf(snapshot);
   const isPlain = ways.size === 0 && (aggregate ?? "sum") === "sum";
@@ -213,14 +212,15 @@ function addLive(
       sums[id] += values[i];
       continue;
     }
-    const name = names[snapshot.ids[i]];
+    const nameId = snapshot.ids[i];
     const way = aggregate ??
-      (kind === GAUGE ? ways.get(splitLabels(name).family) : undefined);
+      (kind === GAUGE ? ways.get(table.labelled(nameId).family) : undefined);
     if (way === undefined || way === "sum") sums[id] += values[i];
     else {
       let all = parts.get(id);
       if (all === undefined) parts.set(id, all = new Map());
-      const part = [values[i], snapshot.lastSet.get(name) ?? 0];
+      const lastSet = snapshot.lastSet.get(table.names[nameId]) ?? 0;
+      const part = [values[i], lastSet];
       const others = all.get(way);
       if (others === undefined) all.set(way, [part]);
       else others.push(part);

@@ -9,13 +9,25 @@
 import type { ParsedDistribution } from "./annotation_parser.ts";
 import type { Description } from "../model/descriptions.ts";
 import type { LedgerInfo, ProcessInfo } from "../model/identity.ts";
+import { type LabelledName, splitLabels } from "../model/labels.ts";
 import type { Stat } from "../model/numbers.ts";
 
-/** Gives names numbers, so that what belongs to them can stand in arrays. */
+/** Numbers names, so that data that belongs to names can stand in arrays. */
 export class NameTable {
   /** The names by their ids. Only ever appended to. */
   readonly names: string[] = [];
   readonly #ids: Map<string, number> = new Map();
+  // By id. Filled on demand, since many names are never taken apart.
+  readonly #labelled: LabelledName[] = [];
+
+  /**
+   * Makes a table.
+   *
+   * @param names Names that get the first ids.
+   */
+  constructor(names: Iterable<string> = []) {
+    for (const name of names) this.idOf(name);
+  }
 
   /**
    * The id of a name: the next free one if it is new.
@@ -30,6 +42,16 @@ export class NameTable {
       this.#ids.set(name, id);
     }
     return id;
+  }
+
+  /**
+   * The family and the labels of a name, which is taken apart only once.
+   *
+   * @param id The id of the name.
+   * @returns What {@linkcode splitLabels} makes of it.
+   */
+  labelled(id: number): LabelledName {
+    return this.#labelled[id] ??= splitLabels(this.names[id]);
   }
 }
 

@@ -10,12 +10,8 @@
 
 import type { HostStats, ProcessState } from "../collect/host_stats.ts";
 import { ByteBuffer } from "../format/byte_buffer.ts";
-import {
-  type Family,
-  makeFamilies,
-  type OwnMetric,
-  SplitNames,
-} from "./families.ts";
+import type { NameTable } from "../format/snapshot.ts";
+import { type Family, makeFamilies, type OwnMetric } from "./families.ts";
 import { type Escaping, negotiate } from "./negotiate.ts";
 import { writeProtobuf } from "./protobuf.ts";
 import { TextLayout } from "./text.ts";
@@ -34,7 +30,6 @@ const STATES: readonly ProcessState[] = ["ok", "dead", "timeout", "invalid"];
 
 /** Answers scrapes, one after the other. */
 export class PrometheusExposition {
-  readonly #split = new SplitNames();
   readonly #shape = new Shape();
   readonly #families = new Map<Escaping, Family[]>();
   readonly #layouts = new Map<string, TextLayout>();
@@ -62,7 +57,7 @@ export class PrometheusExposition {
     }
     let families = this.#families.get(escaping);
     if (families === undefined) {
-      families = makeFamilies(host, allOwn, escaping, this.#split);
+      families = makeFamilies(host, allOwn, escaping);
       this.#families.set(escaping, families);
     }
     const values = new Float64Array(host.ids.length + allOwn.length);
@@ -98,23 +93,23 @@ function processMetrics({ processes }: HostStats): OwnMetric[] {
 
 /** What the families of a host depend on, to see whether it is another. */
 class Shape {
-  #names: readonly string[] | undefined;
+  #table: NameTable | undefined;
   #ids = new Int32Array();
   #kinds = new Uint8Array();
   #rest = "";
 
   /** Whether it is another than at the last call. */
   changed(host: HostStats, own: readonly OwnMetric[]): boolean {
-    const { names, ids, kinds, recorded, descriptions } = host;
+    const { table, ids, kinds, recorded, descriptions } = host;
     const rest = JSON.stringify([
       recorded.map(({ name, histogram }) => [name, histogram === undefined]),
       [...descriptions],
       own.map(({ name, help, type, labels }) => [name, help, type, labels]),
     ]);
-    const same = names === this.#names && rest === this.#rest &&
+    const same = table === this.#table && rest === this.#rest &&
       equal(ids, this.#ids) && equal(kinds, this.#kinds);
     if (same) return false;
-    this.#names = names;
+    this.#table = table;
     this.#rest = rest;
     this.#ids = ids.slice();
     this.#kinds = kinds.slice();

@@ -12,7 +12,7 @@
 import type { HostStats } from "../collect/host_stats.ts";
 import type { Description } from "../model/descriptions.ts";
 import { COUNTER, GAUGE, SHOWN } from "../model/kinds.ts";
-import { type LabelledName, splitLabels } from "../model/labels.ts";
+import type { LabelledName } from "../model/labels.ts";
 import {
   cleanUnit,
   escapeName,
@@ -71,21 +71,6 @@ export interface Family {
 /** Whether a family is of recorded stats. */
 export function isRecorded(type: FamilyType): type is "summary" | "histogram" {
   return type === "summary" || type === "histogram";
-}
-
-/** Splits names into families and labels, once for each id. */
-export class SplitNames {
-  #names: readonly string[] | undefined;
-  #split: LabelledName[] = [];
-
-  /** The parts of a name of a host. */
-  get({ names }: HostStats, id: number): LabelledName {
-    if (names !== this.#names) {
-      this.#names = names;
-      this.#split = [];
-    }
-    return this.#split[id] ??= splitLabels(names[id]);
-  }
 }
 
 interface DraftSeries extends Series {
@@ -235,15 +220,14 @@ function unitIn(name: string, unit: string | undefined): string | undefined {
  * @param host The stats.
  * @param own What the service says of itself. It comes first, and keeps its names.
  * @param escaping What becomes of names.
- * @param split Kept from one call to the next.
  * @returns The families: own ones, plain ones, recorded ones, each by name.
  */
 export function makeFamilies(
   host: HostStats,
   own: readonly OwnMetric[],
   escaping: Escaping,
-  split: SplitNames,
 ): Family[] {
+  const { table } = host;
   const drafts = new Map<string, Draft>();
   const add = (
     type: FamilyType,
@@ -298,7 +282,7 @@ export function makeFamilies(
     const kind = host.kinds[index];
     if (kind === SHOWN) continue;
     const id = host.ids[index];
-    const { family, labels } = split.get(host, id);
+    const { family, labels } = table.labelled(id);
     const type = kind === COUNTER
       ? "counter"
       : kind === GAUGE
@@ -310,11 +294,11 @@ export function makeFamilies(
     add(type, RANKS.indexOf(type), base, family, description, {
       labels: escapeLabels(labels, escaping, NO_LABELS),
       index,
-      original: host.names[id],
+      original: table.names[id],
     });
   }
   for (const [index, { name, histogram }] of host.recorded.entries()) {
-    const { family, labels } = splitLabels(name);
+    const { family, labels } = table.labelled(table.idOf(name));
     const description = describe(family);
     const base = withUnit(
       withoutPlaceholder(family) || "recorded",

@@ -11,9 +11,11 @@
  * @module
  */
 
-import type { NameCache, Sender, Tick } from "./points.ts";
-import { splitLabels } from "../model/labels.ts";
+import type { LabelledName } from "../model/labels.ts";
 import { connect, type Connection } from "../runtime/sockets.ts";
+import type { NameCache } from "./name_cache.ts";
+import type { Tick } from "./points.ts";
+import type { Sender } from "./sender.ts";
 
 /** How many points wait for a server at most: 21 MB of them, as measured. */
 const MAX_WAITING = 1_000_000;
@@ -43,8 +45,10 @@ export function graphitePath(name: string): string {
  *
  * @param prefix Stands before the name, with its dot.
  */
-export function graphiteSeries(prefix: string, name: string): string {
-  const { family, labels } = splitLabels(name);
+export function graphiteSeries(
+  prefix: string,
+  { family, labels }: LabelledName,
+): string {
   const tags = labels.map(([key, value]) => {
     // Carbon has the path under "name".
     const tag = key === "name" ? "name_" : key;
@@ -168,11 +172,10 @@ export class GraphiteSender implements Sender {
   }
 
   offer({ time, host, points }: Tick): void {
-    this.#paths.renew(host);
     const paths: string[] = [];
     const values = new Float64Array(points.length);
-    for (const { name, value } of points) {
-      const path = this.#paths.get(name);
+    for (const { id, value } of points) {
+      const path = this.#paths.get(host.table, id);
       if (path.length > MAX_PATH_LENGTH) continue;
       values[paths.length] = value;
       paths.push(path);

@@ -21,15 +21,10 @@ import {
   type Histogram,
 } from "../model/histogram.ts";
 import { COUNTER } from "../model/kinds.ts";
-import { type LabelledName, splitLabels } from "../model/labels.ts";
 import { VERSION } from "../model/version.ts";
-import {
-  NameCache,
-  type Point,
-  RetryLater,
-  type Sender,
-  type Tick,
-} from "./points.ts";
+import { NameCache } from "./name_cache.ts";
+import type { Point, Tick } from "./points.ts";
+import { RetryLater, type Sender } from "./sender.ts";
 
 /** How large one request becomes. */
 const MAX_POINTS = 10_000;
@@ -166,17 +161,14 @@ interface Metric {
   readonly points: string[];
 }
 
-/** The labels as JSON, and the name that they stand after. */
-interface Series {
-  readonly name: LabelledName;
-  readonly attributes: string;
-}
-
 /** Writes ticks as the bodies of requests. */
 export class OtlpEncoder {
   readonly #prefix: string;
   readonly #head: string;
-  readonly #series: NameCache<Series>;
+  /** The labels of each name, as JSON. */
+  readonly #attributes = new NameCache((_, { labels }) =>
+    JSON.stringify(labels.map((pair) => attribute(...pair)))
+  );
   readonly #starts = new Starts();
 
   /**
@@ -185,11 +177,6 @@ export class OtlpEncoder {
    */
   constructor(prefix: string, host: string) {
     this.#prefix = prefix;
-    this.#series = new NameCache((name) => {
-      const split = splitLabels(name);
-      const attributes = split.labels.map((pair) => attribute(...pair));
-      return { name: split, attributes: JSON.stringify(attributes) };
-    });
     const resource = {
       attributes: [
         attribute("service.name", "statvent"),
@@ -208,34 +195,36 @@ export class OtlpEncoder {
   }
 
   #metrics({ time, host, points, recorded }: Tick): Iterable<Metric> {
-    this.#series.renew(host);
     this.#starts.begin(time, host);
     const now = `"timeUnixNano":"${nanoseconds(time)}"`;
     const metrics = new Map<string, Metric>();
-    const add = (name: string, type: Type, last: number, rest: string) => {
-      const { name: { family }, attributes } = this.#series.get(name);
-      const key = `${type} ${family}`;
-      let metric = metrics.get(key);
+    const { table } = host;
+    const add = (id: number, type: Type, last: number, rest: string) => {
+      const { family } = table.labelled(id);
+      const metricKey = `${type} ${family}`;
+      let metric = metrics.get(metricKey);
       if (metric === undefined) {
         metric = { head: this.#metricHead(family, type, host), points: [] };
-        metrics.set(key, metric);
+        metrics.set(metricKey, metric);
       }
+      const key = `${type} ${table.names[id]}`;
       const start = type === "gauge"
         ? ""
-        : `"startTimeUnixNano":"${this.#starts.of(`${type} ${name}`, last)}",`;
+        : `"startTimeUnixNano":"${this.#starts.of(key, last)}",`;
+      const attributes = this.#attributes.get(table, id);
       metric.points.push(
         `{"attributes":${attributes},${start}${now},${rest}}`,
       );
     };
-    for (const { name, value, fractional, kind, derived } of points) {
+    for (const { id, value, fractional, kind, derived } of points) {
       // These stand in the histogram.
       if (derived) continue;
       const type = kind === COUNTER ? "sum" : "gauge";
-      add(name, type, value, numberJson(value, fractional));
+      add(id, type, value, numberJson(value, fractional));
     }
-    for (const { name, histogram } of recorded) {
+    for (const { id, histogram } of recorded) {
       const json = histogramJson(histogram);
-      add(name, "exponentialHistogram", countOf(histogram), json);
+      add(id, "exponentialHistogram", countOf(histogram), json);
     }
     return metrics.values();
   }

@@ -1,5 +1,5 @@
 /**
- * What a push is made of: the stats of a host that the rules let through.
+ * What one push sends: the stats of a host that the rules let through.
  *
  * Pure: no clock, no I/O.
  *
@@ -9,12 +9,14 @@
 import type { HostDistribution, HostStats } from "../collect/host_stats.ts";
 import { countOf, type Histogram } from "../model/histogram.ts";
 import { COUNTER, GAUGE, type Kind } from "../model/kinds.ts";
-import { splitLabels } from "../model/labels.ts";
+import type { LabelledName } from "../model/labels.ts";
 import { formatName } from "../model/names.ts";
+import { NameCache } from "./name_cache.ts";
 
 /** One number to push. */
 export interface Point {
-  readonly name: string;
+  /** Of its name, in the host's table. */
+  readonly id: number;
   readonly value: number;
   readonly fractional: boolean;
   readonly kind: Kind;
@@ -24,10 +26,12 @@ export interface Point {
 
 /** A recorded stat that has a histogram. */
 export interface RecordedInFull extends HostDistribution {
+  /** Of its name, in the host's table. */
+  readonly id: number;
   readonly histogram: Histogram;
 }
 
-/** All that is pushed at one time. Nobody changes it. */
+/** Everything that is pushed at one time. Senders share it and leave it as it is. */
 export interface Tick {
   /** When it was collected, in milliseconds since 1970. */
   readonly time: number;
@@ -37,113 +41,66 @@ export interface Tick {
   readonly recorded: readonly RecordedInFull[];
 }
 
-/** What a target is offered ticks with, and is made to send them. */
-export interface Sender {
-  /** How many points wait to be sent. */
-  readonly waiting: number;
-  /** How many were sent. */
-  readonly sent: number;
-  /** How many were given up. */
-  readonly dropped: number;
-  /** Takes a tick, and may give up older points for that. */
-  offer(tick: Tick): void;
-  /**
-   * Sends some of what waits. To be called when something does, and not again
-   * before it has ended.
-   *
-   * @returns What is wrong, if points had to be given up.
-   * @throws If the target must be left alone for a while.
-   */
-  send(signal: AbortSignal): Promise<string | undefined>;
-  /** Closes what is open. It may be opened again. */
-  close(): void;
-}
-
-/** Thrown by a sender whose target says when to come again. */
-export class RetryLater extends Error {
-  /** In how many milliseconds. */
-  readonly after: number;
-
-  constructor(message: string, after: number) {
-    super(message);
-    this.after = after;
-  }
-}
-
-/** Keeps what is made of a name for as long as the host's names stay the same. */
-export class NameCache<T> {
-  readonly #make: (name: string) => T;
-  readonly #made = new Map<string, T>();
-  #names: readonly string[] = [];
-
-  constructor(make: (name: string) => T) {
-    this.#make = make;
-  }
-
-  /** To be told the host's names before anything is asked for. */
-  renew({ names }: HostStats): void {
-    if (names !== this.#names) this.#made.clear();
-    this.#names = names;
-  }
-
-  get(name: string): T {
-    let made = this.#made.get(name);
-    if (made === undefined) {
-      this.#made.set(name, made = this.#make(name));
-    }
-    return made;
-  }
-}
-
-/** The name of a number that is derived from a recorded stat. */
-function derivedName(name: string, label: string): string {
+/** The name of a recorded stat's count or sum, as its median is named. */
+function derivedName(
+  name: string,
+  { family }: LabelledName,
+  label: string,
+): string {
   const derived = formatName(name, label);
   if (derived !== name) return derived;
-  // Its names were made by a function.
-  const { length } = splitLabels(name).family;
-  return `${name.slice(0, length)}.${label}${name.slice(length)}`;
+  // A function named its percentiles: there is no {0} to replace.
+  return `${family}.${label}${name.slice(family.length)}`;
 }
 
 /** Makes ticks of what is collected. */
 export function tickMaker(
-  isAllowed: (name: string) => boolean,
+  isAllowed: (name: string, labelled: LabelledName) => boolean,
 ): (host: HostStats, time: number) => Tick {
   const allowed = new NameCache(isAllowed);
+  const counts = new NameCache((...name) => derivedName(...name, "count"));
+  const sums = new NameCache((...name) => derivedName(...name, "sum"));
   return (host, time) => {
-    const { names, ids, values, fractional, kinds } = host;
-    allowed.renew(host);
+    const { table, ids, values, fractional, kinds } = host;
     const points: Point[] = [];
-    const add = (
-      name: string,
-      value: number,
-      fractional: boolean,
-      kind: Kind,
-      derived: boolean,
-    ) => {
-      if (allowed.get(name)) {
-        points.push({ name, value, fractional, kind, derived });
-      }
+    const add = (point: Point) => {
+      if (allowed.get(table, point.id)) points.push(point);
     };
     for (let i = 0; i < ids.length; i++) {
-      const kind = kinds[i] as Kind;
-      add(names[ids[i]], values[i], fractional[i] === 1, kind, false);
+      add({
+        id: ids[i],
+        value: values[i],
+        fractional: fractional[i] === 1,
+        kind: kinds[i] as Kind,
+        derived: false,
+      });
     }
     const recorded: RecordedInFull[] = [];
     const withHistogram = host.recorded.filter((stat) => stat.histogram);
-    const taken = withHistogram.length === 0
-      ? new Set()
-      : new Set(Array.from(ids, (id) => names[id]));
+    const taken = new Set(withHistogram.length === 0 ? [] : ids);
     for (const stat of withHistogram) {
+      const id = table.idOf(stat.name);
       const histogram = stat.histogram!;
-      if (allowed.get(stat.name)) recorded.push({ ...stat, histogram });
-      const count = derivedName(stat.name, "count");
+      if (allowed.get(table, id)) recorded.push({ ...stat, id, histogram });
+      const count = table.idOf(counts.get(table, id));
       if (!taken.has(count)) {
-        add(count, countOf(histogram), false, COUNTER, true);
+        add({
+          id: count,
+          value: countOf(histogram),
+          fractional: false,
+          kind: COUNTER,
+          derived: true,
+        });
       }
-      const sum = derivedName(stat.name, "sum");
+      const sum = table.idOf(sums.get(table, id));
       if (!taken.has(sum)) {
-        const kind = histogram.min < 0 ? GAUGE : COUNTER;
-        add(sum, histogram.sum, stat.fractional, kind, true);
+        add({
+          id: sum,
+          value: histogram.sum,
+          fractional: stat.fractional,
+          kind: histogram.min < 0 ? GAUGE : COUNTER,
+          derived: true,
+        });
       }
     }
     return { time, host, points, recorded };

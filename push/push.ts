@@ -17,14 +17,10 @@ import {
   graphiteSeries,
 } from "./graphite.ts";
 import { OtlpEncoder, OtlpSender } from "./otlp.ts";
-import {
-  NameCache,
-  RetryLater,
-  type Sender,
-  type Tick,
-  tickMaker,
-} from "./points.ts";
+import { NameCache } from "./name_cache.ts";
+import { type Tick, tickMaker } from "./points.ts";
 import { compileRules, type Rule } from "./rules.ts";
+import { RetryLater, type Sender } from "./sender.ts";
 import { StatsdSender, statsdSeries } from "./statsd.ts";
 import { hostname } from "../runtime/sockets.ts";
 
@@ -245,26 +241,20 @@ function withDot(prefix: string): string {
  *
  * @example Push to Graphite
  * ```ts
+ * import { Collector } from "@statvent/statvent/collect";
  * import { startPush } from "@statvent/statvent/push";
  * import { assertEquals } from "@std/assert";
  *
+ * const pipeDir = await Deno.makeTempDir();
+ * const collector = new Collector({ pipeDir });
  * const push = startPush({
- *   collect: () =>
- *     Promise.resolve({
- *       names: ["requests"],
- *       ids: Int32Array.of(0),
- *       values: Float64Array.of(3),
- *       fractional: Uint8Array.of(0),
- *       kinds: Uint8Array.of(0),
- *       recorded: [],
- *       descriptions: new Map(),
- *       processes: [],
- *     }),
+ *   collect: () => collector.collect(),
  *   targets: [{ protocol: "graphite", host: "127.0.0.1", port: 2003 }],
  *   host: "web1",
  * });
  * assertEquals(push.stats()[0].target, "graphite://127.0.0.1:2003");
  * await push.stop();
+ * await Deno.remove(pipeDir);
  * ```
  *
  * @param options What to push, and where to.
@@ -285,8 +275,8 @@ export function startPush(options: PushOptions): Push {
   const given = options.prefix?.replaceAll("{host}", () => name);
   const pathPrefix = withDot(graphitePrefix(given ?? name));
   // Two servers of a kind want the same names.
-  const paths = new NameCache((name) => graphiteSeries(pathPrefix, name));
-  const series = new NameCache((name) => statsdSeries(pathPrefix, name));
+  const paths = new NameCache((_, name) => graphiteSeries(pathPrefix, name));
+  const series = new NameCache((_, name) => statsdSeries(pathPrefix, name));
 
   const makeSender = (target: PushTarget): Sender => {
     switch (target.protocol) {

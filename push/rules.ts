@@ -7,7 +7,7 @@
  */
 
 import { compileGlob } from "../model/glob.ts";
-import { splitLabels } from "../model/labels.ts";
+import type { LabelledName } from "../model/labels.ts";
 
 /** One rule. Of those that apply to a stat the last one decides. */
 export interface Rule {
@@ -32,7 +32,7 @@ export interface Rule {
  */
 export function compileRules(
   rules: readonly Rule[],
-): (name: string) => boolean {
+): (name: string, labelled: LabelledName) => boolean {
   const compiled = rules.map(({ action, glob }) => ({
     action,
     matches: compileGlob(glob),
@@ -40,8 +40,7 @@ export function compileRules(
   const prunes = compiled.filter(({ action }) => action === "prune");
   const others = compiled.filter(({ action }) => action !== "prune").reverse();
   const otherwise = !others.some(({ action }) => action === "allow");
-  return (name) => {
-    const { family } = splitLabels(name);
+  return (name, { family }) => {
     if (prunes.length > 0) {
       const nodes = [name, family];
       for (

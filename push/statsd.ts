@@ -15,10 +15,12 @@
  */
 
 import { COUNTER } from "../model/kinds.ts";
-import { splitLabels } from "../model/labels.ts";
-import { graphitePath } from "./graphite.ts";
-import type { NameCache, Sender, Tick } from "./points.ts";
+import type { LabelledName } from "../model/labels.ts";
 import { type DatagramSender, openUdp } from "../runtime/sockets.ts";
+import { graphitePath } from "./graphite.ts";
+import type { NameCache } from "./name_cache.ts";
+import type { Tick } from "./points.ts";
+import type { Sender } from "./sender.ts";
 
 /** What fits into one Ethernet frame with every header there may be. */
 const DATAGRAM_BYTES = 1432;
@@ -39,8 +41,10 @@ export interface StatsdSeries {
  *
  * @param prefix Stands before the name, with its dot.
  */
-export function statsdSeries(prefix: string, name: string): StatsdSeries {
-  const { family, labels } = splitLabels(name);
+export function statsdSeries(
+  prefix: string,
+  { family, labels }: LabelledName,
+): StatsdSeries {
   const tags = labels.map(([key, value]) =>
     `${key}:${value.replace(/[,|#]|\p{Cc}/gu, "_")}`
   );
@@ -86,10 +90,10 @@ export class StatsdSender implements Sender {
 
   offer(tick: Tick): void {
     this.dropped += this.waiting;
-    const { points } = tick;
+    const { host: { table }, points } = tick;
     this.#counters ??= new Map(
       points.filter(({ kind }) => kind === COUNTER)
-        .map(({ name, value }) => [name, value]),
+        .map(({ id, value }) => [table.names[id], value]),
     );
     this.#tick = tick;
     this.waiting = points.length;
@@ -128,11 +132,10 @@ export class StatsdSender implements Sender {
   close(): void {}
 
   /** Packs the lines into as few datagrams as their order allows. */
-  #pack({ host, points }: Tick): Datagram[] {
+  #pack({ host: { table }, points }: Tick): Datagram[] {
     const old = this.#counters!;
     // Only what there still is, so that it does not grow without bound.
     const counters = this.#counters = new Map<string, number>();
-    this.#series.renew(host);
     const datagrams: Datagram[] = [];
     let text = "";
     let count = 0;
@@ -146,8 +149,9 @@ export class StatsdSender implements Sender {
       marks = [];
     };
     let length = 0;
-    for (const { name, value, kind } of points) {
-      const { name: key, tags } = this.#series.get(name);
+    for (const { id, value, kind } of points) {
+      const name = table.names[id];
+      const { name: key, tags } = this.#series.get(table, id);
       let line;
       if (kind === COUNTER) {
         const last = old.get(name) ?? 0;

@@ -15,6 +15,7 @@ import {
 } from "../collect/host_stats.ts";
 import { COMMA, SPACE } from "../format/ascii.ts";
 import { ByteBuffer } from "../format/byte_buffer.ts";
+import type { NameTable } from "../format/snapshot.ts";
 
 const encoder = new TextEncoder();
 
@@ -22,7 +23,7 @@ const encoder = new TextEncoder();
 export class StatsJson {
   readonly #out = new ByteBuffer();
   // By id, each with ": " behind it, for as long as ids stay.
-  #names: readonly string[] = [];
+  #table: NameTable | undefined;
   #quoted: Uint8Array[] = [];
 
   /**
@@ -85,14 +86,14 @@ export class StatsJson {
   }
 
   /** The quoted names of a host's stats, by their ids. */
-  #quote({ names, ids }: HostStats): readonly Uint8Array[] {
-    if (names !== this.#names) {
-      this.#names = names;
+  #quote({ table, ids }: HostStats): readonly Uint8Array[] {
+    if (table !== this.#table) {
+      this.#table = table;
       this.#quoted = [];
     }
     const quoted = this.#quoted;
     for (const id of ids) {
-      quoted[id] ??= encoder.encode(`${JSON.stringify(names[id])}: `);
+      quoted[id] ??= encoder.encode(`${JSON.stringify(table.names[id])}: `);
     }
     return quoted;
   }

@@ -26,8 +26,11 @@ export interface Query {
   /** How processes merge, if not as their stats say. */
   readonly aggregate: MergeInput["aggregate"];
   /** Which stats are shown; `undefined` for all. */
-  readonly keep: ((name: string, value: number) => boolean) | undefined;
+  readonly keep: Keep | undefined;
 }
+
+/** Whether a stat is shown. Its family is its name without labels. */
+export type Keep = (name: string, family: string, value: number) => boolean;
 
 /** Thrown for a parameter that makes no sense. */
 export class QueryError extends RangeError {
@@ -73,22 +76,20 @@ function refuse(key: string, rule: string, value: string): QueryError {
 }
 
 /** Whether a stat is meant by a name: all of it, without its labels, or its last parts. */
-function isMeant(name: string, wanted: string): boolean {
-  if (name === wanted) return true;
-  const { family } = splitLabels(name);
-  return family === wanted || family.endsWith(`.${wanted}`);
+function isMeant(name: string, family: string, wanted: string): boolean {
+  return name === wanted || family === wanted ||
+    family.endsWith(`.${wanted}`);
 }
 
-function parseComparison(
-  text: string,
-): (name: string, value: number) => boolean {
+function parseComparison(text: string): Keep {
   const wanted = text.trim();
   const match = COMPARISON.exec(wanted);
   const number = match && parseNumber(match[3]);
   if (match !== null && number) {
     const [, key, operator] = match;
     const compare = COMPARISONS[operator];
-    return (name, value) => isMeant(name, key) && compare(value, number.value);
+    return (name, family, value) =>
+      isMeant(name, family, key) && compare(value, number.value);
   }
   if (wanted === "" || /[<>=!]/.test(splitLabels(wanted).family)) {
     throw refuse(
@@ -97,7 +98,7 @@ function parseComparison(
       text,
     );
   }
-  return (name) => isMeant(name, wanted);
+  return (name, family) => isMeant(name, family, wanted);
 }
 
 /** How long a pattern or a comparison may be, so that no request takes long. */
@@ -146,8 +147,9 @@ export function parseQuery(parameters: URLSearchParams): Query {
     aggregate,
     keep: matches === undefined
       ? isWanted
-      : (name, value) =>
-        matches(name) && (isWanted === undefined || isWanted(name, value)),
+      : (name, family, value) =>
+        matches(name, family) &&
+        (isWanted === undefined || isWanted(name, family, value)),
   };
 }
 
@@ -157,13 +159,13 @@ export function parseQuery(parameters: URLSearchParams): Query {
  *
  * @returns The test, which throws a {@linkcode QueryError} if it takes too long.
  */
-function compileMatch(match: string): (name: string) => boolean {
+function compileMatch(
+  match: string,
+): (name: string, family: string) => boolean {
   const matches = compileGlob(match, MAX_STEPS);
-  return (name) => {
+  return (name, family) => {
     try {
-      if (matches(name)) return true;
-      const { family } = splitLabels(name);
-      return family !== name && matches(family);
+      return matches(name) || (family !== name && matches(family));
     } catch (error) {
       if (!(error instanceof GlobError)) throw error;
       throw new QueryError(
@@ -198,14 +200,14 @@ export function checkKeys(
 /** The stats of a host that are kept, and the recorded ones that show in them. */
 export function filter(
   host: HostStats,
-  keep: (name: string, value: number) => boolean,
+  keep: Keep,
 ): HostStats {
-  const { names, ids, values, fractional, kinds } = host;
+  const { table, ids, values, fractional, kinds } = host;
   const places: number[] = [];
   const kept = new Set<string>();
   for (let i = 0; i < ids.length; i++) {
-    const name = names[ids[i]];
-    if (!keep(name, values[i])) continue;
+    const name = table.names[ids[i]];
+    if (!keep(name, table.labelled(ids[i]).family, values[i])) continue;
     places.push(i);
     kept.add(name);
   }

@@ -110,7 +110,7 @@ const shown = (host: HostStats) =>
     [...host.ids].map((
       id,
       i,
-    ) => [host.names[id], [
+    ) => [host.table.names[id], [
       formatNumber(host.values[i], host.fractional[i] === 1),
       host.kinds[i],
     ]]),

@@ -9,6 +9,7 @@ import type {
   HostStats,
   ProcessState,
 } from "../../collect/host_stats.ts";
+import { NameTable } from "../../format/snapshot.ts";
 import type { Description } from "../../model/descriptions.ts";
 import {
   addHistogram,
@@ -41,9 +42,10 @@ export interface HostInput {
 export function makeHost(
   { stats = [], recorded = [], descriptions = {}, processes = [] }: HostInput,
 ): HostStats {
+  const table = new NameTable();
   return {
-    names: stats.map(([name]) => name),
-    ids: Int32Array.from(stats, (_, i) => i),
+    table,
+    ids: Int32Array.from(stats, ([name]) => table.idOf(name)),
     values: Float64Array.from(stats, ([, , value]) => value),
     fractional: Uint8Array.from(
       stats,

@@ -5,6 +5,7 @@
  */
 
 import type { HostDistribution, HostStats } from "../../collect/host_stats.ts";
+import { NameTable } from "../../format/snapshot.ts";
 import { COUNTER, type Kind } from "../../model/kinds.ts";
 import type { Clock } from "../../push.ts";
 import { until } from "./program.ts";
@@ -55,7 +56,7 @@ export function hostOf(
 ): HostStats {
   const entries = Object.values(stats);
   return {
-    names: Object.keys(stats),
+    table: new NameTable(Object.keys(stats)),
     ids: Int32Array.from(entries, (_, i) => i),
     values: Float64Array.from(entries, ([value]) => value),
     fractional: Uint8Array.from(entries, ([, , fractional]) => fractional ?? 0),

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { HostDistribution, HostStats } from "../../collect/host_stats.ts";
+import { NameTable } from "../../format/snapshot.ts";
 import { countOf, type Histogram, upperBound } from "../../model/histogram.ts";
 import type { Kind } from "../../model/kinds.ts";
 import { PrometheusExposition } from "../../prometheus/exposition.ts";
@@ -37,7 +38,7 @@ function write(
   own: readonly OwnMetric[] = [],
 ): string {
   const { body } = new PrometheusExposition().respond(
-    "names" in host ? host : makeHost(host),
+    "table" in host ? host : makeHost(host),
     accept(format, escaping),
     own,
   );
@@ -629,7 +630,7 @@ Deno.test("respond() keeps nothing of another host and follows what changes", ()
   assertEquals(read(host), ["a 10", "b 2"]);
   host.ids.reverse();
   assertEquals(read(host), ["a 2", "b 10"]);
-  (host.names as string[]).push("c");
+  host.table.idOf("c");
   const kinds = Uint8Array.of(COUNTER, GAUGE);
   const values = Float64Array.of(7, 8);
   assertEquals(read({ ...host, ids: Int32Array.of(2, 0), kinds, values }), [
@@ -642,7 +643,10 @@ Deno.test("respond() keeps nothing of another host and follows what changes", ()
   };
   assertEquals(read(described), ["a_seconds 2", "b 10"]);
   assertEquals(read(host), ["a 2", "b 10"]);
-  assertEquals(read({ ...host, names: ["x", "y", "z"] }), ["x 2", "y 10"]);
+  assertEquals(read({ ...host, table: new NameTable(["x", "y", "z"]) }), [
+    "x 2",
+    "y 10",
+  ]);
   assertEquals(
     read({ ...host, recorded: [withoutHistogram("r", [1])] }).length,
     6,

@@ -3,10 +3,11 @@ import { createSocket } from "node:dgram";
 import { parsePushFlags } from "../../cli/push_flags.ts";
 import type { HostStats } from "../../collect/host_stats.ts";
 import { compileGlob } from "../../model/glob.ts";
+import { splitLabels } from "../../model/labels.ts";
 import { GAUGE, SHOWN, UNKNOWN } from "../../model/kinds.ts";
 import { type PushOptions, type PushTarget, startPush } from "../../push.ts";
 import { graphiteSeries } from "../../push/graphite.ts";
-import { NameCache } from "../../push/points.ts";
+import { NameCache } from "../../push/name_cache.ts";
 import { compileRules, type Rule } from "../../push/rules.ts";
 import { statsdSeries } from "../../push/statsd.ts";
 import { freePort, hasProgram, output, until } from "../helpers/program.ts";
@@ -210,20 +211,25 @@ Deno.test("compileRules() lets the newest rule decide, as scales does", () => {
       const [action, glob] = rule.split(" ");
       return { action, glob } as Rule;
     });
-    assertEquals(names.filter(compileRules(rules)), [...expected], text);
+    const isPushed = compileRules(rules);
+    assertEquals(names.filter((name) => isPushed(name, splitLabels(name))), [
+      ...expected,
+    ], text);
   }
 });
 
 Deno.test("NameCache forgets what it has made when the host has other names", () => {
   const made: string[] = [];
-  const cache = new NameCache((name) => made.push(name));
-  const host = hostOf({ a: [1] });
-  for (const each of [host, host, { ...host }, hostOf({ a: [1] })]) {
-    cache.renew(each);
-    cache.get("a");
-    cache.get("a");
+  const cache = new NameCache((name, { family }) => {
+    made.push(name, family);
+    return name;
+  });
+  const name = 'a{b="c"}';
+  const host = hostOf({ [name]: [1] });
+  for (const { table } of [host, host, hostOf({ [name]: [1] })]) {
+    assertEquals([cache.get(table, 0), cache.get(table, 0)], [name, name]);
   }
-  assertEquals(made, ["a", "a"]);
+  assertEquals(made, [name, "a", name, "a"]);
 });
 
 Deno.test("graphiteSeries() makes names and labels fit for Graphite", () => {
@@ -238,15 +244,16 @@ Deno.test("graphiteSeries() makes names and labels fit for Graphite", () => {
       ['hits{name="a;b",x="~y~",z=""}', "w.hits;name_=a_b;x=_y~;z=_"],
       ['hits{a="{\\"b\\":1}"}', "w.hits;a={_b_:1}"],
     ]
-  ) assertEquals(graphiteSeries("w.", name), expected);
+  ) assertEquals(graphiteSeries("w.", splitLabels(name)), expected);
 });
 
 Deno.test("statsdSeries() makes names and labels fit for StatsD", () => {
-  assertEquals(statsdSeries("w.", "a:b|c@d#e f.g"), {
+  assertEquals(statsdSeries("w.", splitLabels("a:b|c@d#e f.g")), {
     name: "w.a_b_c_d_e-f.g",
     tags: "",
   });
-  assertEquals(statsdSeries("", 'hits{url="http://a/b,c|d",z="\\n#"}'), {
+  const name = 'hits{url="http://a/b,c|d",z="\\n#"}';
+  assertEquals(statsdSeries("", splitLabels(name)), {
     name: "hits",
     tags: "|#url:http://a/b_c_d,z:__",
   });

@@ -6,7 +6,7 @@ const PROGRAM = `
 import { createSocket } from "node:dgram";
 import { createServer as createWeb } from "node:http";
 import { createServer } from "node:net";
-import { startPush } from "./push.js";
+import { NameTable, startPush } from "./push.js";
 
 const got = { tcp: "", udp: [], otlp: 0 };
 const listen = (server, port) =>
@@ -23,10 +23,11 @@ await new Promise((resolve) => tcp.close(resolve));
 const webPort = await listen(web, 0);
 
 let n = 0;
+const table = new NameTable(["a", "g"]);
 const lines = [];
 const push = startPush({
   collect: async () => ({
-    names: ["a", "g"],
+    table,
     ids: Int32Array.of(0, 1),
     values: Float64Array.of(++n, -n),
     fractional: new Uint8Array(2),

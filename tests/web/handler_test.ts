@@ -453,7 +453,7 @@ Deno.test("?format=text is a snapshot that another collector reads from a pipe, 
             id,
             i,
           ) => [
-            host.names[id],
+            host.table.names[id],
             [host.values[i], host.fractional[i], host.kinds[i]],
           ]),
         ),

@@ -192,7 +192,7 @@ Deno.test("parseQuery() takes no longer for a hostile query", () => {
     const start = performance.now();
     try {
       const { keep } = parseQuery(new URLSearchParams([["query", query]]));
-      keep?.("a", 1);
+      keep?.("a", "a", 1);
     } catch (error) {
       assertEquals((error as Error).name, "QueryError");
     }
@@ -207,7 +207,8 @@ Deno.test("no pattern takes long, however many ranges it has", () => {
   const { keep } = query(`*[${"A-B".repeat(80)}]`);
   const start = performance.now();
   for (let i = 0; i < 10_000; i++) {
-    assert(!keep!(`some.name.of.a.stat.${i}`, 1));
+    const name = `some.name.of.a.stat.${i}`;
+    assert(!keep!(name, name, 1));
   }
   const ms = performance.now() - start;
   assert(ms < 1000, `${ms} ms`);
