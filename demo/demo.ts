@@ -1,20 +1,21 @@
 /**
- * Three programs that have nothing to do with each other, and the web service.
+ * Runs three unrelated programs and the web service, until Ctrl-C.
  *
- * Run it with `deno task demo`. Ctrl-C ends it.
+ * Starts processes, and gives them a pipe directory of their own: the demo's
+ * numbers must not show up among those of real programs.
  *
  * @module
  */
 
-import { config } from "@statvent/statvent";
-
 /** How long a program may take to end, in milliseconds. One that hangs takes longer. */
 const PATIENCE_MS = 1_000;
 
-/** How often to look whether the parent is still there, in milliseconds. */
+/** How often to check that the parent process still exists, in milliseconds. */
 const PARENT_MS = 1_000;
 
-/** A child process that says one line when it is ready, and ends when its input ends. */
+const pipeDir = await Deno.makeTempDir({ prefix: "statvent-demo-" });
+
+/** A child process that prints one line when it is ready, and ends when its input ends. */
 class Child {
   readonly pid: number;
   readonly status: Promise<Deno.CommandStatus>;
@@ -24,11 +25,11 @@ class Child {
     const url = new URL(file, import.meta.url).href;
     this.#process = new Deno.Command(Deno.execPath(), {
       args: ["run", "--quiet", ...permissions, url],
-      env: { STATVENT_PIPE_DIR: config.pipeDir },
+      env: { STATVENT_PIPE_DIR: pipeDir },
       stdin: "piped",
       stdout: "piped",
-      // Ctrl-C goes to all processes of a terminal's group. This one decides
-      // when the others end.
+      // A terminal sends Ctrl-C to all processes of its group. The demo alone
+      // decides when its children end.
       detached: true,
     }).spawn();
     this.pid = this.#process.pid;
@@ -46,30 +47,20 @@ class Child {
     }
   }
 
-  /** Ends the program. Resolves when neither it nor a pipe of it is left. */
+  /** Ends the program, by force if it hangs. */
   async end(): Promise<void> {
-    // A program that was killed has closed its input already.
+    // The input of a program that was killed is closed already.
     await this.#process.stdin.close().catch(() => {});
     const timer = setTimeout(() => this.#kill(), PATIENCE_MS);
-    const { success } = await this.status;
+    await this.status;
     clearTimeout(timer);
-    // A program that is killed cannot remove its own.
-    if (!success) await removePipes(this.pid).catch(() => {});
   }
 
   #kill(): void {
     try {
       this.#process.kill("SIGKILL");
     } catch {
-      // It has just ended.
-    }
-  }
-}
-
-async function removePipes(pid: number): Promise<void> {
-  for await (const { name } of Deno.readDir(config.pipeDir)) {
-    if (name === `${pid}.stats` || name.startsWith(`.${pid}.`)) {
-      await Deno.remove(`${config.pipeDir}/${name}`);
+      // The process has ended by itself.
     }
   }
 }
@@ -93,15 +84,15 @@ const PROGRAMS = [
 ] as const;
 
 const mayUsePipes = [
-  `--allow-read=${config.pipeDir}`,
-  `--allow-write=${config.pipeDir}`,
+  `--allow-read=${pipeDir}`,
+  `--allow-write=${pipeDir}`,
   "--allow-run=mkfifo",
   "--allow-env=STATVENT_PIPE_DIR",
 ];
 
 const stopped = untilStopped();
 const programs = PROGRAMS.map(([name]) => new Child(`${name}.ts`, mayUsePipes));
-// Only with all permissions may Deno see whether a process still exists.
+// Deno needs all permissions to see whether a process still exists.
 const service = new Child("web.ts", ["--allow-all"]);
 
 /** Resolves with the exit code when one of the children cannot start, or the web service ends. */
@@ -109,10 +100,10 @@ async function run(): Promise<number> {
   const lines = await Promise.all(
     [...programs, service].map((child) => child.firstLine()),
   );
-  // Who has no line has said why, where errors go.
+  // A program without a line has printed its error.
   if (lines.includes(undefined)) return 1;
   const [url] = lines.splice(-1);
-  console.log("Three programs are running, each with a pipe of its own:\n");
+  console.log(`Three programs are running, with their pipes in ${pipeDir}:\n`);
   for (const [i, [name, work]] of PROGRAMS.entries()) {
     console.log(`  ${name.padEnd(8)} ${work.padEnd(36)} cat ${lines[i]}`);
   }
@@ -126,4 +117,6 @@ async function run(): Promise<number> {
 
 const code = await Promise.race([stopped, run()]);
 await Promise.all([...programs, service].map((child) => child.end()));
+// A program that is killed leaves its pipes behind.
+await Deno.remove(pipeDir, { recursive: true });
 Deno.exit(code);

@@ -1,5 +1,5 @@
 /**
- * What the programs of the demo have in common.
+ * The start and the end that all programs of the demo share.
  *
  * @module
  */
@@ -7,12 +7,12 @@
 import { startRecorder } from "@statvent/statvent";
 
 /**
- * Ends this program when the demo has gone, in whatever way: it holds the other
- * end of the standard input.
+ * Ends this program when the demo is gone. The demo holds the other end of the
+ * standard input, which closes even if the demo is killed.
  */
 export async function endWithDemo(): Promise<void> {
   for await (const _ of Deno.stdin.readable);
-  // An orderly end, which takes the pipe away.
+  // A regular exit, so that the recorder removes its pipe.
   Deno.exit(0);
 }
 

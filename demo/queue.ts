@@ -1,5 +1,5 @@
 /**
- * A queue of mail: it grows by bursts and is worked off one by one.
+ * A mail queue that grows in bursts and shrinks one by one.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * A program with a fault: making a report takes its only thread for two
- * seconds, in which it hears and answers nothing. Its stats are read all the same.
+ * A program with a fault: each report blocks its only thread for two seconds.
+ * Its stats can be read nevertheless.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * A web shop: customers come, fill carts, and most of them buy.
+ * A web shop whose customers fill carts, most of which become orders.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The web service, on its usual port or else on a free one.
+ * The web service, on its usual port or, if that is taken, on a free one.
  *
  * @module
  */

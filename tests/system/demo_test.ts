@@ -73,7 +73,7 @@ class Demo implements AsyncDisposable {
   }
 }
 
-/** Runs what the task runs, by the real Deno, and in a directory of our own. */
+/** Runs what the task runs, by the real Deno, with `dir` for its temporary files. */
 async function startDemo(dir: string): Promise<Demo> {
   const { tasks } = JSON.parse(
     await Deno.readTextFile(new URL("deno.json", ROOT)),
@@ -83,7 +83,7 @@ async function startDemo(dir: string): Promise<Demo> {
   const child = new Deno.Command(Deno.execPath(), {
     args,
     cwd: ROOT,
-    env: { STATVENT_PIPE_DIR: dir, NO_COLOR: "1" },
+    env: { TMPDIR: dir, NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -93,6 +93,10 @@ async function startDemo(dir: string): Promise<Demo> {
 
 /** The `cat` lines in what the demo prints. */
 const catLines = (text: string) => text.match(/cat \S+$/gm) ?? [];
+
+/** The pipe directory in what the demo prints. */
+const pipeDirIn = (text: string) =>
+  text.match(/with their pipes in (\S+):$/m)![1];
 
 /** The address of the web service in what the demo prints. */
 const urlIn = (text: string) => text.match(/http:\S+\/stats$/m)![0];
@@ -105,8 +109,8 @@ async function isRunning(pid: string): Promise<boolean> {
   return (await output("sh", "-c", 'kill -0 "$0"', pid)).code === 0;
 }
 
-/** Waits until nothing is left of a demo that has printed `text`. */
-async function assertGone(text: string, dir: string): Promise<void> {
+/** Waits until no process or pipe is left of a demo that has printed `text`. */
+async function assertGone(text: string): Promise<void> {
   for (const pid of pidsIn(text)) {
     await until(`the end of ${pid}`, async () => !await isRunning(pid));
   }
@@ -117,7 +121,10 @@ async function assertGone(text: string, dir: string): Promise<void> {
       return true;
     }
   });
-  await until("the end of the pipes", () => leftIn(dir).length === 0);
+  await until(
+    "the end of the pipes",
+    () => leftIn(pipeDirIn(text)).length === 0,
+  );
 }
 
 Deno.test("the demo shows three programs and ends on SIGINT", async () => {
@@ -148,7 +155,7 @@ Deno.test("the demo shows three programs and ends on SIGINT", async () => {
     assertEquals(await demo.ended(), { code: 0, stderr: "" });
     assertEquals(leftIn(dir), []);
     for (const pid of pidsIn(text)) assertEquals(await isRunning(pid), false);
-    await assertGone(text, dir);
+    await assertGone(text);
   });
 });
 
@@ -164,7 +171,7 @@ Deno.test("the demo ends on SIGTERM while a program hangs", async () => {
     demo.kill("SIGTERM");
     assertEquals(await demo.ended(), { code: 0, stderr: "" });
     assertEquals(leftIn(dir), []);
-    await assertGone(text, dir);
+    await assertGone(text);
   });
 });
 
@@ -173,7 +180,7 @@ Deno.test("the demo's children end when the demo is killed", async () => {
     await using demo = await startDemo(dir);
     const text = await demo.printed();
     demo.kill("SIGKILL");
-    await assertGone(text, dir);
+    await assertGone(text);
   });
 });
 
