@@ -1,66 +1,123 @@
 /**
- * Everything that the README shows is run, as it stands there.
+ * Everything that README.md and the pages in docs/ show is run, as it stands there.
  *
- * The package is a copy in which another directory stands for `/tmp/stats-pipe`
- * and a free port for 7828, and so do they in what is taken from the README. What
- * names `jsr:` finds the copy by `links`.
+ * The package is a copy in which another directory replaces `/tmp/stats-pipe` and a
+ * free port replaces 7828, and so they do in what is taken from the documents.
+ * Specifiers with `jsr:` find the copy by `links`.
  *
  * @module
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { dirname } from "@std/path";
+import { dirname, join } from "@std/path";
 import { createSocket } from "node:dgram";
 import { packageFiles } from "../../scripts/package_files.ts";
 import { freePort, namesIn, ROOT, until, withDir } from "../helpers/program.ts";
 
-const README = await Deno.readTextFile(new URL("README.md", ROOT));
-
 /** The commands that are not run here, and why. */
 const NOT_RUN: Record<string, string> = {
-  "npx -y deno@2.9.6 task demo": "demo_test.ts runs what the task runs",
+  "npx -y deno@2.9.6 task demo": "demo_test.ts runs the programs of the task",
   "npx -y deno@2.9.6 task test": "it would run this test; .ci/run runs it",
   "npm install statvent": "npm_test.ts installs the tarball",
   "node app.mjs": "npm_test.ts runs it",
   "npx statvent serve": "npm_test.ts runs it",
+  "deno task npm": "npm_test.ts builds the package by it",
+  "npm install ../statvent/npm": "npm_test.ts installs the tarball of it",
 };
 
-/** What the README's programs print, in order. `undefined`: they do not end. */
-const PRINTED: (RegExp | undefined)[] = [
-  undefined,
-  /^1000\n$/,
-  /^http\.requests\{code="200",method="GET"\}\n$/,
-  /^$/,
-  /^$/,
-  /^cat \S+\/\d+\.stats\n$/,
-  undefined,
-];
+/**
+ * What the programs of each page print, in order. `undefined`: the program does
+ * not end.
+ */
+const PRINTED: Record<string, (RegExp | undefined)[]> = {
+  "README.md": [undefined],
+  "docs/recording.md": [
+    /^1000\n$/,
+    /^0\.25\n$/,
+    /^http\.requests\{code="200",method="GET"\}\n$/,
+    /^$/,
+    /^$/,
+    /^cat \S+\/\d+\.stats\n$/,
+  ],
+  "docs/web.md": [undefined],
+};
 
-/** What stands in the README's fences of a language. */
-function blocks(language: string): string[] {
-  return [...README.matchAll(/^```(.*?)\n(.*?)^```$/gms)]
-    .filter((match) => match[1] === language)
-    .map((match) => match[2]);
+/** The languages of the fences. Those that are not run are pictures of lines. */
+const LANGUAGES = ["ts", "js", "sh", "console", "yaml", "text", ""];
+
+/** A page, by its path in the repository. */
+interface Page {
+  readonly path: string;
+  readonly text: string;
 }
 
-/** A command at a terminal, and what is said to be printed. */
+const read = (path: string): Page => ({
+  path,
+  text: Deno.readTextFileSync(new URL(path, ROOT)),
+});
+const README = read("README.md");
+const PAGES = [
+  README,
+  ...[...Deno.readDirSync(new URL("docs/", ROOT))]
+    .map(({ name }) => `docs/${name}`)
+    .sort()
+    .map(read),
+];
+
+/** The fences of a page: their languages and contents. */
+function fences({ text }: Page): [language: string, content: string][] {
+  return [...text.matchAll(/^```(.*?)\n(.*?)^```$/gms)].map((
+    [, language, content],
+  ) => [language, content]);
+}
+
+/** The contents of the fences of a language, on one page or on all of them. */
+function blocks(language: string, pages: Page | Page[] = PAGES): string[] {
+  return [pages].flat().flatMap(fences)
+    .filter((fence) => fence[0] === language)
+    .map(([, content]) => content);
+}
+
+/** A command at a terminal, and the output that the page shows below it. */
 interface Session {
   readonly command: string;
   readonly output: string;
 }
 
-const PROGRAMS = blocks("ts");
+/** A program of a page. */
+interface Sample {
+  readonly page: string;
+  readonly file: string;
+  readonly text: string;
+  /** What it prints, if it ends. */
+  readonly printed: RegExp | undefined;
+}
 
+const SAMPLES = PAGES.flatMap((page) =>
+  blocks("ts", page).map((text, i): Sample => ({
+    page: page.path,
+    // The first program of the README has a name there.
+    file: page === README
+      ? "app.ts"
+      : `${page.path.replaceAll(/\W/g, "_")}_${i}.ts`,
+    text,
+    printed: PRINTED[page.path]?.[i],
+  }))
+);
 const COMMANDS = blocks("sh").flatMap((text) => text.trimEnd().split("\n"));
-
-const RUN_HERE = COMMANDS.filter((command) => !(command in NOT_RUN));
-
 const SESSIONS = blocks("console").map((text): Session => {
   const [first, ...lines] = text.split("\n");
   return { command: first.replace(/^\$ /, ""), output: lines.join("\n") };
 });
 
-/** A place where the README's programs and commands can be run. */
+/** The only command of the pages that contains a text. */
+function commandWith(text: string): string {
+  const found = COMMANDS.filter((command) => command.includes(text));
+  assertEquals(found.length, 1, `${text}: ${found}`);
+  return found[0];
+}
+
+/** A place where the programs and commands of the pages can be run. */
 class Place implements AsyncDisposable {
   readonly dir: string;
   readonly pipes: string;
@@ -84,7 +141,7 @@ class Place implements AsyncDisposable {
     return this.#sinks[port];
   }
 
-  /** A text of the README or of the package, as it is here. */
+  /** A text of a page or of the package, as it is here. */
   here(text: string): string {
     return text
       .replaceAll("/tmp/stats-pipe", this.pipes)
@@ -115,30 +172,35 @@ class Place implements AsyncDisposable {
     const { links, ...config } = JSON.parse(
       await Deno.readTextFile(`${root}deno.json`),
     );
+    const std = links.map((link: string) => root + link);
     await this.#writeJson("package/deno.json", config);
-    await this.#writeJson("app/deno.json", {
-      links: ["../package", ...links.map((link: string) => root + link)],
-    });
-    for (const [i, text] of PROGRAMS.entries()) {
-      await Deno.writeTextFile(`${dir}/app/${this.file(i)}`, this.here(text));
+    await this.#writeJson("app/deno.json", { links: ["../package", ...std] });
+    for (const { file, text } of SAMPLES) {
+      await Deno.writeTextFile(`${dir}/app/${file}`, this.here(text));
     }
+    // A clone, whose own `links` count.
+    await Deno.mkdir(`${dir}/clone`);
+    const { code } = await new Deno.Command("cp", {
+      args: ["-R", `${dir}/package/.`, `${dir}/clone`],
+    }).output();
+    assertEquals(code, 0);
+    await this.#writeJson("clone/deno.json", { ...config, links: std });
+    await Deno.writeTextFile(
+      `${dir}/clone/app.ts`,
+      this.here(SAMPLES[0].text).replace("jsr:@statvent/statvent", "./mod.ts"),
+    );
   }
 
   #writeJson(path: string, value: unknown): Promise<void> {
     return Deno.writeTextFile(`${this.dir}/${path}`, JSON.stringify(value));
   }
 
-  /** The file of the program with this number. The first has a name in the README. */
-  file(i: number): string {
-    return i === 0 ? "app.ts" : `program_${i}.ts`;
-  }
-
-  /** Starts a command of the README in a shell which it replaces. */
-  start(command: string): Deno.ChildProcess {
+  /** Starts a command of a page in a shell which it replaces. */
+  start(command: string, folder = "app"): Deno.ChildProcess {
     this.ran.add(command);
     const child = new Deno.Command("sh", {
       args: ["-c", `exec ${this.here(command)}`],
-      cwd: `${this.dir}/app`,
+      cwd: `${this.dir}/${folder}`,
       env: {
         PATH: `${this.dir}/bin:${Deno.env.get("PATH")}`,
         STATVENT_PIPE_DIR: this.pipes,
@@ -171,14 +233,18 @@ class Place implements AsyncDisposable {
     });
   }
 
-  /** Starts a command of the README that serves, looks at it, and ends it. */
-  async serve(command: string, look: () => Promise<void>): Promise<void> {
-    const child = this.start(command);
+  /** Starts a command of a page that serves, looks at it, and ends it. */
+  async serve(
+    command: string,
+    look: () => Promise<void>,
+    folder?: string,
+  ): Promise<void> {
+    const child = this.start(command, folder);
     await look();
     await this.kill(child);
   }
 
-  /** Runs Prometheus as the README has it until it knows the counter. */
+  /** Runs Prometheus with the file of the page until it knows the counter. */
   async scrape(command: string): Promise<void> {
     const [config] = blocks("yaml");
     await Deno.writeTextFile(
@@ -243,7 +309,7 @@ function firstOfUdp(port: number): Promise<string> {
   });
 }
 
-/** Puts what differs from run to run as it stands in the README. */
+/** Replaces what differs from run to run by what stands on the pages. */
 const sameTime = (text: string) =>
   text.replace(/"timestamp": \d+\.?\d*/, '"timestamp": 1767225600.123')
     .replace(/"timestamp":\d+\.?\d*/, '"timestamp":1767225607.169')
@@ -254,33 +320,26 @@ const sameTime = (text: string) =>
     .replace(/(# process .*): \d+\.\d+$/m, "$1: 0.002")
     .replace(/deno \d+\.\d+\.\d+/, "deno 2.9.6");
 
-Deno.test("README.md shows what runs, and what it prints", async (t) => {
+Deno.test("the pages show what runs, and what it prints", async (t) => {
   await withDir(async (dir) => {
     await using place = new Place(dir, freePort());
     await place.prepare();
     const { pipes } = place;
-    const [
-      runApp,
-      webService,
-      withState,
-      prometheus,
-      graphite,
-      statsd,
-      otlp,
-      webEverywhere,
-      denoServe,
-    ] = RUN_HERE;
+    const runApp = commandWith(" app.ts");
+    const prometheus = commandWith("prometheus --");
     const [cat, curl, curlProcesses] = SESSIONS;
 
     await t.step("every program has the types that it needs", async () => {
-      assertEquals(PROGRAMS.length, PRINTED.length);
-      await place.run(
-        `deno check --quiet ${PROGRAMS.map((_, i) => place.file(i)).join(" ")}`,
-      );
+      for (const { path } of PAGES) {
+        const samples = SAMPLES.filter(({ page }) => page === path);
+        assertEquals(samples.length, PRINTED[path]?.length ?? 0, path);
+      }
+      const files = SAMPLES.map(({ file }) => file).join(" ");
+      await place.run(`deno check --quiet ${files}`);
     });
 
     await t.step("cat and the web service show the six lines", async () => {
-      assertEquals(PROGRAMS[0].trimEnd().split("\n").length, 6);
+      assertEquals(SAMPLES[0].text.trimEnd().split("\n").length, 6);
       const app = place.start(runApp);
       const pipe = `${app.pid}.stats`;
       await until("the pipe", () => namesIn(pipes).includes(pipe));
@@ -298,7 +357,9 @@ Deno.test("README.md shows what runs, and what it prints", async (t) => {
         new RegExp(`# EOF: ${new TextEncoder().encode(before).length}\n$`),
       );
 
-      await place.serve(webService, async () => {
+      const service = "deno run -A jsr:@statvent/statvent/web";
+      assert(COMMANDS.includes(service));
+      await place.serve(service, async () => {
         const answer = await place.fetch("/stats?format=prettyjson");
         assertEquals(sameTime(answer), curl.output);
         if (await isInstalled("curl")) {
@@ -328,31 +389,46 @@ Deno.test("README.md shows what runs, and what it prints", async (t) => {
     });
 
     await t.step("the other programs print what they say", async () => {
-      for (const [i, printed] of PRINTED.entries()) {
+      for (const { file, printed } of SAMPLES) {
         if (printed === undefined) continue;
         const permissions = runApp.replace("app.ts", "--quiet");
-        assertMatch(
-          await place.run(`${permissions} ${place.file(i)}`),
-          printed,
-        );
+        assertMatch(await place.run(`${permissions} ${file}`), printed);
       }
       assertEquals(namesIn(pipes).filter((name) => !LEDGER.test(name)), []);
     });
 
     await t.step("a server of one's own serves the stats", async () => {
-      const i = PROGRAMS.length - 1;
-      await place.serve(`deno run -A ${place.file(i)}`, async () => {
+      const { file } = SAMPLES.find(({ page }) => page === "docs/web.md")!;
+      await place.serve(`deno run -A ${file}`, async () => {
         assertEquals(await place.fetch("/"), "Hello\n");
         assertEquals(JSON.parse(await place.fetch("/stats")).stats, {});
       });
     });
 
+    await t.step("a clone runs a program and the web service", async () => {
+      const app = place.start(runApp, "clone");
+      await until(
+        "the pipe",
+        () => namesIn(pipes).includes(`${app.pid}.stats`),
+      );
+      await place.serve(commandWith("-A web.ts"), async () => {
+        const { stats } = JSON.parse(await place.fetch("/stats"));
+        assertEquals(stats["http.requests"], 3);
+        await place.kill(app);
+        // Reading once more removes the pipe of the killed program.
+        await place.fetch("/stats");
+      }, "clone");
+    });
+
     const app = place.start(runApp);
     await until("the pipe", () => namesIn(pipes).includes(`${app.pid}.stats`));
     const sinks: [string, () => Promise<string>][] = [
-      [graphite, () => firstOfTcp(place.port(2003), "")],
-      [statsd, () => firstOfUdp(place.port(8125))],
-      [otlp, () => firstOfTcp(place.port(4318), "HTTP/1.1 200 OK\r\n\r\n{}")],
+      [commandWith("--graphite"), () => firstOfTcp(place.port(2003), "")],
+      [commandWith("--statsd"), () => firstOfUdp(place.port(8125))],
+      [
+        commandWith("--otlp"),
+        () => firstOfTcp(place.port(4318), "HTTP/1.1 200 OK\r\n\r\n{}"),
+      ],
     ];
     for (const [command, first] of sinks) {
       await t.step(command, async () => {
@@ -374,7 +450,9 @@ Deno.test("README.md shows what runs, and what it prints", async (t) => {
     }
     await place.kill(app);
 
-    for (const command of [withState, webEverywhere, denoServe]) {
+    for (
+      const command of ["--state", " -i ", "deno serve"].map(commandWith)
+    ) {
       await t.step(command, async () => {
         await place.serve(command, async () => {
           assertEquals(
@@ -388,22 +466,74 @@ Deno.test("README.md shows what runs, and what it prints", async (t) => {
     await t.step("there is no other command", () => {
       const commands = [...COMMANDS, ...SESSIONS.map(({ command }) => command)];
       assertEquals(
-        commands.filter((command) => !place.ran.has(command)),
-        Object.keys(NOT_RUN),
+        commands.filter((command) => !place.ran.has(command)).sort(),
+        Object.keys(NOT_RUN).sort(),
       );
     });
   });
 });
 
-Deno.test("README.md names the permissions that it runs with", () => {
-  const [permissions] = blocks("");
-  assertEquals(RUN_HERE[0], `deno run ${permissions.trimEnd()} app.ts`);
+Deno.test("the pages have no fence of a language that is not looked at", () => {
+  for (const page of PAGES) {
+    for (const [language] of fences(page)) {
+      assert(LANGUAGES.includes(language), `${page.path}: ${language}`);
+    }
+  }
 });
 
-Deno.test("README.md links to what is there", async () => {
-  const links = [...README.matchAll(/\]\((?!https?:|#)([^)]+)\)/g)];
-  assert(links.length > 0);
-  for (const [, path] of links) await Deno.stat(new URL(path, ROOT));
+Deno.test("docs/recording.md names the permissions that the README runs with", () => {
+  const [permissions] = blocks("", read("docs/recording.md"));
+  assertEquals(
+    commandWith(" app.ts"),
+    `deno run ${permissions.trimEnd()} app.ts`,
+  );
+});
+
+Deno.test("README.md fits into 8 kB", () => {
+  assert(new TextEncoder().encode(README.text).length <= 8_000);
+});
+
+/** The address that GitHub gives a heading. */
+const anchorOf = (heading: string) =>
+  heading.toLowerCase().replaceAll(/\[(.*?)\]\(.*?\)/g, "$1")
+    .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "").replaceAll(" ", "-");
+
+Deno.test("all documents link to what is there", () => {
+  const others = [...Deno.readDirSync(ROOT)]
+    .map(({ name }) => name)
+    .filter((name) => name.endsWith(".md") && name !== README.path)
+    .map(read);
+  let links = 0;
+  for (const { path, text } of [...PAGES, ...others]) {
+    for (const [, link] of text.matchAll(/\]\((?!https?:)([^)\s]+)\)/g)) {
+      links++;
+      const [file, anchor] = link.split("#");
+      const target = file === "" ? path : join(dirname(path), file);
+      Deno.statSync(new URL(target, ROOT));
+      if (anchor === undefined) continue;
+      const headings = [...read(target).text.matchAll(/^#+ (.*)$/gm)];
+      assert(
+        headings.some(([, heading]) => anchorOf(heading) === anchor),
+        `${path}: no heading for ${link}`,
+      );
+    }
+  }
+  assert(links > 20, `${links}`);
+});
+
+Deno.test("docs/reliability.md names tests that exist", () => {
+  const { text } = read("docs/reliability.md");
+  const names = new Set(text.match(/\w+(_test\.ts|\.mjs)/g));
+  assert(names.size > 10);
+  const tests = new Set<string>();
+  const walk = (folder: string) => {
+    for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+      if (isDirectory) walk(`${folder}/${name}`);
+      else tests.add(name);
+    }
+  };
+  walk(`${ROOT.pathname}tests`);
+  assertEquals([...names].filter((name) => !tests.has(name)), []);
 });
 
 async function isInstalled(command: string): Promise<boolean> {
