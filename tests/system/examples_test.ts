@@ -352,7 +352,7 @@ Deno.test("PIPE_FORMAT.md says which numbers are integers, floats or refused", (
 });
 
 Deno.test("PIPE_FORMAT.md gives the index of a percentile", () => {
-  const found = /for n = (\d+) and p =\s+(\d+) it is (\d+)/.exec(PAGE)!;
+  const found = /for n = (\d+)\s+and p =\s+(\d+)\s+it is (\d+)/.exec(PAGE)!;
   const [n, p, index] = found.slice(1).map(Number);
   const window = Array.from({ length: n }, (_, i) => i);
   assertEquals(percentile(window, p), index);
