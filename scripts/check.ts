@@ -23,7 +23,7 @@ const modulesWithExamples = packageFiles(root).filter((file) =>
 );
 
 /** The folders that have a `deno.json` and a lock of their own. */
-const FOLDERS = [".", "bench", "scripts"];
+const FOLDERS = [".", "bench", "scripts", "tests"];
 
 /** Runs a command of Deno in a folder. */
 async function deno(cwd: string, ...args: string[]): Promise<boolean> {
