@@ -51,11 +51,13 @@ export interface DistributionOptions extends CounterOptions {
 const COMMON = ["labels", "help", "unit"];
 
 /** The names of the options, by the function that takes them. */
-export const OPTION_KEYS = {
+export const OPTION_KEYS: Readonly<
+  Record<"counter" | "gauge" | "distribution", readonly string[]>
+> = {
   counter: COMMON,
   gauge: [...COMMON, "merge"],
   distribution: [...COMMON, "format", "window"],
-} as const;
+};
 
 /** Refuses what is not an object of known options, so that no typing error goes unseen. */
 export function checkOptions(
@@ -72,7 +74,7 @@ export function checkOptions(
       }`,
     );
   }
-  const keys: readonly string[] = OPTION_KEYS[kind];
+  const keys = OPTION_KEYS[kind];
   for (const key of Object.keys(options)) {
     if (!keys.includes(key)) {
       throw new TypeError(
