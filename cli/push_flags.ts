@@ -1,26 +1,21 @@
 /**
- * The flags of the web service that say what to push, and where to.
+ * The settings of the pushes, from the flags that say what to push and where to.
  *
  * Pure: no clock, no I/O.
  *
  * @module
  */
 
+import { FLAGS, PORTS, type PushFlag, UsageError } from "./flags.ts";
 import { show } from "../model/show.ts";
 import type { PushOptions, PushTarget } from "../push/push.ts";
 import type { Rule } from "../push/rules.ts";
 
-/** What the flags say, for `startPush`. */
+/** The settings that `startPush` takes from the flags. */
 export type PushFlags = Pick<PushOptions, "interval" | "prefix"> & {
   readonly targets: readonly PushTarget[];
   readonly rules: readonly Rule[];
 };
-
-/** The ports of their own that the protocols have. */
-const PORTS = { graphite: 2003, "graphite-pickle": 2004, statsd: 8125 };
-
-const FLAG =
-  /^--(graphite|graphite-pickle|statsd|otlp|interval|prefix|allow|forbid|prune)(?:=(.*))?$/s;
 
 const ADDRESS =
   /^(?:\[([\da-fA-F:.]*:[\w:.%]*)\]|([^\s:/@[\]]+))(?::([^:/]*))?$/;
@@ -31,7 +26,7 @@ function parseAddress(
 ): PushTarget {
   const match = ADDRESS.exec(value);
   if (match === null) {
-    throw new RangeError(
+    throw new UsageError(
       `--${protocol} must be HOST or HOST:PORT, with an IPv6 address in brackets, got ${
         show(value)
       }`,
@@ -40,7 +35,7 @@ function parseAddress(
   const [, ipv6, name, digits = `${PORTS[protocol]}`] = match;
   const port = Number(digits);
   if (!/^\d+$/.test(digits) || port < 1 || port > 65_535) {
-    throw new RangeError(
+    throw new UsageError(
       `the port of --${protocol} must be a number from 1 to 65535, got ${
         show(digits)
       }`,
@@ -55,7 +50,7 @@ function parseUrl(value: string): PushTarget {
     url === undefined || !/^https?:$/.test(url.protocol) ||
     url.username !== "" || url.password !== "" || url.hash !== ""
   ) {
-    throw new RangeError(
+    throw new UsageError(
       `--otlp must be a URL that begins with http:// or https://, without a user and a fragment, got ${
         show(value)
       }`,
@@ -68,7 +63,7 @@ function parseUrl(value: string): PushTarget {
 function parseInterval(value: string): number {
   const interval = Number(value);
   if (!/^\d+(\.\d+)?$/.test(value) || interval < 1 || interval > 86_400) {
-    throw new RangeError(
+    throw new UsageError(
       `--interval must be a number of seconds from 1 to 86400, got ${
         show(value)
       }`,
@@ -77,43 +72,60 @@ function parseInterval(value: string): number {
   return interval;
 }
 
+const PUSH_FLAGS: ReadonlySet<string> = new Set(
+  FLAGS.filter((flag) => "push" in flag).map(({ name }) => name),
+);
+
+/** A flag and its value. */
+type Given = readonly [flag: PushFlag, value: string];
+
 /**
- * Takes the flags of the push out of a program's arguments. They cannot be left
- * to `parseArgs`, which loses the order of `--allow` and `--forbid`.
- *
- * @param args The arguments. Left as they are.
- * @returns What the flags say, or `undefined` if there are none, and the
- * arguments without them.
- * @throws {RangeError} With a sentence on what a flag must be.
+ * Takes the flags of the pushes out of the arguments. `parseArgs` would lose the
+ * order of `--allow` and `--forbid`.
  */
-export function parsePushFlags(
-  args: readonly string[],
-): { push: PushFlags | undefined; rest: string[] } {
+function takeOut(args: readonly string[]): { given: Given[]; rest: string[] } {
+  const given: Given[] = [];
   const rest: string[] = [];
-  const targets: PushTarget[] = [];
-  const rules: Rule[] = [];
-  let interval: number | undefined;
-  let prefix: string | undefined;
-  let first: string | undefined;
   for (let i = 0; i < args.length; i++) {
     if (args[i] === "--") {
       rest.push(...args.slice(i));
       break;
     }
-    const match = FLAG.exec(args[i]);
-    if (match === null) {
+    const [, flag, inline] = /^--([^=]+)(?:=(.*))?$/s.exec(args[i]) ?? [];
+    if (!PUSH_FLAGS.has(flag)) {
       rest.push(args[i]);
       continue;
     }
-    const [, flag, inline] = match;
-    first ??= flag;
     const value = inline ?? args[i + 1] ?? "";
-    // A prefix may be empty, if that is said with "=".
-    if (
-      (value === "" && !(flag === "prefix" && inline === "")) ||
-      (inline === undefined && value.startsWith("-"))
-    ) throw new RangeError(`--${flag} needs a value`);
+    // "--prefix=" asks for no prefix.
+    const isEmpty = value === "" && !(flag === "prefix" && inline === "");
+    if (isEmpty || (inline === undefined && value.startsWith("-"))) {
+      throw new UsageError(`--${flag} needs a value`);
+    }
     if (inline === undefined) i++;
+    given.push([flag as PushFlag, value]);
+  }
+  return { given, rest };
+}
+
+/**
+ * Parses the flags of the pushes.
+ *
+ * @param args All arguments. Left as they are.
+ * @returns The settings, or `undefined` if there are none, and the other
+ * arguments.
+ * @throws {UsageError} With a sentence on what a flag must be.
+ */
+export function parsePushFlags(
+  args: readonly string[],
+): { push: PushFlags | undefined; rest: string[] } {
+  const { given, rest } = takeOut(args);
+  if (given.length === 0) return { push: undefined, rest };
+  const targets: PushTarget[] = [];
+  const rules: Rule[] = [];
+  let interval: number | undefined;
+  let prefix: string | undefined;
+  for (const [flag, value] of given) {
     switch (flag) {
       case "graphite":
       case "graphite-pickle":
@@ -130,13 +142,14 @@ export function parsePushFlags(
         prefix = value;
         break;
       default:
-        rules.push({ action: flag as Rule["action"], glob: value });
+        rules.push({ action: flag, glob: value });
     }
   }
-  if (first === undefined) return { push: undefined, rest };
   if (targets.length === 0) {
-    throw new RangeError(
-      `--${first} needs --graphite, --graphite-pickle, --statsd or --otlp`,
+    throw new UsageError(
+      `--${
+        given[0][0]
+      } needs --graphite, --graphite-pickle, --statsd or --otlp`,
     );
   }
   return { push: { targets, rules, interval, prefix }, rest };

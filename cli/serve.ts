@@ -1,185 +1,24 @@
 /**
- * The web service as a program: its flags, its messages and its end.
+ * The web service as a program: what it starts, says and stops.
  *
- * Everything that it does to the outside it does through the runtime's program.
+ * Listens and prints through the runtime's program.
  *
  * @module
  */
 
-import { parseArgs } from "@std/cli/parse-args";
-import { resolve } from "@std/path";
-import { parsePushFlags, type PushFlags } from "./push_flags.ts";
+import { help } from "./flags.ts";
+import { readSettings, type Settings } from "./settings.ts";
 import { Collector } from "../collect/collector.ts";
 import { lockState } from "../collect/state_file.ts";
 import { VERSION } from "../model/version.ts";
 import type { OwnMetric } from "../prometheus/exposition.ts";
 import { type Push, type PushStats, startPush } from "../push/push.ts";
-import type { Address, Program } from "../runtime/program.ts";
-import { runtime } from "../runtime/runtime.ts";
-import { DEFAULT_PIPE_DIR, pipeDir } from "../directory/pipe_dir.ts";
+import type { Program } from "../runtime/program.ts";
 import { guard, isLoopback } from "../web/guard.ts";
+import { handlerOf } from "../web/handler.ts";
 import { ALWAYS } from "../web/respond.ts";
-import {
-  createHandler,
-  type HandlerOptions,
-  normalizePath,
-} from "../web/handler.ts";
 
-const help = (command: string) =>
-  `Serves the stats of all programs on this host, merged: as JSON, as text, and
-for Prometheus.
-
-Usage: ${command} [flags]
-
-  -p, --port PORT      port to listen on (7828)
-  -i, --ip IP          address to listen on (127.0.0.1; 0.0.0.0 is everywhere)
-  -l, --path PATH      path of the stats (/stats)
-  -d, --pipe-dir DIR   directory of the pipes (STATVENT_PIPE_DIR, or
-                       ${DEFAULT_PIPE_DIR})
-  -s, --state FILE     keeps the totals of killed programs in FILE, over
-                       restarts of this service
-      --graphite HOST[:PORT]
-                       pushes to Graphite (port 2003)
-      --graphite-pickle HOST[:PORT]
-                       the same, as pickles (2004)
-      --statsd HOST[:PORT]
-                       pushes to StatsD (8125)
-      --otlp URL       pushes to an OpenTelemetry collector
-      --interval SECONDS
-                       how often to push (10)
-      --prefix PREFIX  what stands before every name that is pushed ({host})
-      --allow GLOB     pushes what matches; of these two the last one decides
-      --forbid GLOB    does not push what matches
-      --prune GLOB     pushes nothing that matches or is below it
-      --token-file FILE
-                       answers only those who send what FILE holds, as
-                       "Authorization: Bearer TOKEN"
-      --cert FILE      serves https with this certificate, in PEM
-      --key FILE       the key of the certificate, in PEM
-  -h, --help           print this and exit
-      --version        print the version and exit
-
-Examples:
-  ${command}
-  ${command} --port 8080 --path /
-  ${command} --state /var/lib/statvent.json
-  ${command} --graphite 10.0.0.1 --forbid '*' --allow 'http.*'
-  curl 'http://127.0.0.1:7828/stats?format=prettyjson'
-  curl http://127.0.0.1:7828/processes
-  curl http://127.0.0.1:7828/metrics`;
-
-/** Thrown for flags that make no sense. */
-class UsageError extends Error {}
-
-/** The flags that name a file to read. */
-const FILES = ["token-file", "cert", "key"] as const;
-
-interface Flags extends HandlerOptions {
-  readonly token: string | undefined;
-  readonly push: PushFlags | undefined;
-  readonly tls: Address["tls"];
-  readonly port: number;
-  readonly ip: string;
-  readonly help: boolean;
-  readonly version: boolean;
-}
-
-function parseFlags(program: Program): Flags {
-  const { push, rest } = parsePushFlags(program.args);
-  const flags = parseArgs(rest, {
-    string: ["port", "ip", "path", "pipe-dir", "state", ...FILES],
-    boolean: ["help", "version"],
-    alias: {
-      p: "port",
-      i: "ip",
-      l: "path",
-      d: "pipe-dir",
-      s: "state",
-      h: "help",
-    },
-    default: { port: "7828", ip: "127.0.0.1", path: "/stats" },
-    "--": true,
-    unknown: (arg) => {
-      throw new UsageError(
-        `${
-          arg.startsWith("-") ? "unknown flag" : "unexpected argument"
-        } ${arg}`,
-      );
-    },
-  });
-  if (flags["--"].length > 0) {
-    throw new UsageError(`unexpected argument ${flags["--"][0]}`);
-  }
-  for (
-    const name of [
-      "port",
-      "ip",
-      "path",
-      "pipe-dir",
-      "state",
-      ...FILES,
-    ] as const
-  ) {
-    if (flags[name] === "") throw new UsageError(`--${name} needs a value`);
-  }
-  const port = Number(flags.port);
-  if (!/^\d+$/.test(flags.port) || port > 65_535) {
-    throw new UsageError(
-      `--port must be a number from 0 to 65535, got ${flags.port}`,
-    );
-  }
-  const path = normalizePath(flags.path);
-  if (path === undefined) {
-    throw new UsageError(
-      `--path must begin with / and have no ? or #, got ${flags.path}`,
-    );
-  }
-  if (/\/(processes|metrics)$/.test(path)) {
-    throw new UsageError(
-      `--path must not end in /processes or /metrics, which are beside it, got ${flags.path}`,
-    );
-  }
-  const dir = flags["pipe-dir"];
-  if (dir !== undefined && runtime.identifyTarget(dir)?.isDirectory === false) {
-    throw new UsageError(`--pipe-dir must be a directory, got the file ${dir}`);
-  }
-  const [token, cert, key] = FILES.map((name) => {
-    const path = flags[name];
-    if (path === undefined) return undefined;
-    try {
-      return program.readText(path);
-    } catch (error) {
-      throw new UsageError(
-        `cannot read --${name}: ${(error as Error).message}`,
-      );
-    }
-  });
-  if (token?.trim() === "") {
-    throw new UsageError("--token-file must hold a token, got an empty file");
-  }
-  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token.trim())) {
-    throw new UsageError(
-      "--token-file must hold one word of ASCII characters, which is what a header can hold",
-    );
-  }
-  if ((cert === undefined) !== (key === undefined)) {
-    throw new UsageError("--cert and --key need each other");
-  }
-  return {
-    token: token?.trim(),
-    push,
-    tls: cert === undefined || key === undefined ? undefined : { cert, key },
-    port,
-    ip: flags.ip,
-    path,
-    pipeDir: dir === undefined ? pipeDir() : resolve(dir),
-    state: flags.state === undefined ? undefined : resolve(flags.state),
-    help: flags.help,
-    version: flags.version,
-  };
-}
-
-/** What is said of a target that is pushed to. */
+/** The metrics of one target of the pushes. */
 function pushMetrics(stats: PushStats): OwnMetric[] {
   const { target, sent, dropped, waiting, failed } = stats;
   const metric = (
@@ -199,36 +38,62 @@ function pushMetrics(stats: PushStats): OwnMetric[] {
       "statvent_push_dropped_total",
       "counter",
       dropped,
-      "Points that never will be.",
+      "Points that were given up.",
     ),
-    metric("statvent_push_waiting", "gauge", waiting, "Points that wait."),
+    metric(
+      "statvent_push_waiting",
+      "gauge",
+      waiting,
+      "Points that wait to be sent.",
+    ),
     metric(
       "statvent_push_failed_total",
       "counter",
       failed,
-      "How often the target could not be reached.",
+      "Failures to reach the target.",
     ),
   ];
 }
 
-/** Runs the program. */
-export async function serve(
-  program: Program,
-): Promise<void> {
-  let flags;
+/** What the service's own metrics say besides those of its process. */
+function ownMetrics(
+  { stateErrors }: Collector,
+  push: Push | undefined,
+): OwnMetric[] {
+  return [
+    {
+      name: "statvent_state_errors_total",
+      help: "Failures to write the state file.",
+      type: "counter",
+      value: stateErrors,
+    },
+    ...(push?.stats() ?? []).flatMap(pushMetrics),
+  ];
+}
+
+/** Why the settings are dangerous, or `undefined` if they are not. */
+function warning({ ip, token, tls }: Settings): string | undefined {
+  if (isLoopback(ip)) return undefined;
+  if (token === undefined) {
+    return "anyone who can reach this address can read the stats; see --token-file";
+  }
+  return tls === undefined
+    ? "the token is sent unencrypted; see --cert"
+    : undefined;
+}
+
+/** Runs the web service until the user interrupts it. */
+export async function serve(program: Program): Promise<void> {
+  let settings;
   try {
-    flags = parseFlags(program);
+    settings = readSettings(program);
   } catch (error) {
     program.printError(`statvent: ${(error as Error).message}; see --help`);
     return program.exit(2);
   }
-  if (flags.help) return program.print(help(program.command));
-  if (flags.version) return program.print(`statvent ${VERSION}`);
-  const { ip, port, path, token, tls, push } = flags;
-  const scheme = tls === undefined ? "http" : "https";
-  const loopback = isLoopback(ip);
-  const name = ip.includes(":") ? `[${ip}]` : ip;
-  // Names of files are anybody's.
+  if (settings === "help") return program.print(help(program.command));
+  if (settings === "version") return program.print(`statvent ${VERSION}`);
+  // A line may quote the name of a file, which may hold control characters.
   const log = (line: string) =>
     program.printError(
       `statvent: ${
@@ -237,39 +102,40 @@ export async function serve(
     );
   let collector: Collector;
   try {
-    if (flags.state !== undefined) lockState(flags.state);
-    collector = new Collector({ ...flags, log });
+    if (settings.state !== undefined) lockState(settings.state);
+    collector = new Collector({ ...settings, log });
   } catch (error) {
     log((error as Error).message);
     return program.exit(1);
   }
-  let pushing: Push | undefined;
-  const own = () => [
-    {
-      name: "statvent_state_errors_total",
-      help: "How often the state could not be written.",
-      type: "counter",
-      value: collector.stateErrors,
-    } as const,
-    ...(pushing?.stats() ?? []).flatMap(pushMetrics),
-  ];
-  const handler = guard(createHandler({ path, collector, own }), {
+  await run(program, settings, collector, log);
+}
+
+/** Listens and pushes until the user interrupts. */
+async function run(
+  program: Program,
+  settings: Settings,
+  collector: Collector,
+  log: (line: string) => void,
+): Promise<void> {
+  const { ip, port, path, token, tls } = settings;
+  const name = ip.includes(":") ? `[${ip}]` : ip;
+  let push: Push | undefined;
+  const own = () => ownMetrics(collector, push);
+  const loopback = isLoopback(ip);
+  const handler = guard(handlerOf(collector, { path, own }), {
     loopback,
     token,
   });
   try {
     await program.listen(handler, { ip, port, tls }, ALWAYS, (port) => {
+      const scheme = tls === undefined ? "http" : "https";
       program.print(`Serving stats on ${scheme}://${name}:${port}${path}`);
-      if (!loopback && token === undefined) {
-        log(
-          "whoever reaches this address can read the stats; see --token-file",
-        );
-      } else if (!loopback && tls === undefined) {
-        log("the token can be read on its way; see --cert");
-      }
-      if (push !== undefined) {
+      const why = warning(settings);
+      if (why !== undefined) log(why);
+      if (settings.push !== undefined) {
         const collect = () => collector.collect();
-        pushing = startPush({ ...push, collect, log });
+        push = startPush({ ...settings.push, collect, log });
       }
     });
   } catch (error) {
@@ -281,5 +147,5 @@ export async function serve(
     );
     return program.exit(1);
   }
-  await pushing?.stop();
+  await push?.stop();
 }

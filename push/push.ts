@@ -103,7 +103,8 @@ export interface Push {
   stop(): Promise<void>;
 }
 
-const DEFAULT_INTERVAL = 10;
+/** How often stats are pushed by default, in seconds. */
+export const DEFAULT_INTERVAL = 10;
 
 /** How long the last push may take, in milliseconds. */
 const STOP_MS = 2_000;

@@ -39,10 +39,6 @@ export interface HandlerOptions extends CollectorOptions {
    * beside it, at `/processes` and `/metrics` by default.
    */
   path?: string;
-  /** Reads the pipes, in the place of one that is made of these options. */
-  collector?: Collector;
-  /** What else `metrics` says of the service itself. */
-  own?: () => readonly OwnMetric[];
 }
 
 /**
@@ -76,11 +72,85 @@ export interface HandlerOptions extends CollectorOptions {
  * @throws {Error} If the state file cannot be used.
  */
 export function createHandler(options: HandlerOptions = {}): Handler {
-  const path = normalizePath(options.path ?? "/stats");
+  const path = checkPath(options.path ?? "/stats");
+  return handlerOf(new Collector(options), { path });
+}
+
+/** Where a handler answers, and what it adds. */
+export interface Routing {
+  /** The path of the stats, as {@linkcode normalizePath} returns it. */
+  readonly path: string;
+  /** More metrics of the service itself. */
+  readonly own?: () => readonly OwnMetric[];
+}
+
+/** Makes a request handler that reads through a collector. */
+export function handlerOf(
+  collector: Collector,
+  { path, own = () => [] }: Routing,
+): Handler {
+  const json = new StatsJson();
+  const exposition = new PrometheusExposition();
+  const routes = new Map<string, Route>([
+    [beside(path, "processes"), async (request, parameters) => {
+      checkKeys(parameters, []);
+      return answerProcesses(request, await collector.read());
+    }],
+    [beside(path, "metrics"), async (request, parameters) => {
+      checkKeys(parameters, []);
+      const host = merge(await collector.read());
+      const metrics = [...ownProcess(runtime.self), ...own()];
+      return answerMetrics(request, exposition, host, metrics);
+    }],
+    [path, async (request, parameters) => {
+      const query = parseQuery(parameters);
+      return await answerStats(request, query, await collector.read(), json);
+    }],
+  ]);
+  return (request) => dispatch(routes, request);
+}
+
+/** Answers a request for one path. */
+type Route = (
+  request: Request,
+  parameters: URLSearchParams,
+) => Promise<Response>;
+
+/** Answers a request by its route, and every error too. */
+async function dispatch(
+  routes: ReadonlyMap<string, Route>,
+  request: Request,
+): Promise<Response> {
+  const head = request.method === "HEAD";
+  if (!URL.canParse(request.url)) {
+    const message = "Cannot read the request: its host must be one";
+    return answer(400, { message }, head);
+  }
+  const { pathname, searchParams } = new URL(request.url);
+  const route = routes.get(pathname);
+  if (route === undefined) {
+    const message = "The requested resource was not found";
+    return answer(404, { message, path: pathname }, head);
+  }
+  if (request.method !== "GET" && !head) {
+    const message = `Cannot ${request.method} the stats: use GET or HEAD`;
+    return answer(405, { message }, head, { allow: "GET, HEAD" });
+  }
+  try {
+    return await route(request, searchParams);
+  } catch (error) {
+    const { message } = error as Error;
+    return answer(error instanceof QueryError ? 400 : 500, { message }, head);
+  }
+}
+
+/** The path of the stats as requests name it, if nothing else is there. */
+function checkPath(given: string): string {
+  const path = normalizePath(given);
   if (path === undefined) {
     throw new TypeError(
       `Cannot serve: the path must begin with "/" and have no query, got ${
-        show(options.path)
+        show(given)
       }`,
     );
   }
@@ -92,63 +162,15 @@ export function createHandler(options: HandlerOptions = {}): Handler {
       }`,
     );
   }
-  const collector = options.collector ?? new Collector(options);
-  const { own = () => [] } = options;
-  const json = new StatsJson();
-  const exposition = new PrometheusExposition();
-  const routes: {
-    [path: string]: (request: Request, url: URL) => Promise<Response>;
-  } = {
-    [beside(path, "processes")]: async (request, { searchParams }) => {
-      checkKeys(searchParams, []);
-      return answerProcesses(request, await collector.read());
-    },
-    [beside(path, "metrics")]: async (request, { searchParams }) => {
-      checkKeys(searchParams, []);
-      const { contentType, body } = exposition.respond(
-        await collector.collect(),
-        request.headers.get("accept"),
-        [...ownProcess(runtime.self), ...own()],
-      );
-      const headers = { "content-type": contentType, vary: "accept" };
-      return respond(200, body, request.method === "HEAD", headers);
-    },
-    [path]: async (request, { searchParams }) => {
-      const query = parseQuery(searchParams);
-      return await answerStats(request, query, await collector.read(), json);
-    },
-  };
-
-  return async (request) => {
-    const head = request.method === "HEAD";
-    if (!URL.canParse(request.url)) {
-      const message = "Cannot read the request: its host must be one";
-      return answer(400, { message }, head);
-    }
-    const url = new URL(request.url);
-    if (!Object.hasOwn(routes, url.pathname)) {
-      const message = "The requested resource was not found";
-      return answer(404, { message, path: url.pathname }, head);
-    }
-    if (request.method !== "GET" && !head) {
-      const message = `Cannot ${request.method} the stats: use GET or HEAD`;
-      return answer(405, { message }, head, { allow: "GET, HEAD" });
-    }
-    try {
-      return await routes[url.pathname](request, url);
-    } catch (error) {
-      const { message } = error as Error;
-      return answer(error instanceof QueryError ? 400 : 500, { message }, head);
-    }
-  };
+  return path;
 }
 
-/** The path of something in the same folder. */
+/** The path of a sibling, such as `/a/metrics` beside `/a/stats`. */
 function beside(path: string, name: string): string {
   return path.replace(/[^/]*$/, name);
 }
 
-/** What this service says of itself to another one that reads its text. */
+/** How this service identifies itself to another one that reads its text. */
 const RELAY = {
   start: Math.round(performance.timeOrigin) / 1000,
   name: "statvent",
@@ -162,6 +184,18 @@ function answerProcesses(
 ): Response {
   const timestamp = Date.now() / 1000;
   return answer(200, { processes, timestamp }, request.method === "HEAD");
+}
+
+function answerMetrics(
+  request: Request,
+  exposition: PrometheusExposition,
+  host: HostStats,
+  own: readonly OwnMetric[],
+): Response {
+  const accept = request.headers.get("accept");
+  const { contentType, body } = exposition.respond(host, accept, own);
+  const headers = { "content-type": contentType, vary: "accept" };
+  return respond(200, body, request.method === "HEAD", headers);
 }
 
 async function answerStats(

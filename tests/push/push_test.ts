@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { createSocket } from "node:dgram";
+import { UsageError } from "../../cli/flags.ts";
 import { parsePushFlags } from "../../cli/push_flags.ts";
 import type { HostStats } from "../../collect/host_stats.ts";
 import { compileGlob } from "../../model/glob.ts";
@@ -141,7 +142,7 @@ Deno.test("parsePushFlags() says what a flag must be", () => {
       ],
     ]
   ) {
-    assertThrows(() => parsePushFlags(args.split(" ")), RangeError, message);
+    assertThrows(() => parsePushFlags(args.split(" ")), UsageError, message);
     try {
       parsePushFlags(args.split(" "));
     } catch (error) {

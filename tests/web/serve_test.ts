@@ -204,7 +204,7 @@ Deno.test("the service with --token-file answers only who sends the token, and s
     });
     assertEquals(
       service.stderr,
-      "statvent: the token can be read on its way; see --cert\n",
+      "statvent: the token is sent unencrypted; see --cert\n",
     );
   }));
 
@@ -215,7 +215,7 @@ Deno.test("the service on another address says that all can read", () =>
     await until("the warning", () => service.stderr !== "");
     assertEquals(
       service.stderr,
-      "statvent: whoever reaches this address can read the stats; see --token-file\n",
+      "statvent: anyone who can reach this address can read the stats; see --token-file\n",
     );
   }));
 
