@@ -13,6 +13,7 @@ export interface Flags {
   readonly quick: boolean;
   readonly write: boolean;
   readonly guard: boolean;
+  readonly summary: boolean;
   /** `deno`, or the command or path of Node or Bun. */
   readonly runtime: string;
   /** The numbers of the questions. */
@@ -32,7 +33,8 @@ question. Each ratio is how many times as much statvent takes.
   --runtime R    measure on deno (the default), node, bun, or the one at a path
   --quick        fewer rounds
   --json         print one JSON document
-  --write        write the runtime's section of BENCHMARKS.md
+  --write        write the runtime's page in bench/results/, and the summary
+  --summary      measure nothing, write docs/benchmarks.md from bench/results/
   --guard        warn of ratios beyond their bounds, in less than a minute
   --help         print this
 `;
@@ -65,15 +67,24 @@ export function parseFlags(
   args: readonly string[],
   questions: number,
 ): Flags {
-  const { only, runtime, help, json, quick, write, guard, "--": rest } =
-    parseArgs([...args], {
-      boolean: ["help", "json", "quick", "write", "guard"],
-      string: ["only", "runtime"],
-      alias: { h: "help" },
-      default: { runtime: "deno" },
-      "--": true,
-      unknown: refuse,
-    });
+  const {
+    only,
+    runtime,
+    help,
+    json,
+    quick,
+    write,
+    guard,
+    summary,
+    "--": rest,
+  } = parseArgs([...args], {
+    boolean: ["help", "json", "quick", "write", "guard", "summary"],
+    string: ["only", "runtime"],
+    alias: { h: "help" },
+    default: { runtime: "deno" },
+    "--": true,
+    unknown: refuse,
+  });
   rest.forEach(refuse);
   if (runtime === "") {
     throw new FlagError("Cannot bench: --runtime must have a value");
@@ -90,6 +101,7 @@ export function parseFlags(
     quick,
     write,
     guard,
+    summary,
     runtime,
     only: only === undefined ? all : numbersOf(only, questions),
   };

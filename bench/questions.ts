@@ -28,7 +28,17 @@ export interface Question {
   /** In how many processes each program is run: 1 by default. */
   readonly processes?: number;
   readonly targets: readonly Target[];
+  /** The measurements that `docs/benchmarks.md` shows, with their names there. */
+  readonly summary: Readonly<Record<string, string>>;
 }
+
+/** What statvent is compared with besides other libraries. */
+export const CONTROLS: ReadonlySet<string> = new Set([
+  "floor",
+  "Map.get and += 1",
+  "another program is read",
+  "the straight line",
+]);
 
 /** A program for each order of writes, several times: code comes out differently in each process. */
 function inAllShapes(file: string): Pick<Question, "programs" | "processes"> {
@@ -64,6 +74,10 @@ export const QUESTIONS: readonly Question[] = [
         limit: atMost(1 / 3),
       },
     ],
+    summary: {
+      "handle.incr(), 100 stats at random": "`counter.incr()`",
+      "handle.set(v), 100 stats at random": "`gauge.set(v)`",
+    },
   },
   {
     title: "incr with two labels",
@@ -77,6 +91,12 @@ export const QUESTIONS: readonly Question[] = [
       against,
       limit: atMost(1 / 40),
     })),
+    summary: {
+      "labels in the handle, 100 stats at random":
+        "`counter.incr()` of a handle with two labels",
+      "labels in the call, 100 stats at random":
+        "`incr(name, 1, labels)` with two labels",
+    },
   },
   {
     title: "incr by name",
@@ -94,6 +114,9 @@ export const QUESTIONS: readonly Question[] = [
       },
       { what: "incr(name), 100 stats", against: "floor", limit: atMost(1.15) },
     ],
+    summary: {
+      "incr(name), 100 stats at random": "`incr(name)`",
+    },
   },
   {
     title: "record by handle",
@@ -111,6 +134,9 @@ export const QUESTIONS: readonly Question[] = [
       { against: "OpenTelemetry", limit: atMost(1 / 10) },
       { against: "hdr-histogram-js", limit: atMost(1 / 10) },
     ],
+    summary: {
+      "handle.record(v), 100 stats at random": "`distribution.record(v)`",
+    },
   },
   {
     title: "Processor time of one read",
@@ -130,6 +156,10 @@ export const QUESTIONS: readonly Question[] = [
       { what: "main thread", against: "floor", limit: NO_MORE },
       { what: "the text", against: "prom-client", limit: atMost(1 / 20) },
     ],
+    summary: {
+      "whole process, 10000 stats": "processor time of one read, 10 000 stats",
+      "main thread, 10000 stats": "main thread's part of that",
+    },
   },
   {
     title: "The longest pause of the main thread in a second with 100 reads",
@@ -142,6 +172,9 @@ export const QUESTIONS: readonly Question[] = [
     targets: [
       { against: "another program is read", limit: NO_MORE },
     ],
+    summary: {
+      "10000 stats": "longest pause of the main thread, 100 reads a second",
+    },
   },
   {
     title: "Snapshots of many processes to one text",
@@ -154,6 +187,10 @@ export const QUESTIONS: readonly Question[] = [
       { what: "parse", against: "prom-client", limit: atMost(1 / 15) },
       { what: "parse", against: "OpenTelemetry", limit: atMost(1 / 15) },
     ],
+    summary: {
+      "parse, merge and write 64 snapshots of 1000 stats":
+        "64 snapshots of 1 000 stats to one text",
+    },
   },
   {
     title: "One answer over live processes, end to end",
@@ -166,6 +203,10 @@ export const QUESTIONS: readonly Question[] = [
       { against: "prom-client", limit: atMost(1 / 10) },
       { against: "Python", limit: atMost(1 / 2) },
     ],
+    summary: {
+      "64 processes of 1000 stats":
+        "one answer over 64 processes of 1 000 stats",
+    },
   },
   {
     title: "A recorder that is idle for a minute",
@@ -175,6 +216,9 @@ export const QUESTIONS: readonly Question[] = [
     ],
     programs: [["idle.ts"]],
     targets: [{ against: "floor", limit: NO_MORE }],
+    summary: {
+      "never read, processor time": "processor time of an idle recorder",
+    },
   },
   {
     title: "Resident memory",
@@ -187,6 +231,9 @@ export const QUESTIONS: readonly Question[] = [
       against,
       limit: below(1 / 2),
     })),
+    summary: {
+      "1000 stats": "resident memory, 1 000 stats",
+    },
   },
   {
     title: "Import and startRecorder() until the pipe can be read",
@@ -196,6 +243,9 @@ export const QUESTIONS: readonly Question[] = [
     ],
     programs: [["importing.ts"]],
     targets: [{ against: "prom-client", limit: below(1) }],
+    summary: {
+      "import and startRecorder()": "import and `startRecorder()`",
+    },
   },
   {
     title: "One answer over 1 to 1 000 small processes",
@@ -206,5 +256,8 @@ export const QUESTIONS: readonly Question[] = [
     ],
     programs: [["many.ts"]],
     targets: [{ against: "the straight line", limit: within(1 / 4) }],
+    summary: {
+      "the slope: each process more": "one answer, for each further process",
+    },
   },
 ];

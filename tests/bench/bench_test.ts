@@ -5,11 +5,17 @@
 
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import type { Answer } from "../../bench/answer.ts";
-import { type Report, withReport } from "../../bench/document.ts";
 import { FlagError, parseFlags } from "../../bench/flags.ts";
 import { atMost, below, NO_MORE, within } from "../../bench/limits.ts";
 import { amount, ratioText } from "../../bench/numbers.ts";
 import { QUESTIONS } from "../../bench/questions.ts";
+import {
+  pageName,
+  pageOf,
+  parsePage,
+  type Report,
+} from "../../bench/results.ts";
+import { summaryOf } from "../../bench/summary.ts";
 import { tableOf } from "../../bench/table.ts";
 import { output, ROOT } from "../helpers/program.ts";
 
@@ -63,6 +69,7 @@ Deno.test("parseFlags() reads all flags, and answers all questions by default", 
     quick: false,
     write: false,
     guard: false,
+    summary: false,
     runtime: "deno",
     only: [1, 2, 3],
   };
@@ -164,39 +171,88 @@ Deno.test("tableOf() lays out what was measured, what was missed and what was sk
   );
 });
 
-Deno.test("withReport() replaces the section of a runtime and keeps the others", () => {
-  const report = (runtime: string, title: string): Report => ({
-    runtime,
-    processor: "2 × one",
-    date: "2026-01-02T03:04:05.678Z",
-    statvent: "1.0.0",
-    peers: { "a-peer": "2.0.0" },
-    questions: [{ ...ANSWER, title }],
-  });
-  const written = [
-    report("Bun 1.4.5", "one"),
-    report("Node 24.1.0", "two"),
-    report("Deno 2.9.6", "three"),
-    report("Node 20.1.0", "four"),
-    report("Node 24.2.0", "five"),
-  ].reduce(withReport, "");
+/** A run of the question above, and of another one. */
+const REPORT: Report = {
+  runtime: "Deno 2.9.6",
+  processor: "2 × one",
+  date: "2026-01-02T03:04:05.678Z",
+  statvent: "1.0.0",
+  peers: { "a-peer": "2.0.0" },
+  questions: [ANSWER, { ...ANSWER, number: 4, skipped: {} }],
+};
+
+Deno.test("parsePage() reads what pageOf() writes", () => {
+  const page = parsePage(pageOf(REPORT));
   assertEquals(
-    written.split("\n").filter((line) => /^(#|3\.|Node)/.test(line)),
-    [
-      "# Benchmarks",
-      "## Deno 2",
-      "3. three",
-      "## Node 20",
-      "Node 20.1.0, 2 × one, 2026-01-02",
-      "3. four",
-      "## Node 24",
-      "Node 24.2.0, 2 × one, 2026-01-02",
-      "3. five",
-      "## Bun 1",
-      "3. one",
-    ],
+    [page.runtime, page.processor, page.date],
+    ["Deno 2.9.6", "2 × one", "2026-01-02"],
   );
-  assertEquals(withReport(written, report("Bun 1.4.5", "one")), written);
+  const row = { statvent: "3.00 ms", ratio: "", toFloor: "" };
+  const rows = [
+    {
+      what: "fast",
+      against: "a peer",
+      statvent: "2.0 ns",
+      ratio: "1/40",
+      toFloor: "2.00",
+    },
+    { ...row, what: "slow", against: "another peer", ratio: "1.50" },
+    { ...row, what: "slow", against: "nobody" },
+  ];
+  assertEquals(
+    page.rows,
+    [3, 4].flatMap((question) => rows.map((row) => ({ question, ...row }))),
+  );
+});
+
+Deno.test("pageName() is the name of the runtime, whatever its version", () => {
+  for (const runtime of ["Node 26.1.0", "Node 20.16.0"]) {
+    assertEquals(pageName({ ...REPORT, runtime }), "node.md");
+  }
+});
+
+Deno.test("summaryOf() shows the ratio to the best peer and to the floor", () => {
+  const row = { question: 5, statvent: "1 ms" };
+  const whole = { ...row, what: "whole process, 10000 stats", toFloor: "4.72" };
+  const main = { ...row, what: "main thread, 10000 stats", toFloor: "" };
+  const summary = summaryOf([{
+    runtime: "Deno 2.9.6",
+    processor: "2 × one",
+    date: "2026-01-02",
+    rows: [
+      { ...whole, against: "slow", ratio: "1/22.5" },
+      { ...whole, against: "best: all of it", ratio: "1/10.6" },
+      { ...whole, against: "gone", ratio: "" },
+      { ...main, against: "floor", ratio: "13", statvent: "0" },
+    ],
+  }]);
+  assertEquals(
+    summary.split("\n").filter((line) => /^\| 5\./.test(line))
+      .map((line) => line.split("|").slice(2, 4).map((text) => text.trim())),
+    [["1/10.6 best", "4.72"], ["–", "0"]],
+  );
+});
+
+Deno.test("docs/benchmarks.md is what bench/results/ has, for every question", async () => {
+  const pages = await Promise.all(
+    ["deno", "node", "bun"].map(async (name) =>
+      parsePage(
+        await Deno.readTextFile(new URL(`bench/results/${name}.md`, ROOT)),
+      )
+    ),
+  );
+  const text = await Deno.readTextFile(new URL("docs/benchmarks.md", ROOT));
+  assertEquals(text, summaryOf(pages), "run deno task bench --summary");
+  for (const [i, { summary }] of QUESTIONS.entries()) {
+    for (const what of Object.keys(summary)) {
+      for (const { runtime, rows } of pages) {
+        const isThere = rows.some((row) =>
+          row.question === i + 1 && row.what === what
+        );
+        assertEquals(isThere, true, `${runtime}: ${i + 1}. ${what}`);
+      }
+    }
+  }
 });
 
 Deno.test("limits are met as their texts say", () => {
