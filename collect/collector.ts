@@ -1,8 +1,8 @@
 /**
- * Reads the pipes of all processes of this host at once.
+ * Reads the stats of all processes of a host.
  *
- * Touches the pipe directory: removes the pipes of processes that are dead.
- * Writes its state, if it has a file for it.
+ * Touches the pipe directory, from which it removes the files of dead
+ * processes, and the clock. Writes its state file, if it has one.
  *
  * @module
  */
@@ -10,20 +10,15 @@
 import { Census, type Counted } from "./census.ts";
 import type { HostStats, ProcessStatus } from "./host_stats.ts";
 import { merge, type MergeInput } from "./merge.ts";
-import { newBudget, readPipe } from "./pipe_reader.ts";
+import { MAX_PIPES, Pipes } from "./pipes.ts";
+import { Problems } from "./problems.ts";
+import { removeLeftovers } from "./remove_leftovers.ts";
 import { loadState, saveState } from "./state_file.ts";
-import {
-  looksLikePipe,
-  pidOfPipe,
-  pidOfPrivate,
-  pipePath,
-} from "../directory/file_names.ts";
+import { pipePath } from "../directory/file_names.ts";
+import { pipeDir } from "../directory/pipe_dir.ts";
 import { LedgerReader } from "../ended/ledger_reader.ts";
 import { NameTable, type Snapshot } from "../format/snapshot.ts";
-import { SnapshotParser } from "../format/snapshot_parser.ts";
-import { fromRandomStart } from "../model/from_random_start.ts";
 import { runtime } from "../runtime/runtime.ts";
-import { pipeDir } from "../directory/pipe_dir.ts";
 
 /** What to read, and how long to wait for it. */
 export interface CollectorOptions {
@@ -32,47 +27,42 @@ export interface CollectorOptions {
   /** How long the slowest process may take, in milliseconds, 250 by default. */
   deadline?: number;
   /**
-   * A file that keeps the totals of processes that were killed, so that they
-   * do not fall when the collector ends and another one begins. Each collector
-   * needs its own.
+   * A file that keeps the totals of killed processes, so that they do not fall
+   * when the collector ends and another one begins. Each collector needs a file
+   * of its own.
    */
   state?: string;
   /**
-   * Takes a line about a pipe that gives no snapshot, or a state that cannot be
-   * written: once, until that is over or something else is wrong.
+   * Takes a line for each problem: a pipe that gives no snapshot, or a state
+   * file that cannot be written. A problem is logged once, until it is over or
+   * another one takes its place.
    */
   log?: (line: string) => void;
 }
 
-/** What was read at one time: all that can be merged. */
+/** What was read at one time, ready to be merged. */
 export interface Collected extends MergeInput {
-  /** The last snapshot of each process that lives, by its id. */
+  /** The last snapshot of each process that has a pipe, by process id. */
   readonly byPid: ReadonlyMap<number, Snapshot>;
 }
 
-/** How many pipes are named that are wrong, before one line stands for the others. */
-const MAX_LINES = 20;
+/**
+ * How long reading the files of ended processes may take in any case, in
+ * milliseconds, even if a hung process has used up the time for all pipes.
+ */
+const MIN_ENDED_MS = 25;
 
-/** After how long there is room for as many again, in milliseconds. */
-const LINES_MS = 60_000;
+/** How long before the deadline that reading stops, in milliseconds. */
+const MERGE_MS = 100;
 
-/** How long reading what ended processes have left may take at least, in milliseconds. */
-const LEFT_MS = 25;
-
-/** How long before the deadline it stops, in milliseconds. */
-const REST_MS = 100;
-
-/** How many pipes are read at one time. */
-const MAX_PIPES = 4_096;
-
-/** How many names of stats that are no more are kept, at least. */
+/** How many names that no stat has any more are kept, at least. */
 const SPARE_NAMES = 10_000;
 
-/** A recorded stat's own name, and those of its count and its sum in a push. */
-const NAMES_OF_RECORDED = 3;
+/** A distribution's own name, and those of its count and its sum in a push. */
+const NAMES_OF_DISTRIBUTION = 3;
 
 /**
- * Reads the pipes of a host, as often as it is asked to.
+ * Reads the pipes of a host whenever it is asked to.
  *
  * @example What all programs on this host count
  * ```ts
@@ -91,23 +81,18 @@ export class Collector {
   readonly #deadline: number;
   readonly #state: string | undefined;
   readonly #log: (line: string) => void;
-  #problems: Set<string> = new Set();
-  // How many lines were logged, and since when that is counted.
-  #lines = 0;
-  #linesSince = -Infinity;
-  #hasFailed = false;
-  #stateErrors = 0;
-  readonly #census: Census = new Census();
+  readonly #problems: Problems;
+  readonly #pipes: Pipes = new Pipes();
   readonly #ledgers: LedgerReader = new LedgerReader();
+  readonly #census: Census = new Census();
   #table: NameTable = new NameTable();
-  // Of the processes that have answered, as long as they have a pipe.
-  #parsers: Map<number, SnapshotParser> = new Map();
-  // The processes that are known to send annotations.
-  #annotated: Set<number> = new Set();
   #reading: Promise<Collected> | undefined;
+  #stateErrors = 0;
+  #hasStateFailed = false;
 
   /**
-   * Makes a collector. Nothing but its state is read before it is asked to.
+   * Makes a collector. It reads its state file at once, but no pipe before
+   * {@linkcode Collector.read} is called.
    *
    * @param options What to read.
    * @throws {RangeError} If the deadline is not a positive number.
@@ -125,22 +110,24 @@ export class Collector {
     this.#deadline = deadline;
     this.#state = state;
     this.#log = log;
+    this.#problems = new Problems(log);
     if (state !== undefined) {
       loadState(state, this.#census, this.#table);
       saveState(state, this.#census);
     }
   }
 
-  /** How often the state could not be written. */
+  /** How often the state file could not be written. */
   get stateErrors(): number {
     return this.#stateErrors;
   }
 
   /**
-   * Reads all pipes at the same time, and merges what they say.
+   * Reads all pipes and merges what they say: {@linkcode merge} of
+   * {@linkcode Collector.read}.
    *
    * @returns The stats of the host. A directory that does not exist has none.
-   * @throws If the directory cannot be read.
+   * @throws {Error} If the directory cannot be read.
    */
   async collect(): Promise<HostStats> {
     return merge(await this.read());
@@ -149,10 +136,10 @@ export class Collector {
   /**
    * Reads all pipes at the same time. A process that does not answer is given
    * up at the deadline, and costs the others nothing: its last values count.
-   * Who asks while the pipes are being read shares what is read.
+   * Calls while the pipes are being read share one result.
    *
-   * @returns What {@linkcode merge} takes.
-   * @throws As {@linkcode Collector.collect} does.
+   * @returns The input of {@linkcode merge}.
+   * @throws {Error} If the directory cannot be read.
    */
   read(): Promise<Collected> {
     return this.#reading ??= this.#read().finally(() =>
@@ -164,144 +151,89 @@ export class Collector {
     const deadline = performance.now() + this.#deadline;
     const dir = this.#pipeDir ?? pipeDir();
     const exists = runtime.identify(dir) !== undefined;
-    const { pids, wrong } = exists
-      ? namesIn(dir, (pid) => this.#parsers.has(pid))
-      : NOTHING;
-    const budget = newBudget();
-    const parsers = new Map<number, SnapshotParser>();
-    const results = await Promise.all(pids.map((pid) => {
-      const parser = this.#parsers.get(pid) ?? new SnapshotParser(this.#table);
-      parsers.set(pid, parser);
-      const isAnnotated = this.#annotated.has(pid);
-      const path = pipePath(dir, pid);
-      return readPipe(path, pid, parser, deadline, isAnnotated, budget);
-    }));
+    const { pids, wrong } = this.#pipes.select(exists ? list(dir) : []);
+    const readings = await this.#pipes.read(dir, pids, this.#table, deadline);
+    // After the pipes: a process that ended meanwhile has left its file.
     const names = exists ? list(dir) : [];
-    // Also where the pipes have taken all the time, as a hung one does.
-    const until = Math.max(deadline - REST_MS, performance.now() + LEFT_MS);
+    const until = Math.max(
+      deadline - MERGE_MS,
+      performance.now() + MIN_ENDED_MS,
+    );
     const left = this.#ledgers.read(dir, names, this.#table, until);
-    const annotated = new Set<number>();
-    const readings = [];
-    for (const [i, result] of results.entries()) {
-      const pid = pids[i];
-      const isSilent = result === undefined || "failure" in result;
-      if (isSilent && !this.#parsers.has(pid)) parsers.delete(pid);
-      if (result === undefined) continue;
-      const systemStart = () => runtime.processStart(pid);
-      readings.push({ pid, systemStart, result });
-      if ("snapshot" in result) {
-        if (result.snapshot.annotated) annotated.add(pid);
-      } // What was invalid may be another program by now, which annotates nothing.
-      else if (result.failure === "timeout" && this.#annotated.has(pid)) {
-        annotated.add(pid);
-      }
+    const isDead = new Map(pids.map((pid) => [pid, false]));
+    for (const { pid, result } of readings) {
+      isDead.set(pid, "failure" in result && result.failure === "dead");
     }
-    this.#parsers = parsers;
-    this.#annotated = annotated;
-    if (exists) {
-      const isDead = results.map((result) =>
-        result !== undefined && "failure" in result && result.failure === "dead"
-      );
-      removeLeftovers(
-        dir,
-        names,
-        new Map(pids.map((pid, i) => [pid, isDead[i]])),
-        until,
-      );
-    }
+    removeLeftovers(dir, names, isDead, until);
     const counted = this.#census.update({
       readings,
       ...left,
       now: performance.now(),
-      lives: (pid, start) => {
-        const exists = runtime.processExists(pid);
-        return exists === true && start !== undefined
-          ? runtime.processStart(pid) === start
-          : exists;
-      },
+      lives,
     });
     this.#save();
     const processes = [
-      ...wrong.map((error): ProcessStatus => ({ ...NO_PROCESS, error })),
+      ...wrong.map((error) => ({ ...NO_PROCESS, error })),
       ...counted.processes,
     ];
-    this.#logProblems(dir, processes, left.problems);
+    this.#problems.update(
+      dir,
+      this.#describeProblems(dir, processes, left.problems),
+      performance.now(),
+    );
     return this.#complete({ ...counted, processes });
   }
 
-  /** Says what is wrong with a pipe, once until it is something else. */
-  #logProblems(
+  /** A line for each problem, by a text that stays while the problem is the same. */
+  #describeProblems(
     dir: string,
     processes: readonly ProcessStatus[],
-    left: readonly string[],
-  ): void {
-    // What is wrong may be something else each time.
-    const lines = new Map(left.map((line) => [line, line]));
-    // Of too many, each time others are read.
+    problemsOfLeft: readonly string[],
+  ): Map<string, string> {
+    const lines = new Map(problemsOfLeft.map((line) => [line, line]));
+    // With too many pipes a different subset is read each time, so only
+    // processes that have answered before can be followed.
     const areAll = processes.length < MAX_PIPES;
     for (const { pid, state, error } of processes) {
       if (error === undefined || state === "dead") continue;
-      if (pid !== 0 && !areAll && !this.#parsers.has(pid)) continue;
-      if (pid === 0) lines.set(error, `${dir}/${error}`);
-      else lines.set(`${pid} ${state}`, `${pipePath(dir, pid)}: ${error}`);
-    }
-    const now = performance.now();
-    if (now - this.#linesSince > LINES_MS) {
-      this.#linesSince = now;
-      this.#lines = 0;
-    }
-    const problems = new Set<string>();
-    let more = 0;
-    for (const [problem, line] of lines) {
-      if (!this.#problems.has(problem)) {
-        // It is said when there is room again, if it still is one.
-        if (this.#lines >= MAX_LINES) {
-          more++;
-          continue;
-        }
-        this.#lines++;
-        this.#log(line);
+      if (pid === NO_PROCESS.pid) lines.set(error, `${dir}/${error}`);
+      else if (areAll || this.#pipes.hasAnswered(pid)) {
+        lines.set(`${pid} ${state}`, `${pipePath(dir, pid)}: ${error}`);
       }
-      problems.add(problem);
     }
-    if (more > 0 && this.#lines === MAX_LINES) {
-      this.#lines++;
-      this.#log(`${dir}: ${more} more are wrong`);
-    }
-    this.#problems = problems;
+    return lines;
   }
 
-  /** Writes the state before anybody sees totals that it does not have. */
+  /** Writes the state file before anybody sees totals that it does not have. */
   #save(): void {
     if (this.#state === undefined) return;
     try {
       saveState(this.#state, this.#census);
-      this.#hasFailed = false;
+      this.#hasStateFailed = false;
     } catch (error) {
       this.#stateErrors++;
-      if (!this.#hasFailed) this.#log((error as Error).message);
-      this.#hasFailed = true;
+      if (!this.#hasStateFailed) this.#log((error as Error).message);
+      this.#hasStateFailed = true;
     }
   }
 
   #complete(counted: Counted): Collected {
     const { live, ended, totals, processes } = counted;
     const table = this.#table;
-    const used = [...live.values(), ...ended]
-      .reduce(
-        (sum, { ids, recorded }) =>
-          sum + ids.length + NAMES_OF_RECORDED * recorded.length,
-        0,
-      ) +
-      totals.reduce(
-        (sum, { counters, recorded }) =>
-          sum + counters.size + NAMES_OF_RECORDED * recorded.size,
-        0,
-      );
+    const namesOf = (stats: number, distributions: number) =>
+      stats + NAMES_OF_DISTRIBUTION * distributions;
+    let used = 0;
+    for (const { ids, recorded } of [...live.values(), ...ended]) {
+      used += namesOf(ids.length, recorded.length);
+    }
+    for (const { counters, recorded } of totals) {
+      used += namesOf(counters.size, recorded.size);
+    }
+    // Names are never removed from a table, so one that has too many names of
+    // stats that no longer exist is replaced.
     if (table.names.length > 2 * used + SPARE_NAMES) {
-      // Most names are of stats that are no more.
       this.#table = new NameTable();
-      this.#parsers.clear();
+      this.#pipes.forgetNames();
     }
     return {
       table,
@@ -313,6 +245,18 @@ export class Collector {
     };
   }
 }
+
+/** The status of a file that is named like a pipe, but after no process. */
+const NO_PROCESS: ProcessStatus = {
+  pid: 0,
+  name: undefined,
+  runtime: undefined,
+  start: undefined,
+  state: "invalid",
+  age: undefined,
+  stalled: undefined,
+  error: undefined,
+};
 
 function list(dir: string): string[] {
   try {
@@ -327,74 +271,12 @@ function list(dir: string): string[] {
 }
 
 /**
- * The processes that have a pipe, in ascending order, and what is wrong with
- * other names, for a person.
- *
- * @param isKnown Whether a process is read first, where there are too many.
+ * Whether a process is alive and, if its start is known, not another one that
+ * has got its id; `undefined` if the system does not tell.
  */
-function namesIn(
-  dir: string,
-  isKnown: (pid: number) => boolean,
-): { pids: number[]; wrong: string[] } {
-  const pids: number[] = [];
-  const wrong: string[] = [];
-  for (const name of list(dir)) {
-    const pid = pidOfPipe(name);
-    if (pid !== undefined) pids.push(pid);
-    else if (looksLikePipe(name)) {
-      wrong.push(`${name} must be named after a process id`);
-    }
-  }
-  if (pids.length > MAX_PIPES) {
-    wrong.unshift(`*.stats must be at most ${MAX_PIPES}, got ${pids.length}`);
-    const others = pids.filter((pid) => !isKnown(pid));
-    const first = [...pids.filter(isKnown), ...fromRandomStart(others)];
-    pids.splice(0, Infinity, ...first.slice(0, MAX_PIPES));
-  }
-  return {
-    pids: pids.sort((a, b) => a - b),
-    wrong: wrong.slice(0, MAX_PIPES),
-  };
-}
-
-const NOTHING = { pids: [], wrong: [] };
-
-/** What is said of a file that is of no process. */
-const NO_PROCESS: ProcessStatus = {
-  pid: 0,
-  name: undefined,
-  runtime: undefined,
-  start: undefined,
-  state: "invalid",
-  age: undefined,
-  stalled: undefined,
-  error: undefined,
-};
-
-/**
- * Removes what dead processes have left behind, as far as that may be removed:
- * also one that was killed before it had a pipe.
- *
- * @param names What is in the directory.
- * @param isDead By process id: whether one that has a pipe was seen to be dead.
- * @param until When to stop, by `performance.now()`.
- */
-function removeLeftovers(
-  dir: string,
-  names: readonly string[],
-  isDead: Map<number, boolean>,
-  until: number,
-): void {
-  for (const name of fromRandomStart(names)) {
-    const pid = pidOfPrivate(name) ?? pidOfPipe(name);
-    if (pid === undefined) continue;
-    if (performance.now() > until) return;
-    if (!isDead.has(pid)) isDead.set(pid, runtime.processExists(pid) === false);
-    if (!isDead.get(pid)) continue;
-    try {
-      runtime.remove(`${dir}/${name}`);
-    } catch {
-      // Not ours.
-    }
-  }
+function lives(pid: number, start: string | undefined): boolean | undefined {
+  const exists = runtime.processExists(pid);
+  return exists === true && start !== undefined
+    ? runtime.processStart(pid) === start
+    : exists;
 }
