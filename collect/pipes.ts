@@ -6,8 +6,9 @@
  * @module
  */
 
+import { Budget } from "./budget.ts";
 import type { Reading } from "./census.ts";
-import { newBudget, readPipe } from "./pipe_reader.ts";
+import { readPipe } from "./pipe_reader.ts";
 import { looksLikePipe, pidOfPipe, pipePath } from "../directory/file_names.ts";
 import type { NameTable } from "../format/snapshot.ts";
 import { SnapshotParser } from "../format/snapshot_parser.ts";
@@ -79,14 +80,19 @@ export class Pipes {
     table: NameTable,
     deadline: number,
   ): Promise<Reading[]> {
-    const budget = newBudget();
+    const budget = new Budget();
     const parsers = new Map<number, SnapshotParser>();
     const results = await Promise.all(pids.map((pid) => {
       const parser = this.#parsers.get(pid) ?? new SnapshotParser(table);
       parsers.set(pid, parser);
-      const isAnnotated = this.#annotated.has(pid);
-      const path = pipePath(dir, pid);
-      return readPipe(path, pid, parser, deadline, isAnnotated, budget);
+      return readPipe({
+        path: pipePath(dir, pid),
+        pid,
+        parser,
+        deadline,
+        annotated: this.#annotated.has(pid),
+        budget,
+      });
     }));
     const annotated = new Set<number>();
     const readings: Reading[] = [];
