@@ -178,16 +178,19 @@ class Place implements AsyncDisposable {
     for (const { file, text } of SAMPLES) {
       await Deno.writeTextFile(`${dir}/app/${file}`, this.here(text));
     }
-    // A clone, whose own `links` count.
-    await Deno.mkdir(`${dir}/clone`);
+    // A clone, whose own `links` count, and a program next to it.
+    for (const name of ["statvent", "neighbor"]) {
+      await Deno.mkdir(`${dir}/${name}`);
+    }
     const { code } = await new Deno.Command("cp", {
-      args: ["-R", `${dir}/package/.`, `${dir}/clone`],
+      args: ["-R", `${dir}/package/.`, `${dir}/statvent`],
     }).output();
     assertEquals(code, 0);
-    await this.#writeJson("clone/deno.json", { ...config, links: std });
+    await this.#writeJson("statvent/deno.json", { ...config, links: std });
+    const [, specifier] = /import from\s+`(\S+\.ts)`/.exec(README.text)!;
     await Deno.writeTextFile(
-      `${dir}/clone/app.ts`,
-      this.here(SAMPLES[0].text).replace("jsr:@statvent/statvent", "./mod.ts"),
+      `${dir}/neighbor/app.ts`,
+      this.here(SAMPLES[0].text).replace("jsr:@statvent/statvent", specifier),
     );
   }
 
@@ -406,7 +409,7 @@ Deno.test("the pages show what runs, and what it prints", async (t) => {
     });
 
     await t.step("a clone runs a program and the web service", async () => {
-      const app = place.start(runApp, "clone");
+      const app = place.start(runApp, "neighbor");
       await until(
         "the pipe",
         () => namesIn(pipes).includes(`${app.pid}.stats`),
@@ -417,7 +420,7 @@ Deno.test("the pages show what runs, and what it prints", async (t) => {
         await place.kill(app);
         // Reading once more removes the pipe of the killed program.
         await place.fetch("/stats");
-      }, "clone");
+      }, "statvent");
     });
 
     const app = place.start(runApp);
