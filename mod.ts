@@ -17,6 +17,7 @@
 export { type Config, config } from "./stats/config.ts";
 export type { Percentile } from "./percentile.ts";
 export { type Recorder, startRecorder } from "./recorder.ts";
+export { getAll } from "./stats/get_all.ts";
 export {
   type Counter,
   counter,
@@ -31,7 +32,6 @@ export {
   gauge,
   type GaugeMerge,
   type GaugeOptions,
-  getAll,
   incr,
   type Labels,
   record,

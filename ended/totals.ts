@@ -12,7 +12,11 @@ import type {
   DistributionSource,
   SnapshotSource,
 } from "../format/snapshot_writer.ts";
-import type { Description, DistributionNames } from "../model/descriptions.ts";
+import {
+  type Description,
+  type DistributionNames,
+  isSameDescription,
+} from "../model/descriptions.ts";
 import {
   addHistogram,
   emptyHistogram,
@@ -21,7 +25,7 @@ import {
 import type { LedgerInfo } from "../model/identity.ts";
 import { COUNTER } from "../model/kinds.ts";
 import { IS_FRACTIONAL } from "../model/marks.ts";
-import { jsonLine } from "../model/names.ts";
+import { jsonLine, REFUSED } from "../model/names.ts";
 import { add, type Stat } from "../model/numbers.ts";
 
 /** How many names there may be. A program that puts ids into names must not fill the disk. */
@@ -44,9 +48,6 @@ const MAX_DESCRIPTION_BYTES = 2 ** 20;
 
 /** A number that has many digits is written as a float. */
 const MANY_DIGITS = 1e21;
-
-/** Counts what would have been one name too many. */
-const REFUSED = "statvent.refused";
 
 const encoder = new TextEncoder();
 
@@ -130,7 +131,7 @@ export class Totals implements EndedTotals {
 
   #describe(name: string, description: Description): void {
     const known = this.descriptions.get(name);
-    if (isSame(known, description)) return;
+    if (isSameDescription(known, description)) return;
     const bytes = DESCRIPTION_BYTES + bytesOf({ name, ...description });
     if (bytes > MAX_DESCRIPTION_BYTES || this.#bytes + bytes > MAX_BYTES) {
       return;
@@ -167,10 +168,6 @@ export class Totals implements EndedTotals {
       ledger,
     };
   }
-}
-
-function isSame(a: Description | undefined, b: Description): boolean {
-  return a?.help === b.help && a?.unit === b.unit && a?.merge === b.merge;
 }
 
 /** Whether a sum would have more buckets with another histogram. */

@@ -1,18 +1,18 @@
 /**
- * What a program says of its stats, and how gauges merge.
+ * What a program says of a stat: help, unit, names, and how a gauge merges.
  *
  * Pure: no clock, no I/O.
  *
  * @module
  */
 
-import { add } from "./numbers.ts";
 import { mean } from "../percentile.ts";
+import { add } from "./numbers.ts";
 
-/** How the values that processes have for a gauge become one. */
+/** How the values that threads and processes have for a gauge become one. */
 export type GaugeMerge = "sum" | "min" | "max" | "mean" | "last";
 
-/** All of them. */
+/** All ways to merge a gauge. */
 export const GAUGE_MERGES: readonly GaugeMerge[] = [
   "sum",
   "min",
@@ -23,31 +23,40 @@ export const GAUGE_MERGES: readonly GaugeMerge[] = [
 
 /** What a program says of a stat, for people. */
 export interface Description {
-  /** What it is, in a sentence. */
+  /** What the stat is, in a sentence. */
   readonly help?: string;
   /** Its unit, such as `seconds` or `bytes`. */
   readonly unit?: string;
-  /** How it merges if it is a gauge, `sum` by default. */
+  /** How the stat merges if it is a gauge, `sum` by default. */
   readonly merge?: GaugeMerge;
 }
 
-/** What stays the same of a recorded stat: its names. */
+/** Whether two descriptions say the same. */
+export function isSameDescription(
+  a: Description | undefined,
+  b: Description,
+): boolean {
+  return a?.help === b.help && a?.unit === b.unit && a?.merge === b.merge;
+}
+
+/** The names of a distribution, which never change. */
 export interface DistributionNames {
   /** The name it was recorded under, labels included. */
   readonly name: string;
-  /** Each percentile, 0 to 100, and the name of the stat that shows it. */
+  /** Each percentile, 0 to 100, and the name that shows it. */
   readonly percentiles:
     readonly (readonly [percentile: number, name: string])[];
-  /** The name of the stat that shows the mean; `undefined` where nothing shows any of it. */
+  /** The name that shows the mean; `undefined` if only the histogram is known. */
   readonly mean: string | undefined;
 }
 
 /**
- * Makes one value of those that threads or processes have for a gauge.
+ * Merges the values that threads or processes have for a gauge.
  *
- * @param merge How.
- * @param of Each value, and when it was set. At least one.
- * @returns The value. Of several that were set last, the greatest.
+ * @param merge How to merge.
+ * @param of Each value with the time at which it was set. At least one.
+ * @returns The merged value. If `last` finds several that were set at the same
+ * time, the greatest of them.
  */
 export function mergeGauge(
   merge: GaugeMerge,

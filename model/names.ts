@@ -1,18 +1,29 @@
+/**
+ * The rules for names of stats.
+ *
+ * Pure: no clock, no I/O.
+ *
+ * @module
+ */
+
 import { show } from "./show.ts";
 
-/** What annotations begin with. No stat's name does. */
+/** The start of every annotation, and of no stat's name. */
 export const ANNOTATION = "# ";
+
+/** The counter of calls that were refused because there were too many names. */
+export const REFUSED = "statvent.refused";
 
 /** The longest name, in UTF-16 code units. */
 export const MAX_NAME_LENGTH = 65_536;
 
-// What Unicode calls a mandatory break: readers that split lines by it exist.
+// Unicode's mandatory line breaks: some readers split lines at each of them.
 const LINE_BREAK = /[\n\v\f\r\x85\u2028\u2029]/;
 
-// Of these, JSON leaves the last three as they are.
+// The line breaks that JSON does not escape.
 const RAW_LINE_BREAKS = /[\x85\u2028\u2029]/g;
 
-/** Writes JSON that has no line break. */
+/** Writes JSON without a line break. */
 export function jsonLine(value: unknown): string {
   return JSON.stringify(value).replace(
     RAW_LINE_BREAKS,
@@ -60,7 +71,7 @@ export function checkName(name: string): void {
 }
 
 /**
- * Replaces `{0}` in the name of a recorded stat by a label.
+ * Replaces `{0}` in the name of a distribution by a label.
  *
  * @example The median's name
  * ```ts

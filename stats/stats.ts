@@ -1,8 +1,13 @@
 /**
- * The developer's side: `incr`, `set`, `record`, their handles and `getAll`.
+ * The calls and handles by which a program writes its stats.
  *
  * Writes to shared memory. Makes no system call, except that a thread's first
  * stat makes its slab known to the other threads.
+ *
+ * The cells, the maps by name, the calls and the handles share this module since
+ * the fast halves of the calls read `cells` and the maps as variables of their
+ * own module: a property of an object, or an imported binding that changes, is
+ * looked up at each call.
  *
  * @module
  */
@@ -15,19 +20,15 @@ import {
 } from "../memory/bucket_cells.ts";
 import { SlabWriter } from "../memory/slab_writer.ts";
 import { threads } from "../memory/threads.ts";
-import {
-  type Description,
-  GAUGE_MERGES,
-  type GaugeMerge,
-} from "../model/descriptions.ts";
+import type { Description, GaugeMerge } from "../model/descriptions.ts";
 import {
   BUCKETS_PER_OCTAVE,
   HIGH_WORD,
   indexOfBits,
 } from "../model/histogram.ts";
-import { type Labels, splitLabels, withLabels } from "../model/labels.ts";
+import type { Labels } from "../model/labels.ts";
 import { IS_FRACTIONAL, IS_GAUGE } from "../model/marks.ts";
-import { checkName, formatName, MAX_NAME_LENGTH } from "../model/names.ts";
+import { checkName, REFUSED } from "../model/names.ts";
 import { show } from "../model/show.ts";
 import {
   BUCKETS,
@@ -40,8 +41,9 @@ import {
   SUMMARY_CELLS,
   TIME,
 } from "../slab/layout.ts";
-import { ProcessStats } from "../slab/process_stats.ts";
 import { config } from "./config.ts";
+import { checkDescription, Descriptions, isSeriesOf } from "./describe.ts";
+import { nameDistribution, shownNames } from "./distribution_names.ts";
 import {
   checkOptions,
   checkWindow,
@@ -50,6 +52,7 @@ import {
   type FormatFunc,
   type GaugeOptions,
 } from "./options.ts";
+import { SeriesNames } from "./series_names.ts";
 
 export type {
   CounterOptions,
@@ -98,28 +101,23 @@ export interface Distribution {
   record(value: number): void;
 }
 
-/** Counts the calls that would have created more than `config.maxStats` stats. */
-const REFUSED = "statvent.refused";
-
-/** The labels of the series that counts for all that are one too many. */
-const OVERFLOW: Labels = { overflow: true };
-
 let writer: SlabWriter | undefined;
-// The writer's view of all cells, and the same as 32-bit words; replaced when
-// it grows. A variable of the module is as fast as a constant; a property of
+// All cells of the slab as 64-bit floats and as 32-bit words. Replaced when the
+// slab grows. A variable of the module is as fast as a constant; a property of
 // the writer is not.
 let cells: Float64Array = new Float64Array(0);
 let words: Int32Array = new Int32Array(0);
+/** The cell of each counter and gauge, by name. */
 const scalars = new Map<string, number>();
-// The gauges that `set` need not mark: all but those that merge by time.
+/** The cell of each gauge that `set` may write directly: all but gauges that merge by time. */
 const gauges = new Map<string, number>();
-const recorded = new Map<string, DistributionHandle>();
-// The names that recorded stats appear under, and who took them.
-const labelled = new Map<string, string>();
-const descriptions = new Map<string, Description>();
-// Where gauges that merge by time keep it, by their own cells.
+/** The cell with the time at which a gauge was last set, by the gauge's own cell. */
 const timeCells = new Map<number, number>();
-const families = new Map<string, Family>();
+const recorded = new Map<string, DistributionHandle>();
+/** The name of the distribution that shows a percentile or its mean under a name. */
+const owners = new Map<string, string>();
+const descriptions = new Descriptions();
+const seriesNames = new SeriesNames(isRefused);
 
 /** The slab of this copy of statvent in this thread, made at the first call. */
 export function ownSlab(): SlabWriter {
@@ -136,7 +134,7 @@ function useCells(slab: SlabWriter): void {
   words = new Int32Array(cells.buffer, 0, 2 * cells.length);
 }
 
-/** Takes cells, or returns `undefined` if there is no memory left. */
+/** Takes cells. Returns `undefined` if no memory is left. */
 function allocate(
   kind: EntryKind,
   text: string,
@@ -152,6 +150,11 @@ function allocate(
 /** Whether one more stat may be created. */
 function isFull(): boolean {
   return scalars.size + recorded.size >= config.maxStats;
+}
+
+/** Whether a stat of this name would be one too many. */
+function isRefused(name: string): boolean {
+  return isFull() && !scalars.has(name) && !recorded.has(name);
 }
 
 function checkFinite(name: string, value: number): void {
@@ -170,7 +173,7 @@ function checkFinite(name: string, value: number): void {
 /** Checks that a counter or gauge may have the name. */
 function checkFree(name: string): void {
   checkName(name);
-  const owner = recorded.has(name) ? name : labelled.get(name);
+  const owner = recorded.has(name) ? name : owners.get(name);
   if (owner !== undefined) {
     throw new TypeError(
       `Cannot create "${name}": the name must be free, but "${owner}" is recorded under it`,
@@ -181,8 +184,8 @@ function checkFree(name: string): void {
 /**
  * The cell of a counter or gauge, or `undefined` if it was refused.
  *
- * @param value What a new one holds when it is first seen.
- * @param mark What is noted of a new one.
+ * @param value What the cell of a new stat holds when a reader first sees it.
+ * @param mark The marks of a new stat.
  */
 function cellOf(name: string, value = 0, mark = 0): number | undefined {
   const known = scalars.get(name);
@@ -192,22 +195,16 @@ function cellOf(name: string, value = 0, mark = 0): number | undefined {
   if (cell === undefined) refuse();
   else {
     scalars.set(name, cell);
-    // Only gauges merge in another way than by their sum.
-    if (mergeOf(name) !== undefined) gaugeCellOf(name);
+    // A description with `merge` makes the stat a gauge.
+    if (descriptions.mergeOf(name) !== undefined) gaugeCellOf(name);
   }
   return cell;
-}
-
-/** How a stat merges, if that was said. */
-function mergeOf(name: string): Description["merge"] {
-  if (descriptions.size === 0) return undefined;
-  return descriptions.get(splitLabels(name).family)?.merge;
 }
 
 /**
  * The cell of a gauge, or `undefined` if it was refused.
  *
- * @param value What a new one holds when it is first seen.
+ * @param value What the cell of a new gauge holds when a reader first sees it.
  */
 function gaugeCellOf(name: string, value = 0): number | undefined {
   const mark = IS_GAUGE | (Number.isInteger(value) ? 0 : IS_FRACTIONAL);
@@ -216,7 +213,7 @@ function gaugeCellOf(name: string, value = 0): number | undefined {
     return cell;
   }
   ownSlab().mark(cell, IS_GAUGE);
-  const timeCell = mergeOf(name) === "last"
+  const timeCell = descriptions.mergeOf(name) === "last"
     ? allocate(TIME, name, [0])
     : undefined;
   if (timeCell === undefined) gauges.set(name, cell);
@@ -228,85 +225,23 @@ function refuse(): void {
   let cell = scalars.get(REFUSED);
   if (cell === undefined) {
     cell = allocate(SCALAR, REFUSED, [0]);
-    // Not even memory for one more name: then nothing is visible.
+    // Without memory for this last name the refusals cannot be counted.
     if (cell === undefined) return;
     scalars.set(REFUSED, cell);
   }
   cells[cell] += 1;
 }
 
-/** The series of one name. */
-interface Family {
-  /** Their names. */
-  readonly names: Set<string>;
-  /** The same, by labels as they were given: in any order, of any type. */
-  readonly byLabels: Map<string, { name: string; labels: Labels }>;
-}
-
-/** Whether a stat of this name would be one too many. */
-function isRefused(name: string): boolean {
-  return isFull() && !scalars.has(name) && !recorded.has(name);
-}
-
-/**
- * The name and the labels of a series: those that were asked for, or the ones
- * of the overflow series if there are `config.maxSeries` others.
- */
-function seriesOf(
-  name: string,
-  labels: Labels,
-): { name: string; labels: Labels } {
-  let key = "";
-  for (const label in labels) {
-    const value = labels[label];
-    // What is none of these must not be taken for the text that it makes.
-    if (
-      typeof value !== "string" && typeof value !== "number" &&
-      typeof value !== "boolean"
-    ) withLabels(name, labels);
-    const text = `${value}`;
-    key += `${label.length}\0${label}${text.length}\0${text}`;
-  }
-  if (key === "" && (typeof labels !== "object" || labels === null)) {
-    throw new TypeError(
-      `Cannot label "${name}": the labels must be an object, got ${
-        show(labels)
-      }`,
-    );
-  }
-  const known = families.get(name)?.byLabels.get(key);
-  if (known !== undefined) return known;
-  checkName(name);
-  const series = { name: withLabels(name, labels), labels: { ...labels } };
-  let family = families.get(name);
-  if (family === undefined) {
-    // Nothing is kept of names that will be refused.
-    if (isRefused(series.name)) return series;
-    family = { names: new Set(), byLabels: new Map() };
-    families.set(name, family);
-  }
-  const { names, byLabels } = family;
-  const { maxSeries } = config;
-  if (!names.has(series.name) && names.size >= maxSeries) {
-    return { name: withLabels(name, OVERFLOW), labels: OVERFLOW };
-  }
-  names.add(series.name);
-  // The same labels come in few orders, unless somebody plays.
-  if (byLabels.size >= 4 * maxSeries) byLabels.clear();
-  byLabels.set(key, series);
-  return series;
-}
-
-// The slow halves of the writes below: everything that is not a 32-bit
-// integer, and for counters what counts down. `(value | 0) !== value` and
-// `(value >>> 0) !== value` tell in one instruction, and a fractional value, a
-// NaN or a string is never missed. A 32-bit integer cannot take a finite sum
-// out of the range of a double.
+// Each write has a fast half, in the call or handle, and a slow half, below. The
+// slow half takes every value that is not a 32-bit integer, and for a counter
+// every negative value. `(value | 0) !== value` and `(value >>> 0) !== value`
+// test that in one instruction, and catch fractions, NaN and strings. Adding a
+// 32-bit integer to a finite sum cannot overflow a double.
 //
-// The fast halves never say `+=`: of whole numbers V8 makes an addition of
-// 64-bit integers, with a conversion and a check of each. `++` and `-=` are of
-// doubles: 3.3 against 6.9 ns for one counter, 1.3 against 2.6 ns for 100
-// (Deno 2.9.6).
+// The fast halves avoid `+=`: on whole numbers V8 compiles it to an addition of
+// 64-bit integers, with a conversion and a check of both operands. `++` and `-=`
+// compile to an addition of doubles: 3.3 instead of 6.9 ns for one counter, 1.3
+// instead of 2.6 ns for 100 (Deno 2.9.6).
 
 function addAny(name: string, cell: number, value: number): void {
   checkFinite(name, value);
@@ -316,7 +251,7 @@ function addAny(name: string, cell: number, value: number): void {
       `Cannot change "${name}": the sum must be finite, got ${sum}`,
     );
   }
-  // What goes down is no counter.
+  // Counting down turns a counter into a gauge.
   if (value < 0) gaugeCellOf(name);
   if (!Number.isInteger(value)) ownSlab().mark(cell, IS_FRACTIONAL);
   cells[cell] = sum;
@@ -349,8 +284,8 @@ function setNamed(name: string, value: number): void {
 
 class CounterHandle implements Counter {
   readonly name: string;
-  // A field without a value begins as `undefined`, and V8 never again trusts
-  // it to be a small integer: `record` takes 3.2 ns so, and 4.0 without.
+  // Initialized to a number: starting as `undefined` changes V8's representation
+  // of the field and makes `record` take 4.0 ns instead of 3.2.
   #cell = 0;
 
   constructor(name: string, cell: number) {
@@ -389,7 +324,7 @@ class GaugeHandle implements Gauge {
   }
 }
 
-/** A gauge that notes when it is set. */
+/** Writes a gauge that merges by time, with the time. */
 class TimedGaugeHandle implements Gauge {
   readonly name: string;
   readonly #cell: number;
@@ -410,7 +345,7 @@ class TimedGaugeHandle implements Gauge {
 
 class DistributionHandle implements Distribution {
   readonly name: string;
-  // Begin as numbers, as in a CounterHandle.
+  // Initialized to numbers for the reason given in CounterHandle.
   #cell = 0;
   #start = 0;
   #last = 0;
@@ -434,17 +369,18 @@ class DistributionHandle implements Distribution {
   }
 
   record(value: number): void {
-    // What is not finite is not equal to itself when it is taken from itself.
+    // `value - value` is 0 for finite numbers and NaN for all others.
     if (
       typeof value !== "number" ||
       ((value | 0) !== value && !(this.#isFractional && value - value === 0))
     ) this.#check(value);
     const next = this.#next;
-    // The last of a block, all of which is counted at once: 8 ns for each value
-    // of 100 stats, and 46 at random of 10 000. By blocks of 64 it took 9 and
-    // 60, one by one 17 and 238, since what is counted lies in many places.
+    // A full block is counted at once, since the cells of the counts are spread
+    // over memory: 8 ns per value for 100 stats, 46 ns for 10 000 at random.
+    // Blocks of 64 took 9 and 60 ns, values one by one 17 and 238 ns.
     if (next === this.#blockEnd) return this.#endBlock(value);
-    // First the new gap: a reader in between sees two, and misses no value.
+    // The new gap comes first: a reader in between sees two gaps and misses no
+    // value.
     cells[next + 1] = NaN;
     cells[next] = value;
     this.#next = next + 1;
@@ -474,18 +410,18 @@ class DistributionHandle implements Distribution {
     this.#beginBlock(isTurn ? this.#start : next + 1);
   }
 
-  /** Counts the values in some places of the ring. */
+  /** Counts the values of the ring from cell `start` up to cell `end`. */
   #count(start: number, end: number): void {
     const cell = this.#cell;
     for (let i = start; i < end;) {
       i = countZeros(cells, cell, i, end);
       i = countValues(cells, words, cell, this.#positive, i, end);
-      if (i < end && cells[i] !== 0) this.#countSeldom(i++);
+      if (i < end && cells[i] !== 0) this.#countRare(i++);
     }
   }
 
-  /** Counts a value that is negative or the first of its bucket. */
-  #countSeldom(place: number): void {
+  /** Counts a value that is negative, or the first in its octave of buckets. */
+  #countRare(place: number): void {
     const value = cells[place];
     summarize(cells, this.#cell, value);
     const index = indexOfBits(
@@ -498,7 +434,7 @@ class DistributionHandle implements Distribution {
     if (buckets !== 0) cells[buckets + index - exponent * BUCKETS_PER_OCTAVE]++;
   }
 
-  /** Takes cells for buckets. Returns 0 if no memory is left. */
+  /** Takes cells for the buckets of an octave. Returns 0 if no memory is left. */
   #addBuckets(table: BucketTable, exponent: number): number {
     const sign = table === this.#negative ? -1 : 1;
     const cell = allocate(
@@ -511,7 +447,7 @@ class DistributionHandle implements Distribution {
   }
 }
 
-/** Stands in for a stat that was refused: every call is counted and checked. */
+/** Stands in for a stat that was refused. Checks and counts every call. */
 class RefusedHandle implements Gauge, Distribution {
   readonly name: string;
 
@@ -537,7 +473,8 @@ class RefusedHandle implements Gauge, Distribution {
  * Adds `value` to the stat `name`, which starts at 0.
  *
  * The stat is a counter, whose total over the processes of a host never falls,
- * until a negative value is added or it is {@linkcode set}. Then it is a gauge.
+ * until you add a negative value or {@linkcode set} it. From then on it is a
+ * gauge.
  *
  * @example Count requests
  * ```ts
@@ -560,14 +497,14 @@ class RefusedHandle implements Gauge, Distribution {
  *
  * @param name Any text without a line break that does not begin with `# `.
  * @param value A finite number, 1 by default; negative values count down.
- * @param labels Tell the series of one name apart, in any order.
+ * @param labels Tell the series of one name apart. Their order means nothing.
  * @throws {TypeError} If `name` cannot stand on a line of its own or is that of
- * a recorded stat, if `value` is not a number, or if a label has a key that is
+ * a distribution, if `value` is not a number, or if a label has a key that is
  * not made of ASCII letters, digits, `_` and `.`, or a value of another type.
  * @throws {RangeError} If `value` or the sum is not finite.
  */
 export function incr(name: string, value?: number, labels?: Labels): void {
-  if (labels !== undefined) name = seriesOf(name, labels).name;
+  if (labels !== undefined) name = seriesNames.of(name, labels).name;
   const cell = scalars.get(name);
   if (cell === undefined) incrNamed(name, value === undefined ? 1 : value);
   else if (value === undefined) cells[cell]++;
@@ -596,11 +533,11 @@ export function incr(name: string, value?: number, labels?: Labels): void {
  * @param value A finite number.
  * @param labels As for {@linkcode incr}.
  * @throws {TypeError} If `name` cannot stand on a line of its own or is that of
- * a recorded stat, if `value` is not a number, or if a label is none.
+ * a distribution, if `value` is not a number, or if a label is invalid.
  * @throws {RangeError} If `value` is not finite.
  */
 export function set(name: string, value: number, labels?: Labels): void {
-  if (labels !== undefined) name = seriesOf(name, labels).name;
+  if (labels !== undefined) name = seriesNames.of(name, labels).name;
   const cell = gauges.get(name);
   if (
     cell === undefined || typeof value !== "number" || (value | 0) !== value
@@ -609,10 +546,12 @@ export function set(name: string, value: number, labels?: Labels): void {
 }
 
 /**
- * Records one value of the stat `name`. The last `config.windowSize` (100) are
- * kept; the pipe shows their percentiles and their mean, each under a name of
- * its own. Of all values that were ever recorded it has the count, the sum, the
- * least, the greatest, and a histogram whose buckets are off by 2.2 % at most.
+ * Records one value of the distribution `name`.
+ *
+ * The last `config.windowSize` (100) values are kept; the pipe shows their
+ * percentiles and their mean, each under a name of its own. Count, sum, minimum,
+ * maximum and a histogram cover all values ever recorded. A value read from the
+ * histogram is off by 2.2 % at most.
  *
  * @example How long something took
  * ```ts
@@ -627,13 +566,13 @@ export function set(name: string, value: number, labels?: Labels): void {
  * @param name Any text without a line break that does not begin with `# `. The
  * default format needs `{0}` in it.
  * @param value A finite number.
- * @param format Makes a name for each label; by default it replaces `{0}`.
- * Called when the stat is first recorded, and never again. Labels may stand in
- * its place.
+ * @param format Makes a name for each percentile and the mean; by default it
+ * replaces `{0}`. Called when the distribution is first recorded, and ignored if
+ * it exists. You may pass the labels in its place.
  * @param labels As for {@linkcode incr}.
  * @throws {TypeError} If `name` has no `{0}` under the default format, if a name
  * cannot stand on a line of its own or is taken, if `value` is not a number, or
- * if a label is none.
+ * if a label is invalid.
  * @throws {RangeError} If `value` is not finite.
  */
 export function record(
@@ -660,8 +599,8 @@ export function record(
 }
 
 /**
- * A handle that counts without looking the stat up. The stat exists from now
- * on, with the value 0.
+ * Makes a handle that counts without looking the stat up. The stat exists from
+ * now on, with the value 0.
  *
  * @example In hot code
  * ```ts
@@ -674,9 +613,8 @@ export function record(
  * ```
  *
  * @param name Any text without a line break that does not begin with `# `.
- * @param options `labels`, `help` and `unit`. What it says of the stat holds as
- * if {@linkcode describe} had said it.
- * @returns The handle. It is worth keeping.
+ * @param options The labels, and what {@linkcode describe} would be told.
+ * @returns The handle, to be kept: making it is slower than a call by name.
  * @throws {TypeError} If `name` cannot stand on a line of its own or is that of
  * a distribution, if a label is invalid, or if an option is unknown or of the
  * wrong type.
@@ -695,7 +633,9 @@ export function counter(name: string, options: CounterOptions = {}): Counter {
 /** Describes a counter or gauge that is about to be made. Returns the name of its series. */
 function prepare(name: string, options: GaugeOptions): string {
   const { labels } = options;
-  const series = labels === undefined ? name : seriesOf(name, labels).name;
+  const series = labels === undefined
+    ? name
+    : seriesNames.of(name, labels).name;
   checkFree(series);
   // Before the gauge is made: "last" would come too late afterwards. A stat that
   // is refused must not take memory for its description.
@@ -712,8 +652,8 @@ function noteOptions(name: string, options: GaugeOptions): void {
 }
 
 /**
- * A handle that sets a value without looking the stat up. The stat exists from
- * now on, with the value 0.
+ * Makes a handle that sets a value without looking the stat up. The stat exists
+ * from now on, with the value 0.
  *
  * @example Connections that are open
  * ```ts
@@ -727,9 +667,8 @@ function noteOptions(name: string, options: GaugeOptions): void {
  * ```
  *
  * @param name Any text without a line break that does not begin with `# `.
- * @param options `labels`, `help`, `unit` and `merge`. What it says of the stat holds as
- * if {@linkcode describe} had said it.
- * @returns The handle. It is worth keeping.
+ * @param options The labels, and what {@linkcode describe} would be told.
+ * @returns The handle, to be kept: making it is slower than a call by name.
  * @throws {TypeError} If `name` cannot stand on a line of its own or is that of
  * a distribution, if a label is invalid, or if an option is unknown or of the
  * wrong type.
@@ -747,7 +686,7 @@ export function gauge(name: string, options: GaugeOptions = {}): Gauge {
 }
 
 /**
- * A handle that records values without looking the stat up.
+ * Makes a handle that records values without looking the stat up.
  *
  * @example In hot code
  * ```ts
@@ -770,9 +709,10 @@ export function gauge(name: string, options: GaugeOptions = {}): Gauge {
  * ```
  *
  * @param name As for {@linkcode record}.
- * @param options `labels`, `help`, `unit`, `format` and `window`. `format` is
- * ignored if the distribution exists, since functions cannot be compared.
- * @returns The handle. It is worth keeping.
+ * @param options The labels, the format, the window, and what
+ * {@linkcode describe} would be told. The format is ignored if the distribution
+ * exists, since functions cannot be compared.
+ * @returns The handle, to be kept: making it is slower than a call by name.
  * @throws {TypeError} If `name` has no `{0}` under the default format, if a name
  * cannot stand on a line of its own or is taken, if a label is invalid, or if an
  * option is unknown or of the wrong type.
@@ -799,65 +739,43 @@ export function distribution(
   return handle;
 }
 
-/** The distribution of a name, made with `window` places if it is new. */
+/** The distribution of a name. A new one gets a window of `window` values. */
 function distributionOf(
   base: string,
   format: FormatFunc | undefined,
   labels: Labels | undefined,
   window = config.windowSize,
 ): Distribution {
-  const { name, labels: admitted } = labels === undefined
+  const series = labels === undefined
     ? { name: base, labels: {} }
-    : seriesOf(base, labels);
+    : seriesNames.of(base, labels);
+  const { name } = series;
   const known = recorded.get(name);
   if (known !== undefined) return known;
-  checkName(name);
-  if (format !== undefined && typeof format !== "function") {
-    throw new TypeError(
-      `Cannot record "${base}": the format must be a function, got ${
-        show(format)
-      }`,
-    );
-  }
-  if (format === undefined && !base.includes("{0}")) {
-    throw new TypeError(
-      `Cannot record "${base}": the name must contain {0}, where the label goes, as in "${base}.{0}"`,
-    );
-  }
-  const formatWith = format ?? formatName;
-  const nameOf = (label: string) =>
-    withLabels(formatWith(base, label), admitted);
-  const percentiles = config.percentiles.map((
-    [percentile, label],
-  ) => [percentile, nameOf(label)] as const);
-  const mean = nameOf("mean");
-  const names = [...percentiles.map(([, name]) => name), mean];
-  for (const [i, label] of names.entries()) {
-    checkName(label);
-    if (scalars.has(label) || labelled.has(label) || names.indexOf(label) < i) {
-      throw new TypeError(
-        `Cannot record "${name}": every label must make a name of its own, but "${label}" is taken`,
-      );
-    }
-  }
+  const names = nameDistribution(
+    base,
+    series,
+    format,
+    (shown) => scalars.has(shown) || owners.has(shown),
+  );
   const width = SUMMARY_CELLS + window + 1;
   const initial = new Float64Array(width).fill(NaN);
   initial.set([0, Infinity, -Infinity, 0, 0]);
-  const description = JSON.stringify({ name, percentiles, mean });
-  const cell = isFull() ? undefined : allocate(RECORDED, description, initial);
+  const text = JSON.stringify(names);
+  const cell = isFull() ? undefined : allocate(RECORDED, text, initial);
   if (cell === undefined) return new RefusedHandle(name);
-  for (const label of names) labelled.set(label, name);
+  for (const shown of shownNames(names)) owners.set(shown, name);
   const handle = new DistributionHandle(name, cell, width);
   recorded.set(name, handle);
   return handle;
 }
 
 /**
- * Says what a stat is, for people and for the programs that merge it. Holds for
- * all series of the name, whatever their labels. What was said before and is
- * not said now stays.
+ * Describes a stat, for people and for the programs that merge it. The
+ * description holds for all series of the name. Parts that are not given keep
+ * what an earlier description said.
  *
- * @example A gauge of which the greatest counts
+ * @example A gauge whose greatest value counts
  * ```ts
  * import { describe, set } from "@statvent/statvent";
  *
@@ -872,11 +790,11 @@ function distributionOf(
  * @param name The name of the stat, without labels.
  * @param description `help` is a sentence, `unit` a word. `merge` makes the stat a
  * gauge and says how its values in several threads and processes become one:
- * their sum (default), the least, the greatest, their mean, or the one that was
- * set last. The last must be said in every thread that sets the gauge, before
- * it does: where it was not said, there is no time.
- * @throws {TypeError} If something is of the wrong type, or `last` comes too late.
- * @throws {RangeError} If `merge` is none of the five, or a text is longer than a
+ * their sum (default), minimum, maximum, mean, or the value that was set last.
+ * Choose `last` before the gauge is first set, in every thread that sets it: a
+ * thread that does not know of it notes no time.
+ * @throws {TypeError} If a part is not a string, or `last` comes too late.
+ * @throws {RangeError} If there is no such `merge`, or a text is longer than a
  * name may be.
  */
 export function describe(name: string, description: Description): void {
@@ -885,80 +803,24 @@ export function describe(name: string, description: Description): void {
   note(name, description);
 }
 
-/** Refuses a description with a part that is of the wrong type or too long. */
-function checkDescription(name: string, description: Description): void {
-  const fail = (key: string, rule: string) =>
-    `Cannot describe "${name}": ${key} must be ${rule}, got ${
-      show(description[key as keyof Description])
-    }`;
-  for (const key of ["help", "unit", "merge"] as const) {
-    if (!["string", "undefined"].includes(typeof description[key])) {
-      throw new TypeError(fail(key, "a string"));
-    }
-    const { length = 0 } = description[key] ?? "";
-    if (length > MAX_NAME_LENGTH) {
-      throw new RangeError(
-        fail(key, `of at most ${MAX_NAME_LENGTH} characters`),
-      );
-    }
-  }
+/** Adds a checked description to what is known of the stat. */
+function note(name: string, description: Description): void {
   const { merge } = description;
-  if (merge !== undefined && !GAUGE_MERGES.includes(merge)) {
-    throw new RangeError(fail("merge", "sum, min, max, mean or last"));
-  }
-}
-
-/** Adds a description that was checked to what is known of the stat. */
-function note(name: string, { help, unit, merge }: Description): void {
   if (merge === "last") {
     for (const gauge of gauges.keys()) {
-      if (splitLabels(gauge).family === name) {
+      if (isSeriesOf(gauge, name)) {
         throw new TypeError(
           `Cannot describe "${name}": merge must become "last" before the gauge is first set`,
         );
       }
     }
   }
-  const known = descriptions.get(name);
-  const now = {
-    help: help ?? known?.help,
-    unit: unit ?? known?.unit,
-    merge: merge ?? known?.merge,
-  };
-  const text = JSON.stringify({ name, ...now });
-  if (known !== undefined && text === JSON.stringify({ name, ...known })) {
-    return;
-  }
-  descriptions.set(name, now);
+  const now = descriptions.add(name, description);
+  if (now === undefined) return;
   if (merge !== undefined) {
     for (const stat of scalars.keys()) {
-      if (splitLabels(stat).family === name) gaugeCellOf(stat);
+      if (isSeriesOf(stat, name)) gaugeCellOf(stat);
     }
   }
-  allocate(DESCRIPTION, text, []);
-}
-
-let process: ProcessStats | undefined;
-
-/**
- * All stats of this process as the pipe would show them now, those of other
- * threads included as far as this thread has heard of them.
- *
- * @example Everything at once
- * ```ts
- * import { getAll, incr } from "@statvent/statvent";
- * import { assertEquals } from "@std/assert";
- *
- * incr("jobs.done", 4);
- * assertEquals(getAll()["jobs.done"], 4);
- * ```
- *
- * @returns A new object: first counters and gauges, then recorded stats, each
- * in the order in which they were created.
- */
-export function getAll(): Record<string, number> {
-  process ??= new ProcessStats();
-  process.refresh(threads().slabs.values());
-  // `fromEntries` makes `__proto__` a property like any other.
-  return Object.fromEntries(process.entries());
+  allocate(DESCRIPTION, JSON.stringify({ name, ...now }), []);
 }

@@ -1,0 +1,86 @@
+/**
+ * The descriptions that a thread has given its stats.
+ *
+ * Pure: no clock, no I/O.
+ *
+ * @module
+ */
+
+import {
+  type Description,
+  GAUGE_MERGES,
+  type GaugeMerge,
+  isSameDescription,
+} from "../model/descriptions.ts";
+import { splitLabels } from "../model/labels.ts";
+import { MAX_NAME_LENGTH } from "../model/names.ts";
+import { show } from "../model/show.ts";
+
+/** What is known of each name, and how its gauges merge. */
+export class Descriptions {
+  readonly #byName: Map<string, Description> = new Map();
+  #hasMerge = false;
+
+  /** How a stat merges, if a description says so. */
+  mergeOf(name: string): GaugeMerge | undefined {
+    if (!this.#hasMerge) return undefined;
+    return this.#byName.get(splitLabels(name).family)?.merge;
+  }
+
+  /**
+   * Adds to what is known of a name. Parts that are `undefined` stay as they are.
+   *
+   * @param name The name, without labels.
+   * @param description A checked description.
+   * @returns All that is now known, or `undefined` if nothing of it is new.
+   */
+  add(
+    name: string,
+    { help, unit, merge }: Description,
+  ): Description | undefined {
+    const known = this.#byName.get(name);
+    const now = {
+      help: help ?? known?.help,
+      unit: unit ?? known?.unit,
+      merge: merge ?? known?.merge,
+    };
+    if (known !== undefined && isSameDescription(known, now)) return undefined;
+    this.#byName.set(name, now);
+    this.#hasMerge ||= merge !== undefined;
+    return now;
+  }
+}
+
+/**
+ * Refuses a description with a part of the wrong type, or one that is too long.
+ *
+ * @throws {TypeError} If a part is not a string.
+ * @throws {RangeError} If a part is too long, or there is no such `merge`.
+ */
+export function checkDescription(name: string, description: Description): void {
+  const fail = (key: string, rule: string) =>
+    `Cannot describe "${name}": ${key} must be ${rule}, got ${
+      show(description[key as keyof Description])
+    }`;
+  for (const key of ["help", "unit", "merge"] as const) {
+    if (!["string", "undefined"].includes(typeof description[key])) {
+      throw new TypeError(fail(key, "a string"));
+    }
+    const { length = 0 } = description[key] ?? "";
+    if (length > MAX_NAME_LENGTH) {
+      throw new RangeError(
+        fail(key, `of at most ${MAX_NAME_LENGTH} characters`),
+      );
+    }
+  }
+  const { merge } = description;
+  if (merge !== undefined && !GAUGE_MERGES.includes(merge)) {
+    throw new RangeError(fail("merge", "sum, min, max, mean or last"));
+  }
+}
+
+/** Whether `stat` is a name without labels, or one of its series. */
+export function isSeriesOf(stat: string, name: string): boolean {
+  // Most stats are told apart without taking their names apart.
+  return stat.startsWith(name) && splitLabels(stat).family === name;
+}
