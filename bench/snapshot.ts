@@ -11,6 +11,7 @@ import { once, versus } from "./versus.ts";
 import { SnapshotWriter } from "../format/snapshot_writer.ts";
 import { threads } from "../memory/threads.ts";
 import { config, counter } from "../mod.ts";
+import { nap } from "../runtime/pause.ts";
 import { ProcessStats } from "../slab/process_stats.ts";
 
 const COUNT = 10_000;
@@ -21,7 +22,7 @@ const counters = names(COUNT, (i) => `http.requests.${i}`)
   .map((name) => counter(name));
 const change = () => counters.forEach((each, i) => each.incr(values[i] & 7));
 counters.forEach((each, i) => each.incr(values[i]));
-const stats = new ProcessStats();
+const stats = new ProcessStats(nap);
 const writer = new SnapshotWriter();
 const write = () => {
   stats.refresh(threads().slabs.values());

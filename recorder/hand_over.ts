@@ -14,6 +14,7 @@ import { processStart } from "../memory/process_start.ts";
 import { threads } from "../memory/threads.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
+import { nap } from "../runtime/pause.ts";
 import { ProcessStats } from "../slab/process_stats.ts";
 
 /** How long the end of this process may take because of what others have left, in milliseconds. */
@@ -64,7 +65,7 @@ export function handOverAtEnd(to: Target): () => void {
 /** Writes the file. Returns its path, or `undefined` if there is none. */
 function leave(isSure: boolean): string | undefined {
   if (target === undefined) return undefined;
-  const stats = new ProcessStats();
+  const stats = new ProcessStats(nap);
   stats.refresh(threads().slabs.values());
   if (stats.names.length === 0 && stats.recorded.size === 0) return undefined;
   const start = processStart();

@@ -15,6 +15,7 @@ import { Heartbeat } from "./heartbeat.ts";
 import { PipeServer } from "./pipe_server.ts";
 import { runtime } from "../runtime/runtime.ts";
 import type { Slab } from "../slab/layout.ts";
+import { nap } from "../runtime/pause.ts";
 import { ProcessStats } from "../slab/process_stats.ts";
 
 /** What the thread is started with. */
@@ -56,7 +57,7 @@ const settings = parent.data as RecorderSettings;
 const control = new RecorderControl(settings.control);
 const heartbeat = new Heartbeat(control);
 const process: ProcessInfo = { ...settings.process, stalled: 0 };
-const stats = new ProcessStats();
+const stats = new ProcessStats(nap);
 stats.process = process;
 const writer = new SnapshotWriter();
 const { slabs } = threads();

@@ -39,16 +39,17 @@ import {
 } from "./layout.ts";
 import { SlabReader } from "./slab_reader.ts";
 
-/** Some buckets of a histogram. */
+/** The buckets of one octave in one thread. */
 interface BucketPart {
+  /** 1 for positive values, -1 for negative ones. */
   readonly sign: number;
-  /** The index of the first. */
+  /** The index of the first bucket. */
   readonly index: number;
   readonly cell: number;
   readonly width: number;
 }
 
-/** Where one thread keeps its part of a recorded stat. */
+/** One thread's part of a distribution. */
 interface Part {
   readonly reader: SlabReader;
   readonly cell: number;
@@ -56,9 +57,9 @@ interface Part {
   readonly buckets: BucketPart[];
 }
 
-/** A recorded stat of the process, over all its threads. */
-export class RecordedStat {
-  /** Its names. */
+/** A distribution of the process, over all its threads. */
+export class DistributionStat {
+  /** The names that show it. */
   readonly description: DistributionNames;
   readonly #parts: Part[] = [];
 
@@ -66,7 +67,7 @@ export class RecordedStat {
     this.description = description;
   }
 
-  /** Adds a thread's part. */
+  /** Adds the part of a thread. */
   add(part: Part): void {
     this.#parts.push(part);
   }
@@ -86,7 +87,7 @@ export class RecordedStat {
     let n = 0;
     for (const { reader: { cells }, cell, width } of this.#parts) {
       for (let i = cell + SUMMARY_CELLS; i < cell + width; i++) {
-        // NaN is the one value that is not equal to itself.
+        // Only NaN, which marks a gap, differs from itself.
         if (cells[i] === cells[i]) values[n++] = cells[i];
       }
     }
@@ -120,46 +121,55 @@ export class RecordedStat {
   }
 }
 
-/** What was read of one slab. */
+/** A slab with what was read from it. */
 interface Source {
   readonly reader: SlabReader;
   /** The cells of its counters and gauges. */
   readonly cells: number[];
-  /** The place of each among those of the process. */
+  /** The place of each counter and gauge in the process's arrays. */
   readonly places: number[];
-  /** Its recorded stats, by their first cells. */
+  /** The parts of distributions, by their first cells. */
   readonly parts: Map<number, Part>;
-  /** Where it keeps the time of a gauge, by the gauge's place. */
+  /** The cell with the time of a gauge, by the gauge's place. */
   readonly times: Map<number, number>;
 }
 
-/** All stats of the process, as they were at the last refresh. */
+/** All stats of the process at the last refresh. */
 export class ProcessStats {
   /** The names of counters and gauges, in the order of their creation. */
   readonly names: string[] = [];
-  /** Their values, merged over threads, and room for more. */
+  /** The value of each name, merged over threads, and room for more. */
   values: Float64Array = new Float64Array(64);
-  /** The marks of each. */
+  /** The marks of each name, and room for more. */
   marks: Uint8Array = new Uint8Array(64);
-  /** When gauges that note it were last set, in milliseconds since 1970, by their places. */
+  /** The times at which gauges that merge by time were last set, in milliseconds since 1970, by place. */
   readonly times: Map<number, number> = new Map();
-  /** The recorded stats, by name. */
-  readonly recorded: Map<string, RecordedStat> = new Map();
-  /** What the program says of its stats, by their names without labels. */
+  /** The distributions, by name. */
+  readonly recorded: Map<string, DistributionStat> = new Map();
+  /** The program's descriptions of its stats, by name without labels. */
   readonly descriptions: Map<string, Description> = new Map();
-  /** What the process says of itself, if it does. */
+  /** The identity of the process, which the recorder sets. */
   process: ProcessInfo | undefined;
   readonly #sources: Map<string, Source> = new Map();
-  // Made when somebody looks one up: 100 000 stats take 12 MB less without.
+  // Made at the first lookup, which a process with one thread never does: that
+  // saves 12 MB for 100 000 stats.
   #places: Map<string, number> | undefined;
+  /** The names without labels, by place, as far as gauges that merge needed them. */
+  readonly #families: Map<number, string> = new Map();
+  readonly #nap: (ms: number) => void;
 
-  /** Reads the slabs, which may have become more since the last time. */
+  /** @param nap Blocks this thread for so many milliseconds. */
+  constructor(nap: (ms: number) => void) {
+    this.#nap = nap;
+  }
+
+  /** Reads the slabs, among which there may be new ones since the last call. */
   refresh(slabs: Iterable<Slab>): void {
     for (const slab of slabs) {
       let source = this.#sources.get(slab.id);
       if (source === undefined) {
         source = {
-          reader: new SlabReader(slab),
+          reader: new SlabReader(slab, this.#nap),
           cells: [],
           places: [],
           parts: new Map(),
@@ -178,14 +188,14 @@ export class ProcessStats {
   #add(source: Source, { kind, text, cell, width }: Entry): void {
     if (kind === SCALAR) {
       source.cells.push(cell);
-      // A slab has every name once.
+      // Within one slab no name appears twice.
       const isNew = this.#sources.size === 1;
       source.places.push(isNew ? this.#append(text) : this.#placeOf(text));
     } else if (kind === RECORDED) {
       const description = JSON.parse(text);
       let stat = this.recorded.get(description.name);
       if (stat === undefined) {
-        stat = new RecordedStat(description);
+        stat = new DistributionStat(description);
         this.recorded.set(description.name, stat);
       }
       const part = { reader: source.reader, cell, width, buckets: [] };
@@ -233,14 +243,14 @@ export class ProcessStats {
     }
   }
 
-  /** Merges anew the gauges that must not be summed. */
+  /** Replaces the sums of gauges that merge in another way. */
   #mergeGauges(): void {
     const parts = new Map<number, { merge: GaugeMerge; of: number[][] }>();
     for (const { reader, cells, places, times } of this.#sources.values()) {
       for (const [i, place] of places.entries()) {
         if ((this.marks[place] & IS_GAUGE) === 0) continue;
-        const { family } = splitLabels(this.names[place]);
-        const merge = this.descriptions.get(family)?.merge ?? "sum";
+        const merge = this.descriptions.get(this.#familyOf(place))?.merge ??
+          "sum";
         if (merge === "sum") continue;
         const timeCell = times.get(place);
         const time = timeCell === undefined ? 0 : reader.cells[timeCell];
@@ -254,11 +264,21 @@ export class ProcessStats {
       if (merge === "last") {
         this.times.set(place, Math.max(...of.map(([, time]) => time)));
       }
-      // A mean of whole numbers seldom is one.
+      // The mean of whole numbers may be a fraction.
       if (merge === "mean" && !Number.isInteger(this.values[place])) {
         this.marks[place] |= IS_FRACTIONAL;
       }
     }
+  }
+
+  /** The name without labels. Kept, since a gauge is merged at each refresh. */
+  #familyOf(place: number): string {
+    let family = this.#families.get(place);
+    if (family === undefined) {
+      family = splitLabels(this.names[place]).family;
+      this.#families.set(place, family);
+    }
+    return family;
   }
 
   /** Every name with its value, as the lines of the pipe show them. */

@@ -1,5 +1,5 @@
 /**
- * The side of a slab that any thread reads.
+ * Reads a slab, from any thread.
  *
  * Pure: touches nothing but memory.
  *
@@ -25,54 +25,61 @@ import {
   wordsOf,
 } from "./layout.ts";
 
-/** How often a recorded stat is read again at once while it is being counted, before the thread sleeps. */
+/** How often a distribution that is being counted is read again before each nap. */
 const TRIES = 1_000;
 
-/** How often the thread then sleeps, for a millisecond, until the writer must have died. */
+/** After how many naps the writer must have died in the middle of counting. */
 const NAPS = 20;
 
-const never = new Int32Array(new SharedArrayBuffer(4));
+/** How long a nap is, in milliseconds. */
+const NAP_MS = 1;
 
-/** What a reader must know to read a recorded stat as of one moment. */
-interface RecordedCells {
+/** What a reader must know to read a distribution as of one moment. */
+interface DistributionCells {
   readonly cell: number;
   readonly width: number;
   readonly buckets: { readonly cell: number; readonly width: number }[];
   epoch: number;
-  /** Whether its thread has ended while it counted. */
+  /** Whether its thread died in the middle of counting. */
   isBroken: boolean;
 }
 
-/** The side of a slab that any thread reads. */
+/** Copies the numbers of a slab while its thread goes on writing. */
 export class SlabReader {
-  /** The numbers as they were at the last {@linkcode SlabReader.refresh}. */
+  /** The numbers at the last {@linkcode SlabReader.refresh}. */
   cells: Float64Array = new Float64Array(0);
-  /** The marks, as they are now. */
+  /** The marks, live: the memory that the writer writes. */
   marks: Uint8Array;
-  #slab: Slab;
+  readonly #slab: Slab;
+  readonly #nap: (ms: number) => void;
   #words: Int32Array;
   #epochs: Int32Array;
   #next = FIRST_ENTRY;
   #usedCells = 0;
-  #recorded: Map<number, RecordedCells> = new Map();
-  #decoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  /** The distributions, by their first cells. */
+  readonly #recorded: Map<number, DistributionCells> = new Map();
+  readonly #decoder: TextDecoder = new TextDecoder("utf-8", {
+    ignoreBOM: true,
+  });
 
-  constructor(slab: Slab) {
+  /** @param nap Blocks this thread for so many milliseconds. */
+  constructor(slab: Slab, nap: (ms: number) => void) {
     this.#slab = slab;
+    this.#nap = nap;
     this.marks = marksOf(slab);
     this.#words = wordsOf(slab);
     this.#epochs = new Int32Array(slab.cells, 0, 0);
   }
 
-  /** Copies the numbers and returns the entries that are new since the last call. */
+  /** Copies the numbers. Returns the entries added since the last call. */
   refresh(): Entry[] {
     const added: Entry[] = [];
     for (const stat of this.#recorded.values()) {
       stat.epoch = this.#epochOf(stat);
     }
     this.#readEntries(added);
-    // One copy, then work on the copy: a thread that keeps reading the shared
-    // memory makes its writer slower.
+    // One copy to work on: a thread that keeps reading shared memory slows its
+    // writer down.
     this.#copy(0, this.#usedCells);
     for (const stat of this.#recorded.values()) {
       const { epoch } = stat;
@@ -83,7 +90,7 @@ export class SlabReader {
     return added;
   }
 
-  #epochOf({ cell }: RecordedCells): number {
+  #epochOf({ cell }: DistributionCells): number {
     return Atomics.load(this.#epochs, 2 * (cell + EPOCH));
   }
 
@@ -94,12 +101,13 @@ export class SlabReader {
     );
   }
 
-  /** Copies a recorded stat as of a moment in which it is not being counted. */
-  #copyAgain(stat: RecordedCells, added: Entry[]): void {
+  /** Copies a distribution as of a moment at which it is not being counted. */
+  #copyAgain(stat: DistributionCells, added: Entry[]): void {
     for (let tries = 1, naps = 0; !stat.isBroken; tries++) {
       const epoch = this.#epochOf(stat);
       if (epoch % 2 === 0) {
-        // It may have got buckets. All else that is new is copied with them.
+        // The distribution may have new buckets. Copying them copies all other
+        // cells that are new.
         const end = this.#usedCells;
         this.#readEntries(added);
         this.#copy(end, this.#usedCells);
@@ -110,7 +118,7 @@ export class SlabReader {
         if (epoch === this.#epochOf(stat)) return;
       }
       if (tries % TRIES !== 0) continue;
-      Atomics.wait(never, 0, 0, 1);
+      this.#nap(NAP_MS);
       stat.isBroken = ++naps === NAPS;
     }
   }
@@ -119,7 +127,7 @@ export class SlabReader {
     const end = Atomics.load(this.#words, USED);
     if (this.#words.length < end) this.#words = wordsOf(this.#slab);
     if (this.#next === end) return;
-    // One copy for all names, since a decoder refuses shared memory.
+    // TextDecoder refuses shared memory. One copy serves all new names.
     const bytes = bytesOf(this.#words).slice(4 * this.#next, 4 * end);
     const start = this.#next;
     while (this.#next < end) {
@@ -147,7 +155,7 @@ export class SlabReader {
     }
   }
 
-  /** Reads the next entry. `bytes` are those of the catalog from `offset` on. */
+  /** Reads the next entry. `bytes` is the catalog from byte `offset` on. */
   #readEntry(bytes: Uint8Array, offset: number): Entry {
     const words = this.#words;
     const start = this.#next;

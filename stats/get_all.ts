@@ -7,6 +7,7 @@
  */
 
 import { threads } from "../memory/threads.ts";
+import { nap } from "../runtime/pause.ts";
 import { ProcessStats } from "../slab/process_stats.ts";
 
 let process: ProcessStats | undefined;
@@ -28,7 +29,7 @@ let process: ProcessStats | undefined;
  * the order in which they were created.
  */
 export function getAll(): Record<string, number> {
-  process ??= new ProcessStats();
+  process ??= new ProcessStats(nap);
   process.refresh(threads().slabs.values());
   // `fromEntries` makes `__proto__` a property like any other.
   return Object.fromEntries(process.entries());

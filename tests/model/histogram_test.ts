@@ -10,10 +10,11 @@ import {
   type Histogram,
   upperBound,
 } from "../../model/histogram.ts";
+import { nap } from "../../runtime/pause.ts";
 import { ProcessStats } from "../../slab/process_stats.ts";
 import { ownSlab } from "../../stats/stats.ts";
 
-const stats = new ProcessStats();
+const stats = new ProcessStats(nap);
 let names = 0;
 
 /** What statvent makes of values that are recorded. */

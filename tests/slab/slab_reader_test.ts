@@ -1,13 +1,14 @@
 import { assertEquals } from "@std/assert";
 import { SlabWriter } from "../../memory/slab_writer.ts";
 import { EPOCH, RECORDED, SCALAR, SUMMARY_CELLS } from "../../slab/layout.ts";
+import { nap } from "../../runtime/pause.ts";
 import { SlabReader } from "../../slab/slab_reader.ts";
 
 // Found by chaos.
 Deno.test("refresh() never shows 0 for a stat that came while a recorded one was being counted", () => {
   const writer = new SlabWriter();
   writer.add(RECORDED, "{}", new Float64Array(SUMMARY_CELLS + 1));
-  const reader = new SlabReader(writer.slab);
+  const reader = new SlabReader(writer.slab, nap);
   reader.refresh();
   const words = new Int32Array(writer.slab.cells);
   words[2 * EPOCH] = 1;

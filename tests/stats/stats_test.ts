@@ -14,6 +14,7 @@ import {
 } from "../../mod.ts";
 import { COUNTER, GAUGE } from "../../model/kinds.ts";
 import { IS_FRACTIONAL, IS_GAUGE } from "../../model/marks.ts";
+import { nap } from "../../runtime/pause.ts";
 import { ProcessStats } from "../../slab/process_stats.ts";
 import { ownSlab } from "../../stats/stats.ts";
 import { all, snapshot } from "../helpers/own_stats.ts";
@@ -21,7 +22,7 @@ import { refuses } from "../helpers/refuses.ts";
 
 /** The pipe's text, as far as it concerns names that begin with `prefix`. */
 function lines(prefix: string): string[] {
-  const stats = new ProcessStats();
+  const stats = new ProcessStats(nap);
   stats.refresh([ownSlab().slab]);
   const text = new TextDecoder().decode(
     new SnapshotWriter().write(stats, true),
@@ -380,7 +381,7 @@ Deno.test("the snapshot's bytes are those that a slow and obvious writer makes",
     ),
     { numRuns: 60 },
   );
-  const stats = new ProcessStats();
+  const stats = new ProcessStats(nap);
   stats.refresh([ownSlab().slab]);
   const read = parseSnapshot(new SnapshotWriter().write(stats, true));
   assertEquals(
@@ -399,7 +400,7 @@ Deno.test("the snapshot's bytes are those that a slow and obvious writer makes",
 // Found by chaos.
 Deno.test("set() shows no other value of a new gauge than the one that was set", () => {
   // The recorder's thread may read at any time: here, as soon as it is there.
-  const stats = new ProcessStats();
+  const stats = new ProcessStats(nap);
   const { slab } = ownSlab();
   stats.refresh([slab]);
   const known = stats.names.length;
