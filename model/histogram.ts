@@ -6,10 +6,12 @@
  * the values v with base^i < v ≤ base^(i+1). (Prometheus numbers that bucket
  * i + 1.) Histograms of one scale merge exactly.
  *
- * Pure: no clock, no I/O. Imports nothing.
+ * Pure: no clock, no I/O.
  *
  * @module
  */
+
+import { add } from "./numbers.ts";
 
 /**
  * The scale at which statvent records: 16 buckets for each factor of two. A
@@ -22,25 +24,147 @@ export const MIN_SCALE = -10;
 /** The highest scale that is read. */
 export const MAX_SCALE = 20;
 
-/** How many buckets there are for each factor of two, at that scale. */
+/** The number of buckets for each factor of two, at {@linkcode SCALE}. */
 export const BUCKETS_PER_OCTAVE: number = 2 ** SCALE;
 
+/** The count of each bucket that is not empty, by the index of the bucket. */
+export type Buckets = Map<number, number>;
+
+/** The counts of all values of a distribution. */
+export interface Histogram {
+  /** The scale, from -10, where a bucket spans 308 decimal digits, to 20. */
+  scale: number;
+  /** The sum of all values. */
+  sum: number;
+  /** The minimum; Infinity if there are no values. */
+  min: number;
+  /** The maximum; -Infinity if there are no values. */
+  max: number;
+  /** The count of values that are 0. */
+  zeros: number;
+  /** The counts of values above 0. */
+  readonly positive: Buckets;
+  /** The counts of values below 0, by the bucket of their absolute value. */
+  readonly negative: Buckets;
+}
+
+/** A histogram without values. */
+export function emptyHistogram(scale: number = SCALE): Histogram {
+  return {
+    scale,
+    sum: 0,
+    min: Infinity,
+    max: -Infinity,
+    zeros: 0,
+    positive: new Map(),
+    negative: new Map(),
+  };
+}
+
+/** The number of values in a histogram. */
+export function countOf({ zeros, positive, negative }: Histogram): number {
+  let count = zeros;
+  for (const n of positive.values()) count += n;
+  for (const n of negative.values()) count += n;
+  return count;
+}
+
+/** The upper bound of bucket `index`. */
+export function upperBound(index: number, scale: number): number {
+  return 2 ** ((index + 1) * 2 ** -scale);
+}
+
+/** Whether doubles exist that bucket `index` counts. */
+export function hasBucket(index: number, scale: number): boolean {
+  return upperBound(index, scale) > 0 &&
+    upperBound(index - 1, scale) < Infinity;
+}
+
+/** Joins buckets until the histogram is at `scale`, if that is lower. */
+export function downscale(histogram: Histogram, scale: number): void {
+  const by = 2 ** (histogram.scale - scale);
+  if (by <= 1) return;
+  histogram.scale = scale;
+  for (const buckets of [histogram.positive, histogram.negative]) {
+    const all = [...buckets];
+    buckets.clear();
+    for (const [index, n] of all) addTo(buckets, Math.floor(index / by), n);
+  }
+}
+
+/** Adds one value to a histogram at {@linkcode SCALE}. */
+export function addValue(histogram: Histogram, value: number): void {
+  histogram.sum = add(histogram.sum, value);
+  histogram.min = Math.min(histogram.min, value);
+  histogram.max = Math.max(histogram.max, value);
+  if (value === 0) histogram.zeros++;
+  else {
+    const { positive, negative } = histogram;
+    addTo(value < 0 ? negative : positive, indexOf(value), 1);
+  }
+}
+
 /**
- * The mantissas at which a bucket begins within a factor of two, as the high 20
- * and the low 32 bits of a double. By square roots, which every runtime rounds
- * alike, as it does not with powers.
+ * Adds the values of `other` to `histogram`, which keeps its scale.
+ *
+ * If `other` is finer, several of its buckets go into one. If it is coarser, a
+ * bucket is counted at its middle, so that one program that records coarsely
+ * does not cost the others their resolution.
+ */
+export function addHistogram(histogram: Histogram, other: Histogram): void {
+  const { min, max } = other;
+  addBuckets("positive", histogram, other, min, max);
+  addBuckets("negative", histogram, other, -max, -min);
+  histogram.sum = add(histogram.sum, other.sum);
+  histogram.min = Math.min(histogram.min, min);
+  histogram.max = Math.max(histogram.max, max);
+  histogram.zeros += other.zeros;
+}
+
+/**
+ * Adds the buckets of one sign.
+ *
+ * @param least The least absolute value of `others`; not above 0 if unknown.
+ * @param most The greatest absolute value of `others`.
+ */
+function addBuckets(
+  sign: "positive" | "negative",
+  { scale, [sign]: buckets }: Histogram,
+  { scale: otherScale, [sign]: others }: Histogram,
+  least: number,
+  most: number,
+): void {
+  const by = 2 ** (scale - otherScale);
+  // A coarse bucket may reach beyond the least and the greatest value.
+  const isCoarse = by > 1 && scale === SCALE && most > 0;
+  const first = isCoarse && least > 0 ? indexOf(least) : -Infinity;
+  const last = isCoarse ? indexOf(most) : Infinity;
+  for (const [index, n] of others) {
+    const middle = Math.floor((index + (by > 1 ? 0.5 : 0)) * by);
+    addTo(buckets, Math.min(Math.max(middle, first), last), n);
+  }
+}
+
+function addTo(buckets: Buckets, index: number, n: number): void {
+  buckets.set(index, (buckets.get(index) ?? 0) + n);
+}
+
+/**
+ * The high 20 bits of the mantissa at which each bucket of a factor of two
+ * begins. Computed by square roots, which all runtimes round alike; powers they
+ * do not.
  */
 export const boundHigh: Int32Array = new Int32Array(BUCKETS_PER_OCTAVE);
-/** The low bits. */
+/** The low 32 bits of these mantissas. */
 export const boundLow: Uint32Array = new Uint32Array(BUCKETS_PER_OCTAVE);
 
 /**
- * The bucket of a mantissa within a factor of two, by its high 11 bits. Where a
- * bucket begins in between, it is `~bucket`.
+ * The bucket of a mantissa within a factor of two, by the high 11 bits of the
+ * mantissa. `~bucket` where the bucket begins in between.
  */
 export const places: Int8Array = new Int8Array(2048);
 
-/** Which of the two 32-bit words of a double has the sign. */
+/** The index, among the two 32-bit words of a double, of the word with the sign. */
 export const HIGH_WORD: number =
   new Int32Array(new Float64Array([1]).buffer)[1] === 0 ? 0 : 1;
 
@@ -68,11 +192,11 @@ for (let k = 0; k < BUCKETS_PER_OCTAVE; k++) {
 /**
  * The index of the bucket that counts a value, at {@linkcode SCALE}.
  *
- * From the bits of the double, without a logarithm: the exponent, and a table
- * for what is known of the mantissa.
+ * Computed from the bits of the double, without a logarithm: the exponent gives
+ * the factor of two, a table of mantissas the bucket in it.
  *
- * @param high The half of the value's bits with the sign, which is ignored.
- * @param low The other half. Not both are 0.
+ * @param high The high 32 bits of the value. Their sign is ignored.
+ * @param low The low 32 bits. The value must not be 0.
  */
 export function indexOfBits(high: number, low: number): number {
   const mantissa = high & 0xfffff;
@@ -80,7 +204,7 @@ export function indexOfBits(high: number, low: number): number {
   if (place < 0) {
     place = ~place;
     const bound = boundHigh[place];
-    // A bucket counts its upper bound.
+    // The upper bound belongs to the bucket.
     const isAbove = mantissa === bound
       ? (low >>> 0) > boundLow[place]
       : mantissa > bound;
@@ -93,129 +217,4 @@ export function indexOfBits(high: number, low: number): number {
 function indexOf(value: number): number {
   scratch[0] = value;
   return indexOfBits(scratchWords[HIGH_WORD], scratchWords[1 - HIGH_WORD]);
-}
-
-/** Adds one value. The histogram must be at {@linkcode SCALE}. */
-export function addValue(histogram: Histogram, value: number): void {
-  histogram.sum = clamp(histogram.sum + value);
-  histogram.min = Math.min(histogram.min, value);
-  histogram.max = Math.max(histogram.max, value);
-  if (value === 0) histogram.zeros++;
-  else {
-    const { positive, negative } = histogram;
-    addTo(value < 0 ? negative : positive, indexOf(value), 1);
-  }
-}
-
-/** The finite number that is closest. */
-export function clamp(sum: number): number {
-  return Math.min(Math.max(sum, -Number.MAX_VALUE), Number.MAX_VALUE);
-}
-
-/** How many values there are in each bucket that has any, by its index. */
-export type Buckets = Map<number, number>;
-
-/** A distribution. */
-export interface Histogram {
-  /** From -10, where a bucket spans 308 decimal digits, to 20. */
-  scale: number;
-  /** The sum of all values. */
-  sum: number;
-  /** The smallest value; Infinity if there is none. */
-  min: number;
-  /** The greatest value; -Infinity if there is none. */
-  max: number;
-  /** How many values are 0. */
-  zeros: number;
-  /** The values above 0. */
-  readonly positive: Buckets;
-  /** The values below 0, by what they are without their sign. */
-  readonly negative: Buckets;
-}
-
-/** A histogram without values. */
-export function emptyHistogram(scale: number = SCALE): Histogram {
-  return {
-    scale,
-    sum: 0,
-    min: Infinity,
-    max: -Infinity,
-    zeros: 0,
-    positive: new Map(),
-    negative: new Map(),
-  };
-}
-
-/** How many values a histogram has. */
-export function countOf({ zeros, positive, negative }: Histogram): number {
-  let count = zeros;
-  for (const n of positive.values()) count += n;
-  for (const n of negative.values()) count += n;
-  return count;
-}
-
-/** The greatest value that bucket `index` counts. */
-export function upperBound(index: number, scale: number): number {
-  return 2 ** ((index + 1) * 2 ** -scale);
-}
-
-/** Whether there are numbers that bucket `index` counts. */
-export function hasBucket(index: number, scale: number): boolean {
-  return upperBound(index, scale) > 0 &&
-    upperBound(index - 1, scale) < Infinity;
-}
-
-/** Halves the number of buckets until the histogram is at `scale`, if that is lower. */
-export function downscale(histogram: Histogram, scale: number): void {
-  const by = 2 ** (histogram.scale - scale);
-  if (by <= 1) return;
-  histogram.scale = scale;
-  for (const buckets of [histogram.positive, histogram.negative]) {
-    const all = [...buckets];
-    buckets.clear();
-    for (const [index, n] of all) addTo(buckets, Math.floor(index / by), n);
-  }
-}
-
-function addTo(buckets: Buckets, index: number, n: number): void {
-  buckets.set(index, (buckets.get(index) ?? 0) + n);
-}
-
-/**
- * Adds the values of `other`, which is left as it is, to `histogram`.
- *
- * The scale stays what it is. Of a finer one, several buckets become one; those
- * of a coarser one are counted in their middle, so that nobody who records
- * coarsely takes the resolution of others.
- */
-export function addHistogram(histogram: Histogram, other: Histogram): void {
-  const { min, max } = other;
-  addBuckets("positive", histogram, other, min, max);
-  addBuckets("negative", histogram, other, -max, -min);
-  histogram.sum = clamp(histogram.sum + other.sum);
-  histogram.min = Math.min(histogram.min, min);
-  histogram.max = Math.max(histogram.max, max);
-  histogram.zeros += other.zeros;
-}
-
-/**
- * @param least The least value without its sign, if it is above 0.
- * @param most The greatest one.
- */
-function addBuckets(
-  sign: "positive" | "negative",
-  { scale, [sign]: buckets }: Histogram,
-  { scale: otherScale, [sign]: others }: Histogram,
-  least: number,
-  most: number,
-): void {
-  const by = 2 ** (scale - otherScale);
-  // A coarse bucket is wider than what lies between the least and the greatest.
-  const isCoarse = by > 1 && scale === SCALE && most > 0;
-  const first = isCoarse && least > 0 ? indexOf(least) : -Infinity;
-  const last = isCoarse ? indexOf(most) : Infinity;
-  for (const [index, n] of others) {
-    const middle = Math.floor((index + (by > 1 ? 0.5 : 0)) * by);
-    addTo(buckets, Math.min(Math.max(middle, first), last), n);
-  }
 }

@@ -1,15 +1,16 @@
 /**
- * The bits that are noted of each counter and gauge, in shared memory and on
- * the way to the lines.
+ * The bits of a mark, which tell how a stat has been written so far.
+ *
+ * A slab has a mark for each counter, gauge and distribution. `kinds.ts` lists
+ * the encodings that a mark turns into.
  *
  * Pure: no clock, no I/O. Imports nothing.
  *
  * @module
  */
 
-// The bits of a mark, in the first cell of a stat.
-/** It was once given a fractional value. */
+/** The stat has had a fractional value. */
 export const IS_FRACTIONAL = 1;
 
-/** It was once set, or counted down. */
+/** The stat has been set or counted down. */
 export const IS_GAUGE = 2;

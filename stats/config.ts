@@ -15,20 +15,20 @@ import { runtime } from "../runtime/runtime.ts";
 /** The most values that a distribution may keep. */
 export const MAX_WINDOW_SIZE = 1_000_000;
 
-/** Everything that can be set. */
+/** The settings. */
 export interface Config {
   /**
-   * The directory of the pipes: an absolute path. `STATVENT_PIPE_DIR` of the
-   * environment if that is set and may be read, else `/tmp/stats-pipe`. Taken
-   * when the recorder starts.
+   * The directory of the pipes: an absolute path. By default the environment
+   * variable `STATVENT_PIPE_DIR` if it is set and may be read, else
+   * `/tmp/stats-pipe`. Read when the recorder starts.
    *
    * @throws {TypeError} On setting anything but an absolute path.
    */
   pipeDir: string;
   /**
    * The access mode of the pipe directory, if it has to be created: `0o755` by
-   * default, so that nobody else can put anything into it. `0o1777` lets several
-   * users share it. Taken when the recorder starts.
+   * default, so that only its owner can create files in it. `0o1777` lets several
+   * users share it. Read when the recorder starts.
    *
    * @throws {RangeError} On setting anything but 0o700 to 0o1777, a mode by which
    * its owner may not do everything, or one by which others may write without
@@ -36,7 +36,7 @@ export interface Config {
    */
   pipeDirMode: number;
   /**
-   * The access mode of the pipes, `0o644` by default. Taken when the recorder
+   * The access mode of the pipes, `0o644` by default. Read when the recorder
    * starts.
    *
    * @throws {RangeError} On setting anything but 0o600 to 0o777, or a mode by
@@ -45,27 +45,27 @@ export interface Config {
   pipeMode: number;
   /**
    * Whether the pipe carries annotations (default), or just the plain lines of
-   * statvent 1.0. Taken when the recorder starts.
+   * statvent 1.0. Read when the recorder starts.
    *
    * @throws {TypeError} On setting anything but a boolean.
    */
   annotations: boolean;
   /**
-   * How many values of a recorded stat are kept, 100 by default. Taken when a
-   * stat is first recorded.
+   * How many values a distribution keeps, 100 by default. Read when a
+   * distribution is first recorded without a `window` of its own.
    *
    * @throws {RangeError} On setting anything but a whole number from 1 to
    * 1 000 000.
    */
   windowSize: number;
   /**
-   * The percentiles of recorded stats and their labels, by default 50 as
-   * `median`, `95th`, `99th` and `100th`. The label `mean` is always there.
-   * Taken when a stat is first recorded.
+   * The percentiles of distributions and their labels, by default 50 as
+   * `median`, `95th`, `99th` and `100th`. The label `mean` is always added. Read
+   * when a distribution is first recorded.
    *
    * @throws {TypeError} On setting anything but pairs of number and string.
-   * @throws {RangeError} If a percentile is not from 0 to 100, or a label is
-   * there twice or is `mean`.
+   * @throws {RangeError} If a percentile is not from 0 to 100, or a label appears
+   * twice or is `mean`.
    */
   percentiles: readonly Percentile[];
   /**
@@ -76,33 +76,24 @@ export interface Config {
    */
   maxStats: number;
   /**
-   * How many series with labels one name may have in this thread, 2 000 by
-   * default. The rest counts in one series with the label `overflow="true"`.
+   * How many series one name may have in this thread, 2 000 by default. Calls
+   * with further labels count in one series with the label `overflow="true"`.
    *
    * @throws {RangeError} On setting anything but a whole number from 0.
    */
   maxSeries: number;
   /**
-   * What this program is called where processes are listed: by default the
-   * name of its main script's file. Taken when the recorder starts.
+   * The name of this program in lists of processes: by default the file name of
+   * its main script. Read when the recorder starts.
    *
    * @throws {TypeError} On setting anything but a string.
    */
   processName: string;
 }
 
-function check(
-  ok: boolean,
-  key: keyof Config,
-  rule: string,
-  value: unknown,
-  ErrorType: ErrorConstructor = RangeError,
-): void {
-  if (!ok) {
-    throw new ErrorType(
-      `Cannot set ${key}: it must be ${rule}, got ${show(value)}`,
-    );
-  }
+/** What an error says of a value that is refused. */
+function refusal(key: keyof Config, rule: string, value: unknown): string {
+  return `Cannot set ${key}: it must be ${rule}, got ${show(value)}`;
 }
 
 function checkInteger(
@@ -111,41 +102,46 @@ function checkInteger(
   min: number,
   max: number,
 ): void {
-  check(
-    Number.isInteger(value) && value >= min && value <= max,
-    key,
-    `a whole number from ${min} to ${max}`,
-    value,
-  );
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new RangeError(
+      refusal(key, `a whole number from ${min} to ${max}`, value),
+    );
+  }
+}
+
+/** Refuses a mode that is not allowed, and shows it in octal. */
+function checkMode(
+  key: keyof Config,
+  mode: number,
+  isAllowed: boolean,
+  rule: string,
+): void {
+  if (Number.isInteger(mode) && isAllowed) return;
+  const shown = typeof mode === "number" ? `0o${mode.toString(8)}` : mode;
+  throw new RangeError(refusal(key, rule, shown));
 }
 
 function checkPercentiles(value: readonly Percentile[]): void {
   const key = "percentiles";
-  check(
-    Array.isArray(value) &&
-      value.every((pair) =>
-        Array.isArray(pair) && pair.length === 2 &&
-        typeof pair[0] === "number" && typeof pair[1] === "string"
-      ),
-    key,
-    "a list of pairs of percentile and label",
-    value,
-    TypeError,
-  );
+  const arePairs = Array.isArray(value) &&
+    value.every((pair) =>
+      Array.isArray(pair) && pair.length === 2 &&
+      typeof pair[0] === "number" && typeof pair[1] === "string"
+    );
+  if (!arePairs) {
+    const rule = "a list of pairs of percentile and label";
+    throw new TypeError(refusal(key, rule, value));
+  }
   const labels = new Set(["mean"]);
   for (const [percentile, label] of value) {
-    check(
-      percentile >= 0 && percentile <= 100,
-      key,
-      "percentiles from 0 to 100",
-      percentile,
-    );
-    check(
-      !labels.has(label),
-      key,
-      'labels that differ from each other and from "mean"',
-      label,
-    );
+    if (!(percentile >= 0 && percentile <= 100)) {
+      const rule = "percentiles from 0 to 100";
+      throw new RangeError(refusal(key, rule, percentile));
+    }
+    if (labels.has(label)) {
+      const rule = 'labels that differ from each other and from "mean"';
+      throw new RangeError(refusal(key, rule, label));
+    }
     labels.add(label);
   }
 }
@@ -171,12 +167,12 @@ class CheckedConfig implements Config {
     return this.#pipeDirMode;
   }
   set pipeDirMode(value: number) {
-    check(
-      Number.isInteger(value) && value <= 0o1777 && (value & 0o700) === 0o700 &&
-        ((value & 0o022) === 0 || (value & 0o1000) !== 0),
+    checkMode(
       "pipeDirMode",
+      value,
+      value <= 0o1777 && (value & 0o700) === 0o700 &&
+        ((value & 0o022) === 0 || (value & 0o1000) !== 0),
       "a mode from 0o700 to 0o1777 by which its owner may do everything, with the sticky bit if others may write",
-      typeof value === "number" ? `0o${value.toString(8)}` : value,
     );
     this.#pipeDirMode = value;
   }
@@ -185,11 +181,11 @@ class CheckedConfig implements Config {
     return this.#pipeMode;
   }
   set pipeMode(value: number) {
-    check(
-      Number.isInteger(value) && value <= 0o777 && (value & 0o600) === 0o600,
+    checkMode(
       "pipeMode",
+      value,
+      value <= 0o777 && (value & 0o600) === 0o600,
       "a mode from 0o600 to 0o777 by which its owner may read and write",
-      typeof value === "number" ? `0o${value.toString(8)}` : value,
     );
     this.#pipeMode = value;
   }
@@ -198,13 +194,9 @@ class CheckedConfig implements Config {
     return this.#annotations;
   }
   set annotations(value: boolean) {
-    check(
-      typeof value === "boolean",
-      "annotations",
-      "true or false",
-      value,
-      TypeError,
-    );
+    if (typeof value !== "boolean") {
+      throw new TypeError(refusal("annotations", "true or false", value));
+    }
     this.#annotations = value;
   }
 
@@ -246,13 +238,9 @@ class CheckedConfig implements Config {
     return this.#processName ?? runtime.mainScript.replace(/^.*\//, "");
   }
   set processName(value: string) {
-    check(
-      typeof value === "string",
-      "processName",
-      "a string",
-      value,
-      TypeError,
-    );
+    if (typeof value !== "string") {
+      throw new TypeError(refusal("processName", "a string", value));
+    }
     this.#processName = value;
   }
 }
@@ -260,7 +248,7 @@ class CheckedConfig implements Config {
 /**
  * The settings of this thread.
  *
- * @example Keep more values of each recorded stat
+ * @example Keep more values in each distribution
  * ```ts
  * import { config } from "@statvent/statvent";
  * import { assertEquals, assertThrows } from "@std/assert";
