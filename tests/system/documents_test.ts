@@ -496,6 +496,54 @@ Deno.test("README.md fits into 8 kB", () => {
   assert(new TextEncoder().encode(README.text).length <= 8_000);
 });
 
+/** The rows of the README's figures: the rows and peers of bench/results/ they are taken from. */
+const FIGURES: Record<string, [row: string, peer: string]> = {
+  "count, by handle": ["handle.incr(), 100 stats at random", "prom-client"],
+  "count with two labels, by handle": [
+    "labels in the handle, 100 stats at random",
+    "prom-client",
+  ],
+  "count with two labels in the call": [
+    "labels in the call, 100 stats at random",
+    "prom-client",
+  ],
+  "record into a histogram, by handle": [
+    "handle.record(v), 100 stats at random",
+    "prom-client histogram",
+  ],
+  "processor time of one read, 10,000 stats": [
+    "whole process, 10000 stats",
+    "prom-client",
+  ],
+  "one answer over 64 processes of 1,000 stats": [
+    "64 processes of 1000 stats",
+    "prom-client's cluster",
+  ],
+  "resident memory, 1,000 stats": ["1000 stats", "prom-client"],
+  "start-up, until the pipe can be read": [
+    "import and startRecorder()",
+    "prom-client",
+  ],
+};
+
+Deno.test("README.md has the figures of bench/results/", () => {
+  const results = ["deno", "node", "bun"].map((runtime) =>
+    read(`bench/results/${runtime}.md`).text.split("\n")
+      .map((line) => line.trim().split(/\s{2,}/))
+  );
+  const shown = [...README.text.matchAll(/^\| (.*\d) +\|$/gm)]
+    .map(([, row]) => row.split("|").map((cell) => cell.trim()))
+    .filter(([label]) => !label.startsWith("statvent"));
+  const measured = Object.entries(FIGURES).map(([label, [row, peer]]) => [
+    label,
+    ...results.map((lines) =>
+      // "1000 stats" is also a row of pauses, in an earlier table.
+      lines.findLast((cells) => cells[0] === row && cells[1] === peer)?.[4]
+    ),
+  ]);
+  assertEquals(shown, measured);
+});
+
 /** The address that GitHub gives a heading. */
 const anchorOf = (heading: string) =>
   heading.toLowerCase().replaceAll(/\[(.*?)\]\(.*?\)/g, "$1")
