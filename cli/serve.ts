@@ -9,7 +9,7 @@
 import { help } from "./flags.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { Collector } from "../collect/collector.ts";
-import { lockState } from "../collect/state_file.ts";
+import { lockState } from "../collect/state_lock.ts";
 import { VERSION } from "../model/version.ts";
 import type { OwnMetric } from "../prometheus/exposition.ts";
 import { type Push, type PushStats, startPush } from "../push/push.ts";

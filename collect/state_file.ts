@@ -1,6 +1,6 @@
 /**
- * Keeps the books of a collector in a file, so that the next one goes on where
- * it has ended.
+ * Keeps the census of a collector in a file, with which the next collector goes
+ * on.
  *
  * Touches the file.
  *
@@ -8,26 +8,26 @@
  */
 
 import type { Census, LastValues } from "./census.ts";
+import { StateError, withStateFile } from "./state_error.ts";
 import { untakenPath } from "../directory/file_names.ts";
 import { userOf } from "../directory/trust.ts";
 import type { NameTable } from "../format/snapshot.ts";
 import { SnapshotParser } from "../format/snapshot_parser.ts";
 import { SnapshotWriter } from "../format/snapshot_writer.ts";
-import { attempt } from "../runtime/attempt.ts";
-import { nap } from "../runtime/pause.ts";
 import { runtime } from "../runtime/runtime.ts";
 
-/** The version of the file. Another one is refused. */
+/** The version of the file's content. Files of other versions are refused. */
 const VERSION = 2;
 
-/** How long the file may be. */
+/** How long the file may be, in bytes. */
 const MAX_BYTES = 2 ** 30;
 
-/** What the file holds, in JSON. Each text is a snapshot. */
+/** The content of the file, in JSON. Each text is a snapshot. */
 interface State {
   readonly version: number;
   readonly totals: readonly { owner: number; text: string }[];
   readonly ledgers: readonly { owner: number; text: string }[];
+  /** The processes in {@linkcode Census.alive}. */
   readonly known: readonly {
     key: string;
     pid: number;
@@ -39,92 +39,8 @@ interface State {
   readonly left: readonly { key: string; owner: number; text: string }[];
 }
 
-/** How much of what one user's processes say is kept, in bytes. */
+/** How many bytes of snapshots are kept per user. */
 const MAX_USER_BYTES = 2 ** 24;
-
-/** How long it takes at most to remove the lock of a process that has died, in milliseconds. */
-const BURY_MS = 1_000;
-
-/** Thrown where a state cannot be used. */
-class StateError extends Error {}
-
-function failure(path: string, why: string, cause: unknown): StateError {
-  const message = `Cannot use the state file ${path}: ${why}`;
-  return new StateError(message, { cause });
-}
-
-/**
- * Keeps other programs from using the same file, as long as this one lives.
- *
- * @throws {Error} If another one does, or there can be no file.
- */
-export function lockState(path: string): void {
-  const lock = `${path}.lock`;
-  const own = `${lock}.${crypto.randomUUID()}`;
-  const bytes = new TextEncoder().encode(`${runtime.pid}`);
-  try {
-    runtime.replaceFile(own, bytes, `${own}.new`);
-    try {
-      // In one step, and complete.
-      while (!isLinked(own, lock)) bury(path, lock);
-    } finally {
-      runtime.remove(own);
-    }
-    // Where it stays, who comes next sees that this one has ended.
-    runtime.onExit(() => attempt(() => runtime.remove(lock)), () => {});
-  } catch (error) {
-    if (error instanceof StateError) throw error;
-    throw failure(path, (error as Error).message, error);
-  }
-}
-
-/** Gives a file a second name, unless there is one. Returns whether it has it. */
-function isLinked(path: string, name: string): boolean {
-  try {
-    runtime.link(path, name);
-    return true;
-  } catch {
-    if (runtime.identify(name) !== undefined) return false;
-    // Not every file system has second names.
-    runtime.rename(path, name);
-    return true;
-  }
-}
-
-/**
- * Removes the lock of a process that has died. One process at a time, since the
- * next one might be the lock of another that was quicker.
- *
- * @throws {StateError} If it lives.
- */
-function bury(path: string, lock: string): void {
-  checkFree(path, lock);
-  const spade = `${lock}.stale`;
-  if (!runtime.createNew(spade)) {
-    const { modified = 0 } = runtime.identify(spade) ?? {};
-    // Or it has died, too.
-    if (Math.abs(Date.now() - modified) > BURY_MS) runtime.remove(spade);
-    nap(10);
-    return;
-  }
-  try {
-    checkFree(path, lock);
-    runtime.remove(lock);
-  } finally {
-    runtime.remove(spade);
-  }
-}
-
-/** @throws {StateError} If the process that has made the lock may use the state. */
-function checkFree(path: string, lock: string): void {
-  const pid = Number(new TextDecoder().decode(runtime.readFile(lock)));
-  if (!(pid > 0) || pid === runtime.pid || !runtime.processExists(pid)) return;
-  throw failure(
-    path,
-    `each service needs a file of its own, but process ${pid} uses it`,
-    undefined,
-  );
-}
 
 /** @throws {StateError} If another user could have written the state. */
 function checkOwner(path: string): void {
@@ -132,18 +48,17 @@ function checkOwner(path: string): void {
   if (owner === undefined || owner === 0) return;
   const user = userOf(untakenPath(path));
   if (owner === user) return;
-  throw failure(
+  throw new StateError(
     path,
     `it must belong to the user of this process or to root, but belongs to user ${owner}`,
-    undefined,
   );
 }
 
 /**
- * Reads the state, if there is one.
+ * Loads the state, if the file exists.
  *
- * @param into New books.
- * @param table What gives names their ids.
+ * @param into A new census.
+ * @param table The ids of names.
  * @throws {Error} If the file cannot be read, or is something else.
  */
 export function loadState(
@@ -151,22 +66,18 @@ export function loadState(
   into: Census,
   table: NameTable,
 ): void {
-  let bytes;
-  try {
+  const bytes = withStateFile(path, () => {
     checkOwner(path);
-    bytes = runtime.readFile(path, MAX_BYTES);
-  } catch (error) {
-    if (error instanceof StateError) throw error;
-    throw failure(path, (error as Error).message, error);
-  }
+    return runtime.readFile(path, MAX_BYTES);
+  });
   if (bytes === undefined) {
     if (runtime.identify(path) === undefined) return;
-    throw failure(path, "it must be a regular file", undefined);
+    throw new StateError(path, "it must be a regular file");
   }
   try {
-    read(JSON.parse(new TextDecoder().decode(bytes)), into, table);
+    decode(JSON.parse(new TextDecoder().decode(bytes)), into, table);
   } catch (error) {
-    throw failure(
+    throw new StateError(
       path,
       "it must have been written by this version; remove it to begin anew",
       error,
@@ -174,7 +85,7 @@ export function loadState(
   }
 }
 
-function read(state: State, into: Census, table: NameTable): void {
+function decode(state: State, into: Census, table: NameTable): void {
   if (state.version !== VERSION) throw new Error("Another version");
   const encoder = new TextEncoder();
   const parse = (text: string) => {
@@ -207,11 +118,21 @@ function read(state: State, into: Census, table: NameTable): void {
 }
 
 /**
- * Writes the state.
+ * Saves the state.
  *
  * @throws {Error} If the file cannot be written. The old one is still there.
  */
 export function saveState(path: string, census: Census): void {
+  const state = encode(census);
+  withStateFile(path, () => {
+    const bytes = new TextEncoder().encode(JSON.stringify(state));
+    // Always the same temporary name, so that kills leave one such file at
+    // most. The state may hold values of pipes that only their user may read.
+    runtime.replaceFile(path, bytes, `${path}.new`, 0o600);
+  });
+}
+
+function encode(census: Census): State {
   const decoder = new TextDecoder();
   const text = ({ bytes }: { bytes: Uint8Array }) => decoder.decode(bytes);
   const room = new Map<number, number>();
@@ -220,11 +141,14 @@ export function saveState(path: string, census: Census): void {
     room.set(owner, left);
     return left >= 0;
   };
-  const write = (which: ReadonlyMap<string, LastValues>) =>
-    [...which].filter(([, values]) => hasRoom(values)).map((
-      [key, values],
-    ) => ({ key, owner: values.owner, text: text(values) }));
-  const state: State = {
+  const entries = (processes: ReadonlyMap<string, LastValues>) =>
+    [...processes].filter(([, values]) => hasRoom(values))
+      .map(([key, values]) => ({
+        key,
+        owner: values.owner,
+        text: text(values),
+      }));
+  return {
     version: VERSION,
     totals: [...census.totals].map(([owner, totals]) => ({
       owner,
@@ -234,21 +158,13 @@ export function saveState(path: string, census: Census): void {
       owner: ledger.owner,
       text: text(ledger),
     })),
-    left: write(census.left),
-    known: [...census.alive].filter(([, values]) => hasRoom(values)).map((
-      [key, values],
-    ) => {
-      const { pid, owner, systemStart } = values;
-      return { key, pid, owner, systemStart, text: text(values) };
-    }),
-    gone: write(census.gone),
+    // Processes take a user's room in this order.
+    left: entries(census.left),
+    known: [...census.alive].filter(([, values]) => hasRoom(values))
+      .map(([key, values]) => {
+        const { pid, owner, systemStart } = values;
+        return { key, pid, owner, systemStart, text: text(values) };
+      }),
+    gone: entries(census.gone),
   };
-  try {
-    const bytes = new TextEncoder().encode(JSON.stringify(state));
-    // Always the same name, so that kills leave one such file at most. Pipes
-    // that only their user may read are in it, too.
-    runtime.replaceFile(path, bytes, `${path}.new`, 0o600);
-  } catch (error) {
-    throw failure(path, (error as Error).message, error);
-  }
 }

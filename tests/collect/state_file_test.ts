@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Collector, toMap } from "../../collect.ts";
-import { lockState } from "../../collect/state_file.ts";
+import { lockState } from "../../collect/state_lock.ts";
 import { writeEnded } from "../../ended/ended_files.ts";
 import {
   end,
@@ -64,7 +64,7 @@ Deno.test("lockState() lets one of several have the state that start at the same
     await dead.status;
     await Deno.writeTextFile(`${state}.lock`, `${dead.pid}`);
     const url = JSON.stringify(
-      new URL("../../collect/state_file.ts", import.meta.url).href,
+      new URL("../../collect/state_lock.ts", import.meta.url).href,
     );
     const text = `const { lockState } = await import(${url});
       try { lockState(${
