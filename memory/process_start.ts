@@ -1,15 +1,15 @@
 /**
- * When this process started.
+ * The start of this process.
  *
- * Asks the threads of the process for their slabs, which may be older than the
- * clock of this thread.
+ * Asks the other threads for their slabs, one of which may be older than this
+ * thread.
  *
  * @module
  */
 
 import { threads } from "./threads.ts";
 
-/** When this process started, in seconds since 1970. All copies of statvent in a thread give the same answer. */
+/** The start of this process, in seconds since 1970. All copies of statvent in a thread give the same answer. */
 export function processStart(): number {
   const home = globalThis as { [key: symbol]: number | undefined };
   const starts = [...threads().slabs.values()].map(({ start }) => start);

@@ -1,5 +1,5 @@
 /**
- * The side of a slab that its thread writes.
+ * Writes a slab, from the thread that owns it.
  *
  * Pure: touches nothing but memory.
  *
@@ -29,7 +29,7 @@ const INITIAL_BYTES = 4096;
 // gibibyte holds 134 million counters.
 const MAX_BYTES = 2 ** 30;
 
-/** Reserves `maxByteLength`, or less where the address space is limited. */
+/** Reserves `maxByteLength`, or less if the address space is limited. */
 function reserve(maxByteLength: number): SharedArrayBuffer {
   for (;; maxByteLength /= 2) {
     try {
@@ -40,7 +40,7 @@ function reserve(maxByteLength: number): SharedArrayBuffer {
   }
 }
 
-/** Grows `buffer` to hold `bytes`. Returns whether it now does. */
+/** Grows `buffer` to at least `bytes`. Returns whether that worked. */
 function ensure(buffer: SharedArrayBuffer, bytes: number): boolean {
   if (bytes <= buffer.byteLength) return true;
   if (bytes > buffer.maxByteLength) return false;
@@ -54,19 +54,19 @@ function ensure(buffer: SharedArrayBuffer, bytes: number): boolean {
   }
 }
 
-/** The side of a slab that the owning thread writes. */
+/** Adds stats to a slab. Their cells are written directly, in {@linkcode SlabWriter.cells}. */
 export class SlabWriter {
-  /** What readers need. */
+  /** The buffers, for readers. */
   readonly slab: Slab;
   /** All cells. Replaced when the slab grows. */
   cells: Float64Array;
   #marks: Uint8Array;
   #words: Int32Array;
-  /** The same as bytes. */
+  /** The words of the catalog as bytes. */
   #bytes: Uint8Array;
   #usedCells = 0;
   #encoder: TextEncoder = new TextEncoder();
-  // Kept: what is made for each name makes 100 000 stats take 27 MB more.
+  // Reused: an array per name makes 100 000 stats take 27 MB more.
   #text: Uint8Array = new Uint8Array(256);
 
   constructor() {
@@ -87,9 +87,9 @@ export class SlabWriter {
   /**
    * Adds an entry with cells that hold `initial`.
    *
-   * @param mark What is noted of the stat from the beginning.
-   * @returns Its first cell, or `undefined` if there is no memory for it, in
-   * which case nothing has changed.
+   * @param mark The mark that the stat has from the beginning.
+   * @returns The first cell, or `undefined` if no memory is left. Then nothing has
+   * changed.
    */
   add(
     kind: EntryKind,
@@ -124,19 +124,20 @@ export class SlabWriter {
     words[start + TEXT_BYTES] = textBytes;
     const at = 4 * (start + HEAD);
     for (let i = 0; i < textBytes; i++) this.#bytes[at + i] = this.#text[i];
-    // A reader that sees the new end sees all that was written before it.
+    // The atomic store publishes the entry: a reader that sees the new end also
+    // sees everything written before it.
     Atomics.store(words, USED, end);
     return cell;
   }
 
-  /** Writes a text into `#text`. Returns how many bytes that takes. */
+  /** Encodes a text into `#text`. Returns the number of bytes. */
   #encode(text: string): number {
     const most = 3 * text.length;
     if (this.#text.length < most) this.#text = new Uint8Array(most);
     return this.#encoder.encodeInto(text, this.#text).written;
   }
 
-  /** Notes something of the stat with this first cell, for good. */
+  /** Adds to the mark of the stat with this first cell. A mark never loses a bit. */
   mark(cell: number, mark: typeof IS_FRACTIONAL | typeof IS_GAUGE): void {
     this.#marks[cell] |= mark;
   }

@@ -1,8 +1,8 @@
 /**
- * The slabs of all threads of this process, and of all copies of statvent in
- * them, made known to each other.
+ * The meeting of all slabs of this process: of all its threads, and of all copies
+ * of statvent in a thread.
  *
- * Talks over a broadcast channel from the first slab on. The channel keeps no
+ * Opens a broadcast channel with the first slab. The channel does not keep the
  * program alive.
  *
  * @module
@@ -11,15 +11,15 @@
 import { runtime } from "../runtime/runtime.ts";
 import { LAYOUT, type Slab } from "../slab/layout.ts";
 
-// Copies of the module in one thread meet under this name, and threads on the
+// Copies of this module in one thread share the symbol of this name, threads the
 // channel of this name.
 const MEETING = `statvent.slabs.${LAYOUT}`;
 
 type Message = { slabs: readonly Slab[]; ask: boolean };
 
-/** What the copies of statvent in one thread have in common. */
+/** The state that all copies of statvent in one thread share. */
 class Threads {
-  /** Every slab of the process that this thread has heard of, by its id. */
+  /** The slabs of the process that this thread knows, by their ids. */
   readonly slabs: Map<string, Slab> = new Map();
   #post = runtime.joinChannel(MEETING, (message) => this.#receive(message));
 
@@ -37,7 +37,7 @@ class Threads {
     if (ask) this.#tell({ slabs: [...this.slabs.values()], ask: false });
   }
 
-  /** Makes a slab known to all threads. */
+  /** Announces a slab to all threads. */
   share(slab: Slab): void {
     this.slabs.set(slab.id, slab);
     this.#tell({ slabs: [slab], ask: false });
@@ -45,9 +45,8 @@ class Threads {
 }
 
 /**
- * The meeting place of this thread. The first call opens it.
- *
- * Other threads answer when their event loop turns.
+ * The slabs that this thread knows. The first call opens the channel and asks
+ * the other threads, which answer when their event loops run.
  */
 export function threads(): Threads {
   const home = globalThis as { [key: symbol]: Threads | undefined };

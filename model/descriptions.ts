@@ -1,5 +1,5 @@
 /**
- * What a program says of a stat: help, unit, names, and how a gauge merges.
+ * The descriptions of stats, with the merge of gauges that they ask for.
  *
  * Pure: no clock, no I/O.
  *
@@ -21,7 +21,7 @@ export const GAUGE_MERGES: readonly GaugeMerge[] = [
   "last",
 ];
 
-/** What a program says of a stat, for people. */
+/** What a program says of a stat. */
 export interface Description {
   /** What the stat is, in a sentence. */
   readonly help?: string;

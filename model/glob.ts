@@ -1,18 +1,19 @@
 /**
- * Patterns for names, as `fnmatch` of Python has them: `*` is any text, `?` any
- * character, `[a-z]` one of these, `[!a-z]` one of the others.
+ * Patterns for names, with the syntax of Python's `fnmatch`: `*` matches any
+ * text, `?` any character, `[a-z]` a character of the set, `[!a-z]` a character
+ * outside it.
  *
  * Pure: no clock, no I/O. Imports nothing.
  *
  * @module
  */
 
-/** Whether a character is one that a part of a glob stands for. */
+/** Whether a part of a glob matches a character. */
 type Part = (character: string) => boolean;
 
 const STAR = Symbol("*");
 
-/** What stands between the brackets of `[a-z_]`. */
+/** Parses the text between the brackets of `[a-z_]`. */
 function parseSet(set: readonly string[]): Part {
   const negated = set[0] === "!";
   const ranges: [number, number][] = [];
@@ -22,7 +23,7 @@ function parseSet(set: readonly string[]): Part {
       ranges.push([from, set[i += 2].codePointAt(0)!]);
     } else ranges.push([from, from]);
   }
-  // A text of a thousand ranges that are one must not take a thousand looks.
+  // Overlapping ranges are merged, so that a long set cannot make a test slow.
   const merged: [number, number][] = [];
   for (const [from, to] of ranges.sort(([a], [b]) => a - b)) {
     const last = merged.at(-1);
@@ -44,7 +45,7 @@ function parseGlob(glob: string): (Part | typeof STAR)[] {
     if (c === "*") parts.push(STAR);
     else if (c === "?") parts.push(() => true);
     else {
-      // A bracket that comes first, or first after "!", is one of the set.
+      // A "]" that comes first, or first after "!", belongs to the set.
       const first = i + (characters[i + 1] === "!" ? 2 : 1);
       const end = c === "[" ? characters.indexOf("]", first + 1) : -1;
       if (end === -1) parts.push((character) => character === c);
@@ -57,15 +58,16 @@ function parseGlob(glob: string): (Part | typeof STAR)[] {
   return parts;
 }
 
-/** Thrown where a glob takes too long. */
+/** Thrown when a glob takes too long. */
 export class GlobError extends Error {}
 
 /**
- * Makes a test of a glob, as `fnmatch` of Python has it. Takes time in
- * proportion to the length of the text times that of the glob, at worst.
+ * Makes a test for names out of a glob. In the worst case a test takes time in
+ * proportion to the length of the text times that of the glob.
  *
- * @param maxSteps After how many comparisons, in all texts together, to give up.
- * @returns The test, which throws a {@linkcode GlobError} then.
+ * @param maxSteps The number of comparisons, over all texts together, after which
+ * the test gives up.
+ * @returns The test, which throws a {@linkcode GlobError} when it gives up.
  */
 export function compileGlob(
   glob: string,
@@ -88,7 +90,7 @@ export function compileGlob(
         p++;
         i++;
       } else if (retry !== -1) {
-        // The last star takes one character more.
+        // Backtrack: let the last star match one more character.
         p = retry;
         i = ++from;
       } else return false;

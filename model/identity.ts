@@ -1,34 +1,34 @@
 /**
- * What processes and ledgers say of themselves.
+ * The identities that processes and ledgers announce.
  *
  * Pure: no clock, no I/O. Imports nothing.
  *
  * @module
  */
 
-/** What a process says of itself. */
+/** The identity and state of a process. */
 export interface ProcessInfo {
-  /** When it started, in seconds since 1970. With its id, this tells it apart. */
+  /** The start of the process, in seconds since 1970. With the process id it is unique. */
   readonly start: number;
-  /** What it is called. */
+  /** The name of the program. */
   readonly name?: string;
-  /** What it runs on, such as `deno 2.9.6`. */
+  /** The runtime, such as `deno 2.9.6`. */
   readonly runtime?: string;
-  /** Whether its stats are the sums of other processes. */
+  /** Whether its stats are sums over other processes. */
   readonly relay?: boolean;
-  /** For how many seconds, at least, its main thread has not turned. */
+  /** The minimum time, in seconds, for which its main thread has not responded. */
   stalled: number;
 }
 
-/** How many processes a ledger lists, of those that it has taken in last. */
+/** The number of processes that a ledger lists: those it took in last. */
 export const MAX_LISTED = 4_096;
 
-/** What a ledger says of itself. */
+/** The identity and state of a ledger. */
 export interface LedgerInfo {
-  /** Tells it from one that was there before. */
+  /** Tells the ledger from an earlier one of the same user. */
   readonly id: string;
-  /** How many processes it has taken in. */
+  /** The number of processes that it has taken in. */
   readonly count: number;
-  /** The last of them, in order: `<pid>@<start in milliseconds>`. */
+  /** The processes taken in last, in order: `<pid>@<start in milliseconds>`. */
   readonly ended: readonly string[];
 }

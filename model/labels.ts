@@ -1,5 +1,5 @@
 /**
- * Labels, as they stand at the end of a stat's name:
+ * Labels at the end of a stat's name, such as
  * `http.requests{code="200",method="GET"}`.
  *
  * Pure: no clock, no I/O.
@@ -10,17 +10,17 @@
 import { jsonLine } from "./names.ts";
 import { show } from "./show.ts";
 
-/** What tells the series of one name apart. */
+/** The labels that tell the series of one name apart. */
 export interface Labels {
-  /** The value of a label. What is no string is turned into one. */
+  /** The value of a label. Numbers and booleans are converted to strings. */
   readonly [key: string]: string | number | boolean;
 }
 
 /** A name taken apart. */
 export interface LabelledName {
-  /** The name that all series have in common. */
+  /** The name without labels, which all its series share. */
   readonly family: string;
-  /** Each label and its value, in the order of the name. None for a plain name. */
+  /** Each label and its value, in the order of the name. Empty for a plain name. */
   readonly labels: readonly (readonly [key: string, value: string])[];
 }
 
@@ -30,8 +30,8 @@ const BLOCK = new RegExp(String.raw`\{${LABEL}(?:,${LABEL})*\}$`);
 const ONE_LABEL = /([A-Za-z_][A-Za-z0-9_.]*)=("(?:[^"\\]|\\.)*")/g;
 
 /**
- * The name of one series. Labels come in the order of their keys, so that the
- * same labels always make the same name.
+ * The name of a series. Labels are sorted by their keys, so that equal labels
+ * always make the same name.
  *
  * @example Two labels
  * ```ts
@@ -44,8 +44,8 @@ const ONE_LABEL = /([A-Za-z_][A-Za-z0-9_.]*)=("(?:[^"\\]|\\.)*")/g;
  * );
  * ```
  *
- * @param name The name that all series have in common.
- * @param labels The labels. None leave the name as it is.
+ * @param name The name without labels.
+ * @param labels The labels. Without any, the result is `name`.
  * @returns The name with the labels.
  * @throws {TypeError} If a key is not made of ASCII letters, digits, `_` and
  * `.`, beginning with a letter or `_`, or a value is not a string, a number or a
@@ -81,8 +81,9 @@ export function withLabels(name: string, labels: Labels): string {
 }
 
 /**
- * Takes the name of a series apart. A name that does not end in well-formed
- * labels, each with a key of its own, is a plain name, whatever braces it has.
+ * Splits the name of a series into its name without labels and its labels. A name
+ * that does not end in well-formed labels with distinct keys is a plain name,
+ * whatever braces it has.
  *
  * @example A series and a plain name
  * ```ts
@@ -96,8 +97,8 @@ export function withLabels(name: string, labels: Labels): string {
  * assertEquals(splitLabels("hits{0}"), { family: "hits{0}", labels: [] });
  * ```
  *
- * @param name The name.
- * @returns Its parts.
+ * @param name The name, with or without labels.
+ * @returns The parts.
  */
 export function splitLabels(name: string): LabelledName {
   const plain = { family: name, labels: [] };

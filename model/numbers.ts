@@ -1,15 +1,5 @@
 /**
- * Numbers: how they are written, read and added.
- *
- * Pure: no clock, no I/O. Imports nothing.
- *
- * @module
- */
-
-/**
- * What lines are made of: names, numbers and the words of annotations.
- *
- * `PIPE_FORMAT.md` is the contract that this module keeps.
+ * The numbers that stats may have, in text and in sums.
  *
  * Pure: no clock, no I/O. Imports nothing.
  *
@@ -20,7 +10,7 @@
 export interface Stat {
   /** A finite number. */
   value: number;
-  /** Whether it prints with a decimal point, for good. */
+  /** Whether the stat prints with a decimal point. Once true, it stays true. */
   fractional: boolean;
 }
 
@@ -38,7 +28,7 @@ export interface Stat {
  *
  * @param value A finite number. Not checked.
  * @param fractional Whether to show a decimal point. If not, `value` must be a
- * whole number, which prints as digits only, however large.
+ * whole number, which prints as digits only, however large it is.
  * @returns The shortest text that reads back as the same double.
  */
 export function formatNumber(value: number, fractional: boolean): string {
@@ -55,30 +45,31 @@ export function formatNumber(value: number, fractional: boolean): string {
 
 const INTEGER = /^[+-]?\d+$/;
 
-// No two parts can take the same digits: else a long line takes seconds.
+// No digit can match two parts of this expression. If one could, a long line
+// would take seconds.
 const FLOAT = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/;
 
-/** The longest number. No double has more digits when it is written exactly. */
+/** The longest text of a number. No double has more digits, even written exactly. */
 const MAX_NUMBER_LENGTH = 1_100;
 
-/** Reads a decimal number, or `undefined` if the text is anything else. */
+/** Parses a decimal number. Returns `undefined` for any other text. */
 export function parseNumber(text: string): Stat | undefined {
   if (text.length > MAX_NUMBER_LENGTH) return undefined;
   const fractional = !INTEGER.test(text);
   if (fractional && !FLOAT.test(text)) return undefined;
-  // There is no -0.
+  // Turns -0 into 0.
   const value = Number(text) + 0;
   return Number.isFinite(value) ? { value, fractional } : undefined;
 }
 
-/** The same with blanks around it, of ASCII only. */
+/** Parses a decimal number with ASCII blanks around it. */
 export function parsePaddedNumber(text: string): Stat | undefined {
   return /^[\t\v\f\r -~]*$/.test(text) ? parseNumber(text.trim()) : undefined;
 }
 
 /**
- * Adds two finite numbers. A sum beyond the range of a double is the largest
- * double, since neither the pipe nor JSON has an infinity.
+ * Adds two finite numbers. A sum beyond the range of a double becomes the largest
+ * double of its sign, since neither the pipe nor JSON can express infinity.
  *
  * @param a A finite number.
  * @param b A finite number.

@@ -1,5 +1,5 @@
 /**
- * Values as error messages show them.
+ * The text of a value in an error message.
  *
  * Pure: no clock, no I/O. Imports nothing.
  *
@@ -7,7 +7,7 @@
  */
 
 /**
- * Shows a value in an error message, in a few characters.
+ * Describes a value in a few characters.
  *
  * @param value Anything.
  * @returns One short line.

@@ -1,5 +1,5 @@
 /**
- * The version, as `deno.json` has it.
+ * The version of statvent, which must equal that of `deno.json`.
  *
  * Pure. Imports nothing.
  *

@@ -1,95 +1,98 @@
 /**
  * The layout of the shared memory that holds one thread's stats.
  *
- * A slab is three growable buffers. `cells` holds nothing but numbers: one cell
- * for a counter or gauge, several for a recorded stat. `marks` has a byte for
- * each cell. `catalog` says which cells belong to which stat; it is only ever
- * appended to.
- * One thread writes a slab and takes no lock. Any thread may read it at any
- * time, also while the writer hangs.
+ * A slab is three growable buffers. `cells` holds only numbers: one cell for a
+ * counter or gauge, several for a distribution. `marks` has a byte for each cell.
+ * `catalog` lists the stats with their cells, and is only ever appended to.
+ *
+ * One thread writes a slab and takes no lock. Any thread may read the slab at any
+ * time, even while the writer hangs.
  *
  * Pure: touches nothing but memory. Imports nothing.
  *
  * @module
  */
 
-/** The version of the layout. Threads exchange slabs of their own version only. */
+/** The version of the layout. Threads only exchange slabs of the same version. */
 export const LAYOUT = 3;
 
-/** A counter or a gauge. One cell. Its text is the name. */
+/** The entry of a counter or a gauge, with one cell. Its text is the name. */
 export const SCALAR = 1;
 
 /**
- * A recorded stat: {@linkcode SUMMARY_CELLS} cells, then a ring of one cell more
- * than its window has places. Its text is its description, in JSON.
+ * The entry of a distribution: {@linkcode SUMMARY_CELLS} cells, then a ring of one
+ * cell more than the window has places. Its text is the names, in JSON.
  *
  * The ring always has a gap, which is `NaN`, between the newest value and the
- * oldest; places where nothing was recorded are `NaN` too. So the first `NaN`
- * is where the next value goes. Values are counted in the summary and the
- * buckets by blocks of {@linkcode FOLD} places, when a block is full, and at the
- * end of the ring: of those before the gap, what is in its block is not counted
- * yet.
+ * oldest. Places that were never written are `NaN` too, so the first `NaN` is
+ * where the next value goes. The writer counts values in the summary and the
+ * buckets a block of {@linkcode FOLD} places at a time: when the block is full, or
+ * ends with the ring. Values before the gap in the gap's own block are not
+ * counted yet.
  */
 export const RECORDED = 2;
 
 /**
- * Some buckets of a recorded stat's histogram, one cell each. Its text is
- * `[cell, sign, index]` in JSON: the first cell of the recorded stat, 1 or -1,
- * and the index of the first bucket.
+ * The entry of an octave of buckets, one cell each. Its text is
+ * `[cell, sign, index]` in JSON: the first cell of the distribution, 1 or -1, and
+ * the index of the first bucket.
  */
 export const BUCKETS = 3;
 
-/** When a gauge was last set, in milliseconds since 1970. One cell. Its text is the gauge's name. */
+/**
+ * The entry of the time at which a gauge was last set, in milliseconds since
+ * 1970, with one cell. Its text is the gauge's name.
+ */
 export const TIME = 4;
 
-/** What the program says of a stat, in JSON. No cell. */
+/** The entry of a description, without a cell. Its text is the description, in JSON. */
 export const DESCRIPTION = 5;
 
 /** The kind of an entry. */
 export type EntryKind = 1 | 2 | 3 | 4 | 5;
 
-/** How many places of a ring are counted at once at most. All of them, by default. */
+/** The length of a block: a window of the default size fits into one. */
 export const FOLD = 128;
 
-// The cells before the ring of a recorded stat.
-/** The sum of the values that are counted. */
+// The cells of a distribution before its ring.
+/** The sum of the counted values. */
 export const SUM = 0;
-/** The smallest of them. */
+/** The minimum of the counted values. */
 export const MIN = 1;
-/** The greatest of them. */
+/** The maximum of the counted values. */
 export const MAX = 2;
-/** How many of them are 0. */
+/** The number of counted values that are 0. */
 export const ZEROS = 3;
 /**
- * A number, in the first 32 bits, that is odd while values are being counted,
- * and another one afterwards. Who has read in the meantime reads again.
+ * A number in the first 32 bits of the cell that changes with each count, and is
+ * odd during it. A reader that overlapped a count retries.
  */
 export const EPOCH = 4;
-/** How many cells that are. */
+/** The number of cells before the ring. */
 export const SUMMARY_CELLS = 5;
 
-/** What one thread hands to another so that it can read the stats. */
+/** The buffers that one thread shares with others so that they can read its stats. */
 export interface Slab {
-  /** Tells slabs apart, since a buffer gets a new identity in every thread. */
+  /** Tells slabs apart: the buffers themselves get a new identity in every thread. */
   readonly id: string;
-  /** When its thread started, in milliseconds since 1970. */
+  /** The start of the thread, in milliseconds since 1970. */
   readonly start: number;
   /** Numbers, as 64-bit floats. */
   readonly cells: SharedArrayBuffer;
-  /** A byte per cell, with the marks of the stat that begins there. */
+  /** A byte per cell: the mark of the stat that begins there. */
   readonly marks: SharedArrayBuffer;
-  /** Names and places of the stats. */
+  /** The entries of the stats. */
   readonly catalog: SharedArrayBuffer;
 }
 
-/** A stat in a slab, as a reader sees it. */
+/** An entry of the catalog. */
 export interface Entry {
   readonly kind: EntryKind;
-  /** What its kind says. */
+  /** The text, whose meaning depends on the kind. */
   readonly text: string;
   /** The first cell. */
   readonly cell: number;
-  /** How many cells. */
+  /** The number of cells. */
   readonly width: number;
 }
 
@@ -104,9 +107,9 @@ export const CELL = 1;
 export const WIDTH = 2;
 export const TEXT_BYTES = 3;
 
-// Views are of fixed length, since one that tracks a growing buffer is ten
-// times slower to write to. A view from before the buffer grew stays valid and
-// shows the same memory.
+// Views have a fixed length: writing through a view that tracks a growing buffer
+// is ten times slower. A view made before the buffer grew stays valid and shows
+// the same memory.
 
 export function cellsOf(slab: Slab): Float64Array {
   return new Float64Array(slab.cells, 0, Math.floor(slab.cells.byteLength / 8));
