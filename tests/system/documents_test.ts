@@ -572,6 +572,39 @@ Deno.test("all documents link to what is there", () => {
   assert(links > 20, `${links}`);
 });
 
+/** The folders whose modules are published. */
+const ROOMS = new Set(
+  packageFiles(ROOT).filter((file) => /^\w+\/\w+\.ts$/.test(file)).map(dirname),
+);
+
+/** What each room may import according to the table of a page. */
+function allowedImports({ text }: Page): Record<string, string[]> {
+  return Object.fromEntries(
+    [...text.matchAll(/^\| `(\w+)` +\| .* \| (.*) \|$/gm)]
+      .filter(([, room]) => ROOMS.has(room))
+      .map(([, room, cell]) => [
+        room,
+        [...cell.matchAll(/`(\w+)`/g)].map(([, name]) => name).sort(),
+      ]),
+  );
+}
+
+Deno.test("docs/architecture.md and CONTRIBUTING.md list what each room imports", () => {
+  const allowed = allowedImports(read("docs/architecture.md"));
+  assertEquals(allowedImports(read("CONTRIBUTING.md")), allowed);
+  assertEquals(Object.keys(allowed).sort(), [...ROOMS].sort());
+  for (const file of packageFiles(ROOT)) {
+    const room = dirname(file);
+    if (!ROOMS.has(room)) continue;
+    for (const [, other] of read(file).text.matchAll(/"\.\.\/(\w+)\//g)) {
+      assert(
+        other === room || allowed[room].includes(other),
+        `${file} imports ${other}`,
+      );
+    }
+  }
+});
+
 Deno.test("docs/reliability.md names tests that exist", () => {
   const { text } = read("docs/reliability.md");
   const names = new Set(text.match(/\w+(_test\.ts|\.mjs)/g));
