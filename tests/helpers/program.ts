@@ -242,3 +242,14 @@ export async function hasProgram(
     return false;
   }
 }
+
+/** What `cat` prints, once there is a pipe. */
+export async function read(program: Program): Promise<string> {
+  await until(
+    program.path,
+    () => namesIn(dirOf(program)).includes(`${program.pid}.stats`),
+  );
+  return await cat(program.path);
+}
+
+export const dirOf = (program: Program) => program.path.replace(/\/[^/]*$/, "");

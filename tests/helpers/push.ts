@@ -7,7 +7,12 @@
 import type { HostDistribution, HostStats } from "../../collect/host_stats.ts";
 import { NameTable } from "../../format/snapshot.ts";
 import { COUNTER, type Kind } from "../../model/kinds.ts";
-import type { Clock } from "../../push.ts";
+import {
+  type Clock,
+  type PushOptions,
+  type PushTarget,
+  startPush,
+} from "../../push.ts";
 import { until } from "./program.ts";
 
 /** When the tests take place, in milliseconds since 1970. */
@@ -176,4 +181,31 @@ export async function python(
   await writer.close();
   const { stdout } = await child.output();
   return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+/** The time of the first push, in seconds. */
+export const T = NOW / 1000 + 5;
+
+/** Starts a push every 10 s, with all that it logs and a clock. */
+export function start(
+  targets: PushTarget[],
+  collect: () => HostStats,
+  options: Partial<PushOptions> = {},
+) {
+  const clock = new FakeClock();
+  const lines: string[] = [];
+  const push = startPush({
+    collect: () => Promise.resolve(collect()),
+    targets,
+    host: "Web1",
+    log: (line) => lines.push(line),
+    clock,
+    ...options,
+  });
+  return { clock, lines, push };
+}
+
+/** A Graphite server on this host. */
+export function graphite(port: number): PushTarget {
+  return { protocol: "graphite", host: "127.0.0.1", port };
 }

@@ -2,13 +2,16 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   cat,
   leastPermissions,
+  leftIn,
   LIVE,
   namesIn,
   output,
+  read,
   startProgram,
   until,
   withDir,
 } from "../helpers/program.ts";
+import { body } from "../helpers/text.ts";
 
 Deno.test("a pipe that was long in coming is watched like others", () =>
   withDir(async (dir) => {
@@ -162,4 +165,158 @@ Deno.test("a program that ends opens nothing that a link of its name leads to", 
     reader.kill("SIGKILL");
     await reader.status;
     assertEquals(first, "waits");
+  }));
+
+Deno.test("cat prints every stat and its end, with just the three permissions", () =>
+  withDir(async (dir) => {
+    await using program = await startProgram(
+      `incr("a.b.c.d", 42); set("My Nice Stat", 123.45); incr("another[one]", 0);
+       for (const v of [4, 2, 9]) record("t.{0}.ms", v);
+       await startRecorder(); ${LIVE}`,
+      { dir, permissions: leastPermissions(dir) },
+    );
+    await program.printed("live");
+    const lines = `a.b.c.d: 42
+My Nice Stat: 123.45
+another[one]: 0
+t.median.ms: 2
+t.95th.ms: 4
+t.99th.ms: 4
+t.100th.ms: 9
+t.mean.ms: 5.0
+# gauge ["My Nice Stat"]: 1
+# window {"name":"t.{0}.ms","percentiles":[[50,"t.median.ms"],[95,"t.95th.ms"],[99,"t.99th.ms"],[100,"t.100th.ms"]],"mean":"t.mean.ms","values":[2,4,9]}: 3
+# histogram {"name":"t.{0}.ms","scale":4,"sum":15,"min":2,"max":9,"zeros":0,"positive":[[15,1],[31,1],[50,1]],"negative":[]}: 3
+`;
+    for (let i = 0; i < 20; i++) {
+      assertEquals(body(await cat(program.path)), lines);
+    }
+  }));
+
+Deno.test("the pipe is served while the main thread is in an endless loop, stats made in it included", () =>
+  withDir(async (dir) => {
+    await using program = await startProgram(
+      `await startRecorder(); incr("before"); console.log("live");
+       for (let i = 0;; i++) { incr("turns"); if (i === 1e6) incr("during"); }`,
+      { dir, permissions: leastPermissions(dir) },
+    );
+    const turns: number[] = [];
+    await until("during", async () => (await read(program)).includes("during"));
+    for (let i = 0; i < 10; i++) {
+      const match = /^before: 1\nturns: (\d+)\nduring: 1\n$/.exec(
+        body(await cat(program.path)),
+      );
+      turns.push(Number(match?.[1]));
+    }
+    assertEquals(turns, [...turns].sort((a, b) => a - b));
+    assert(turns[0] < turns[9], `${turns}`);
+  }));
+
+Deno.test("a reader that comes as the recorder ends does not wait for ever", () =>
+  withDir(async (dir) => {
+    for (let i = 0; i < 8; i++) {
+      await using program = await startProgram(
+        `incr("a"); const r = await startRecorder(); console.log("live");
+         await new Promise((resolve) => setTimeout(resolve, 60));
+         ${i % 2 ? "await r.stop();" : "Deno.exit();"}`,
+        { dir },
+      );
+      await program.printed("live");
+      let over = false;
+      program.ended().then(() => over = true);
+      await Promise.all([1, 2, 3].map(async () => {
+        while (!over) {
+          const { code } = await output("timeout", "3", "cat", program.path);
+          assert(code !== 124, "cat waits");
+        }
+      }));
+      assertEquals(leftIn(dir), []);
+    }
+  }));
+
+Deno.test("deleting the pipe, its private names or the directory heals within a second", () =>
+  withDir(async (parent) => {
+    const dir = `${parent}/pipes`;
+    await using program = await startProgram(
+      `incr("a"); await startRecorder(); ${LIVE}`,
+      { dir, permissions: leastPermissions(dir) },
+    );
+    await program.printed("live");
+    const remove = (...names: string[]) =>
+      Promise.all(names.map((name) => Deno.remove(`${dir}/${name}`)));
+    const deeds: [string, () => Promise<unknown>][] = [
+      ["the pipe", () => remove(`${program.pid}.stats`)],
+      ["the directory", () => Deno.remove(dir, { recursive: true })],
+      [
+        "the private names",
+        () => remove(...namesIn(dir).filter((name) => name.startsWith("."))),
+      ],
+    ];
+    // At once after a read, between two polls, and when the pipe is watched.
+    for (const pause of [0, 400, 4_000]) {
+      for (const [what, deed] of deeds) {
+        await new Promise((resolve) => setTimeout(resolve, pause));
+        await deed();
+        const start = performance.now();
+        await until(
+          what,
+          () => namesIn(dir).includes(`${program.pid}.stats`),
+        );
+        const ms = performance.now() - start;
+        assert(ms < 1000, `${what}: ${ms} ms`);
+        for (let i = 0; i < 8; i++) {
+          assertEquals(body(await cat(program.path)), "a: 1\n", what);
+        }
+      }
+    }
+    program.kill("SIGKILL");
+  }));
+
+Deno.test("reading every file of the directory, as the first statvent did, reads the pipe once", () =>
+  withDir(async (dir) => {
+    await using program = await startProgram(
+      `incr("a"); await startRecorder(); ${LIVE}`,
+      { dir },
+    );
+    await program.printed("live");
+    for (let i = 0; i < 5; i++) {
+      const texts: string[] = [];
+      for (const name of namesIn(dir)) {
+        const path = `${dir}/${name}`;
+        const { code, stdout } = await output("timeout", "0.1", "cat", path);
+        // It removed what nobody was writing to.
+        if (code !== 0) await Deno.remove(path);
+        if (stdout !== "") texts.push(body(stdout));
+      }
+      assertEquals(texts, ["a: 1\n"]);
+      // A used pipe is looked at for a reader that comes late.
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }));
+
+Deno.test("a slow reader delays the others by less than a second, one that leaves by nothing", () =>
+  withDir(async (dir) => {
+    await using program = await startProgram(
+      `for (let i = 0; i < 20000; i++) incr("some.stat." + i, i); await startRecorder(); ${LIVE}`,
+      { dir },
+    );
+    await program.printed("live");
+    const whole = await cat(program.path);
+    assertMatch(whole, /# EOF: \d+\n$/);
+    // Opens, reads a little, and stops.
+    const stopped = await Deno.open(program.path);
+    await stopped.read(new Uint8Array(10));
+    for (let i = 0; i < 5; i++) {
+      const start = performance.now();
+      assertEquals(await cat(program.path), whole);
+      const ms = performance.now() - start;
+      assert(ms < 1000, `${ms} ms`);
+    }
+    stopped.close();
+    for (let i = 0; i < 20; i++) {
+      const leaving = await Deno.open(program.path);
+      await leaving.read(new Uint8Array(10));
+      leaving.close();
+      assertEquals(await cat(program.path), whole);
+    }
   }));

@@ -1,4 +1,9 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { dirname } from "@std/path";
 import { Collector, toMap } from "../../collect.ts";
 import { packageFiles } from "../../scripts/package_files.ts";
@@ -9,7 +14,7 @@ import {
   LIVE,
   namesIn,
   output,
-  type Program,
+  read,
   ROOT,
   startProgram,
   until,
@@ -17,43 +22,6 @@ import {
   writeProgram,
 } from "../helpers/program.ts";
 import { body } from "../helpers/text.ts";
-
-/** What `cat` prints, once there is a pipe. */
-async function read(program: Program): Promise<string> {
-  await until(
-    program.path,
-    () => namesIn(dirOf(program)).includes(`${program.pid}.stats`),
-  );
-  return await cat(program.path);
-}
-
-const dirOf = (program: Program) => program.path.replace(/\/[^/]*$/, "");
-
-Deno.test("cat prints every stat and its end, with just the three permissions", () =>
-  withDir(async (dir) => {
-    await using program = await startProgram(
-      `incr("a.b.c.d", 42); set("My Nice Stat", 123.45); incr("another[one]", 0);
-       for (const v of [4, 2, 9]) record("t.{0}.ms", v);
-       await startRecorder(); ${LIVE}`,
-      { dir, permissions: leastPermissions(dir) },
-    );
-    await program.printed("live");
-    const lines = `a.b.c.d: 42
-My Nice Stat: 123.45
-another[one]: 0
-t.median.ms: 2
-t.95th.ms: 4
-t.99th.ms: 4
-t.100th.ms: 9
-t.mean.ms: 5.0
-# gauge ["My Nice Stat"]: 1
-# window {"name":"t.{0}.ms","percentiles":[[50,"t.median.ms"],[95,"t.95th.ms"],[99,"t.99th.ms"],[100,"t.100th.ms"]],"mean":"t.mean.ms","values":[2,4,9]}: 3
-# histogram {"name":"t.{0}.ms","scale":4,"sum":15,"min":2,"max":9,"zeros":0,"positive":[[15,1],[31,1],[50,1]],"negative":[]}: 3
-`;
-    for (let i = 0; i < 20; i++) {
-      assertEquals(body(await cat(program.path)), lines);
-    }
-  }));
 
 Deno.test("config.annotations = false leaves the lines of statvent 1.0, config.pipeMode sets the mode", () =>
   withDir(async (dir) => {
@@ -68,53 +36,6 @@ Deno.test("config.annotations = false leaves the lines of statvent 1.0, config.p
       "a: 1\nt.median: 1\nt.95th: 1\nt.99th: 1\nt.100th: 1\nt.mean: 1.0\n",
     );
     assertEquals((await Deno.lstat(program.path)).mode! & 0o777, 0o600);
-  }));
-
-Deno.test("the pipe is served while the main thread is in an endless loop, stats made in it included", () =>
-  withDir(async (dir) => {
-    await using program = await startProgram(
-      `await startRecorder(); incr("before"); console.log("live");
-       for (let i = 0;; i++) { incr("turns"); if (i === 1e6) incr("during"); }`,
-      { dir, permissions: leastPermissions(dir) },
-    );
-    const turns: number[] = [];
-    await until("during", async () => (await read(program)).includes("during"));
-    for (let i = 0; i < 10; i++) {
-      const match = /^before: 1\nturns: (\d+)\nduring: 1\n$/.exec(
-        body(await cat(program.path)),
-      );
-      turns.push(Number(match?.[1]));
-    }
-    assertEquals(turns, [...turns].sort((a, b) => a - b));
-    assert(turns[0] < turns[9], `${turns}`);
-  }));
-
-Deno.test("node, awk and python3 read the pipe", () =>
-  withDir(async (dir) => {
-    await using program = await startProgram(
-      `incr("a", 3); incr("b: c", 4); await startRecorder(); ${LIVE}`,
-      { dir },
-    );
-    await program.printed("live");
-    const readers: [string, string[]][] = [
-      ["node", [
-        "-e",
-        `for (const l of fs.readFileSync(process.argv[1], "utf8").trim().split("\\n")) console.log(l)`,
-      ]],
-      ["awk", ["{ print }"]],
-      ["python3", [
-        "-c",
-        "import sys; print(open(sys.argv[1]).read(), end='')",
-      ]],
-    ];
-    for (const [command, args] of readers) {
-      const { code, stdout } = await output(command, ...args, program.path);
-      assertEquals({ command, code, text: body(stdout) }, {
-        command,
-        code: 0,
-        text: "a: 3\nb: c: 4\n",
-      });
-    }
   }));
 
 // How a program ends, its text after `startRecorder()`, and its exit code.
@@ -172,28 +93,6 @@ for (const [how, text, expected] of ends) {
       assertEquals(namesIn(dir), [`.ledger.${Deno.uid()}`]);
     }));
 }
-
-Deno.test("a reader that comes as the recorder ends does not wait for ever", () =>
-  withDir(async (dir) => {
-    for (let i = 0; i < 8; i++) {
-      await using program = await startProgram(
-        `incr("a"); const r = await startRecorder(); console.log("live");
-         await new Promise((resolve) => setTimeout(resolve, 60));
-         ${i % 2 ? "await r.stop();" : "Deno.exit();"}`,
-        { dir },
-      );
-      await program.printed("live");
-      let over = false;
-      program.ended().then(() => over = true);
-      await Promise.all([1, 2, 3].map(async () => {
-        while (!over) {
-          const { code } = await output("timeout", "3", "cat", program.path);
-          assert(code !== 124, "cat waits");
-        }
-      }));
-      assertEquals(leftIn(dir), []);
-    }
-  }));
 
 Deno.test("startRecorder() delays the end of a program by less than it takes to start", () =>
   withDir(async (dir) => {
@@ -273,66 +172,6 @@ Deno.test("a recorder that was stopped can be started again", () =>
     );
     await program.printed("live");
     assertEquals(body(await cat(program.path)), "a: 1\n");
-  }));
-
-Deno.test("deleting the pipe, its private names or the directory heals within a second", () =>
-  withDir(async (parent) => {
-    const dir = `${parent}/pipes`;
-    await using program = await startProgram(
-      `incr("a"); await startRecorder(); ${LIVE}`,
-      { dir, permissions: leastPermissions(dir) },
-    );
-    await program.printed("live");
-    const remove = (...names: string[]) =>
-      Promise.all(names.map((name) => Deno.remove(`${dir}/${name}`)));
-    const deeds: [string, () => Promise<unknown>][] = [
-      ["the pipe", () => remove(`${program.pid}.stats`)],
-      ["the directory", () => Deno.remove(dir, { recursive: true })],
-      [
-        "the private names",
-        () => remove(...namesIn(dir).filter((name) => name.startsWith("."))),
-      ],
-    ];
-    // At once after a read, between two polls, and when the pipe is watched.
-    for (const pause of [0, 400, 4_000]) {
-      for (const [what, deed] of deeds) {
-        await new Promise((resolve) => setTimeout(resolve, pause));
-        await deed();
-        const start = performance.now();
-        await until(
-          what,
-          () => namesIn(dir).includes(`${program.pid}.stats`),
-        );
-        const ms = performance.now() - start;
-        assert(ms < 1000, `${what}: ${ms} ms`);
-        for (let i = 0; i < 8; i++) {
-          assertEquals(body(await cat(program.path)), "a: 1\n", what);
-        }
-      }
-    }
-    program.kill("SIGKILL");
-  }));
-
-Deno.test("reading every file of the directory, as the first statvent did, reads the pipe once", () =>
-  withDir(async (dir) => {
-    await using program = await startProgram(
-      `incr("a"); await startRecorder(); ${LIVE}`,
-      { dir },
-    );
-    await program.printed("live");
-    for (let i = 0; i < 5; i++) {
-      const texts: string[] = [];
-      for (const name of namesIn(dir)) {
-        const path = `${dir}/${name}`;
-        const { code, stdout } = await output("timeout", "0.1", "cat", path);
-        // It removed what nobody was writing to.
-        if (code !== 0) await Deno.remove(path);
-        if (stdout !== "") texts.push(body(stdout));
-      }
-      assertEquals(texts, ["a: 1\n"]);
-      // A used pipe is looked at for a reader that comes late.
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
   }));
 
 Deno.test("a pipe that an earlier process with the same id left is taken over", () =>
@@ -450,64 +289,6 @@ Deno.test("startRecorder() in a directory that cannot be written or created reje
   );
 });
 
-Deno.test("a slow reader delays the others by less than a second, one that leaves by nothing", () =>
-  withDir(async (dir) => {
-    await using program = await startProgram(
-      `for (let i = 0; i < 20000; i++) incr("some.stat." + i, i); await startRecorder(); ${LIVE}`,
-      { dir },
-    );
-    await program.printed("live");
-    const whole = await cat(program.path);
-    assertMatch(whole, /# EOF: \d+\n$/);
-    // Opens, reads a little, and stops.
-    const stopped = await Deno.open(program.path);
-    await stopped.read(new Uint8Array(10));
-    for (let i = 0; i < 5; i++) {
-      const start = performance.now();
-      assertEquals(await cat(program.path), whole);
-      const ms = performance.now() - start;
-      assert(ms < 1000, `${ms} ms`);
-    }
-    stopped.close();
-    for (let i = 0; i < 20; i++) {
-      const leaving = await Deno.open(program.path);
-      await leaving.read(new Uint8Array(10));
-      leaving.close();
-      assertEquals(await cat(program.path), whole);
-    }
-  }));
-
-Deno.test("an idle recorder sleeps: in ten seconds nothing but the engine's own timers", () =>
-  withDir(async (dir) => {
-    /** How often the program's threads have run, and for how many nanoseconds. */
-    const used = async () => {
-      const glob = `cat /proc/${program.pid}/task/*/schedstat`;
-      const rows = (await output("sh", "-c", glob)).stdout.trim().split("\n")
-        .map((row) => row.split(" ").map(Number));
-      return {
-        turns: rows.reduce((sum, [, , turns]) => sum + turns, 0),
-        ns: rows.reduce((sum, [ns]) => sum + ns, 0),
-      };
-    };
-    await using program = await startProgram(
-      `incr("a"); await startRecorder(); ${LIVE}`,
-      { dir },
-    );
-    await program.printed("live");
-    await cat(program.path);
-    // For some seconds the engine still collects what the start has left, with
-    // a recorder or without. One that polled would turn twenty times.
-    for (let attempt = 0;; attempt++) {
-      const before = await used();
-      await new Promise((resolve) => setTimeout(resolve, 10_000));
-      const after = await used();
-      const turns = after.turns - before.turns;
-      const ms = (after.ns - before.ns) / 1e6;
-      if (turns < 10 && ms < 1) break;
-      assert(attempt < 2, `${turns} turns, ${ms} ms`);
-    }
-  }));
-
 Deno.test("startRecorder() works from a URL, with the three permissions and --allow-import", () =>
   withDir(async (dir) => {
     const server = Deno.serve({ port: 0, onListen() {} }, async (request) => {
@@ -540,55 +321,94 @@ Deno.test("startRecorder() works from a URL, with the three permissions and --al
     await server.shutdown();
   }));
 
-const compiled = await withDir(async (dir) => {
-  await Deno.writeTextFile(`${dir}/empty.ts`, "");
-  const args = ["compile", "--quiet", "--output", `${dir}/empty`];
-  return await output(Deno.execPath(), ...args, `${dir}/empty.ts`);
-});
-
-// It fetches the base of compiled programs when it is first used.
-const cannotCompile = /error sending request.*denort/s.test(compiled.stderr);
-
-Deno.test({
-  name: `startRecorder() works in a compiled program${
-    cannotCompile ? " (skipped: deno compile cannot fetch denort)" : ""
-  }`,
-  ignore: cannotCompile,
-}, () =>
+Deno.test("without files left the recorder says so, or waits; with files again it works", () =>
   withDir(async (dir) => {
-    const pipes = `${dir}/pipes`;
-    const file = await writeProgram(
-      `incr("a"); await startRecorder(); ${LIVE}`,
-      { dir: pipes },
+    await using program = await startProgram(
+      `incr("a");
+       const files = [];
+       const exhaust = () => { try { for (;;) files.push(Deno.openSync("/dev/null")); } catch { /* There are none left. */ } };
+       const free = () => { for (const file of files.splice(0)) file.close(); };
+       exhaust();
+       try { await startRecorder(); console.log("started"); }
+       catch (error) { console.log(error.message); }
+       free();
+       await startRecorder();
+       console.log("again");
+       Deno.addSignalListener("SIGUSR1", () => { exhaust(); console.log("exhausted"); setTimeout(() => { free(); console.log("freed"); }, 1000); });
+       ${LIVE}`,
+      { dir },
     );
-    const { code, stderr } = await output(
-      Deno.execPath(),
-      ...["compile", "--quiet"],
-      ...["--config", new URL("deno.json", ROOT).pathname],
-      ...leastPermissions(pipes),
-      ...["--output", `${dir}/program`, file],
-    );
-    await Deno.remove(file);
-    assertEquals(code, 0, stderr);
-    const child = new Deno.Command(`${dir}/program`).spawn();
-    const path = `${pipes}/${child.pid}.stats`;
-    await until(path, () => namesIn(pipes).includes(`${child.pid}.stats`));
-    assertEquals(body(await cat(path)), "a: 1\n");
-    child.kill("SIGKILL");
-    await child.status;
+    await program.printed("live");
+    assertStringIncludes(program.stdout, "Cannot start the recorder: ");
+    assertStringIncludes(program.stdout, "again\nlive\n");
+    assertStringIncludes(await cat(program.path), "a: 1\n");
+    program.kill("SIGUSR1");
+    await program.printed("exhausted");
+    // Whoever reads now gets all, or nothing within a second.
+    await output("timeout", "1", "cat", program.path);
+    await program.printed("freed");
+    await until("the pipe", async () => {
+      const { stdout } = await output("timeout", "1", "cat", program.path);
+      return stdout.includes("a: 1\n");
+    });
   }));
 
-Deno.test("the recorder's thread is that of the sources", async () => {
-  const { code, stderr } = await output(
-    Deno.execPath(),
-    ...[
-      "run",
-      "--quiet",
-      "--allow-read",
-      "--allow-run",
-      new URL("scripts/build_worker.ts", ROOT).pathname,
-      "--check",
-    ],
-  );
-  assertEquals({ code, stderr }, { code: 0, stderr: "" });
-});
+Deno.test("a clock that jumps changes nothing but the times that it gives", () =>
+  withDir(async (dir) => {
+    await using program = await startProgram(
+      `statvent.describe("last", { merge: "last" });
+       await startRecorder();
+       const { now } = Date;
+       for (const jump of [-1e12, 1e12, NaN]) { Date.now = () => now() + jump; incr("n"); record("r.{0}", 1); set("last", 1); }
+       Date.now = now; set("last", 2);
+       ${LIVE}`,
+      { dir },
+    );
+    await program.printed("live");
+    for (let i = 0; i < 5; i++) {
+      const text = await cat(program.path);
+      assertStringIncludes(text, "last: 2\n");
+      assertStringIncludes(text, "n: 3\n");
+    }
+  }));
+
+Deno.test("10 000 names in a tick are all there, and a name of a megabyte is refused", () =>
+  withDir(async (dir) => {
+    await using program = await startProgram(
+      `await startRecorder();
+       setTimeout(() => {
+         for (let i = 0; i < 10000; i++) incr("name." + i);
+         try { incr("x".repeat(2 ** 20)); } catch (error) { console.log(error.name + ": " + error.message); }
+         ${LIVE}
+       });`,
+      { dir },
+    );
+    await program.printed("live");
+    const text = await cat(program.path);
+    assertEquals(text.match(/^name\.\d+: 1$/gm)?.length, 10_000);
+    assertStringIncludes(
+      program.stdout,
+      "TypeError: Cannot name a stat: the name must have at most 65536 characters, got 1048576\n",
+    );
+  }));
+
+Deno.test("what a signal handler counts is there, and so is what it counts before it ends the program", () =>
+  withDir(async (dir) => {
+    await using program = await startProgram(
+      `await startRecorder();
+       Deno.addSignalListener("SIGUSR1", () => { incr("signals"); console.log("got it"); });
+       Deno.addSignalListener("SIGTERM", () => { incr("signals"); Deno.exit(0); });
+       ${LIVE}`,
+      { dir },
+    );
+    await program.printed("live");
+    program.kill("SIGUSR1");
+    await program.printed("got it");
+    assertStringIncludes(await cat(program.path), "signals: 1\n");
+    program.kill("SIGTERM");
+    assertEquals((await program.ended()).code, 0);
+    assertStringIncludes(
+      await Deno.readTextFile(`${dir}/.ledger.${Deno.uid()}`),
+      "signals: 2\n",
+    );
+  }));

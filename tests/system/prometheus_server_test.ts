@@ -1,7 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
 import type { HostStats } from "../../collect/host_stats.ts";
 import { PrometheusExposition } from "../../prometheus/exposition.ts";
-import { COUNTER, GAUGE, makeHost, recordedOf } from "../helpers/host.ts";
+import { SMALL, write } from "../helpers/exposition.ts";
+import {
+  COUNTER,
+  GAUGE,
+  makeHost,
+  recordedOf,
+  withoutHistogram,
+} from "../helpers/host.ts";
 import { freePort, output, until, withDir } from "../helpers/program.ts";
 
 const { code } = await output("sh", "-c", "command -v prometheus");
@@ -210,3 +217,38 @@ async function check(
     { protobuf: 1001 },
   );
 }
+
+const hasPromtool =
+  (await output("sh", "-c", "command -v promtool")).code === 0;
+if (!hasPromtool) console.log("skipped: there is no promtool");
+
+Deno.test({
+  name:
+    "promtool finds nothing in an answer but that a histogram is called one",
+  ignore: !hasPromtool,
+  async fn() {
+    await withDir(async (dir) => {
+      const text = write({
+        ...SMALL,
+        stats: [...SMALL.stats!, ["up", GAUGE, 1]],
+        recorded: [
+          recordedOf('db.{0}.seconds{table="users"}', [1, 2, 3, 1000]),
+          recordedOf("negative", [-1, 0, 2]),
+          withoutHistogram("window", [1, 2]),
+        ],
+      }, "text");
+      await Deno.writeTextFile(`${dir}/metrics`, text);
+      const { stdout, stderr } = await output(
+        "sh",
+        "-c",
+        `promtool check metrics < ${dir}/metrics`,
+      );
+      assertEquals(stdout, "");
+      assertEquals(stderr.trimEnd().split("\n"), [
+        "db_seconds_histogram metric name should not include type 'histogram'",
+        "negative_histogram metric name should not include type 'histogram'",
+        "up_gauge metric name should not include type 'gauge'",
+      ]);
+    });
+  },
+});

@@ -1,97 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import fc from "fast-check";
-import {
-  checkName,
-  formatName,
-  formatNumber,
-  MAX_NAME_LENGTH,
-  parseSnapshot,
-  SnapshotError,
-} from "../../format.ts";
-import { add } from "../../model/numbers.ts";
+import { parseSnapshot, SnapshotError } from "../../format.ts";
 import { encode, parse, whole, withEnd } from "../helpers/text.ts";
-
-Deno.test("formatNumber() writes whole numbers as digits, fractional ones with a point", () => {
-  const table: [number, boolean, string][] = [
-    [0, false, "0"],
-    [-0, false, "0"],
-    [-0, true, "0.0"],
-    [3, true, "3.0"],
-    [-3, false, "-3"],
-    [0.1, true, "0.1"],
-    [2 ** 53, false, "9007199254740992"],
-    [1e21, false, "1000000000000000000000"],
-    [-1e21, false, "-1000000000000000000000"],
-    [1e21, true, "1.0e+21"],
-    [1e-7, true, "1.0e-7"],
-    [1.5e-7, true, "1.5e-7"],
-    [5e-324, true, "5.0e-324"],
-    [Number.MAX_VALUE, true, "1.7976931348623157e+308"],
-  ];
-  for (const [value, fractional, text] of table) {
-    assertEquals(formatNumber(value, fractional), text);
-  }
-});
-
-Deno.test("formatNumber() writes what reads back as the same double", () => {
-  fc.assert(fc.property(
-    fc.double({ noNaN: true, noDefaultInfinity: true }),
-    (value) => {
-      const text = formatNumber(value, true);
-      assert(Object.is(Number(text), value + 0), text);
-      assert(/^-?\d+\.\d+(e[+-]\d+)?$/.test(text), text);
-    },
-  ));
-});
-
-Deno.test("formatName() replaces every {0} and nothing else", () => {
-  assertEquals(formatName("a.{0}.b.{0}.{1}", "$&"), "a.$&.b.$&.{1}");
-});
-
-Deno.test("checkName() takes any text that can begin a line", () => {
-  for (
-    const name of [
-      "",
-      "a",
-      "My Nice Stat",
-      "another[one]",
-      "a: b: ",
-      "#",
-      "#a",
-      " # a",
-      "__proto__",
-      "\t",
-      "\0",
-      "größe.😀",
-      "x".repeat(MAX_NAME_LENGTH),
-    ]
-  ) checkName(name);
-});
-
-Deno.test("checkName() refuses what cannot begin a line and says why", () => {
-  const start = "Cannot name a stat: the name must";
-  const table: [unknown, string][] = [
-    [5, "be a string, got 5"],
-    [undefined, "be a string, got undefined"],
-    [{}, "be a string, got an object"],
-    ["# a", 'not begin with "# ", got "# a"'],
-    ["\ud800", 'be well-formed Unicode, got "\\ud800"'],
-    [
-      "x".repeat(MAX_NAME_LENGTH + 1),
-      "have at most 65536 characters, got 65537",
-    ],
-    ...["\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"].map((
-      char,
-    ): [string, string] => [
-      `a${char}b`,
-      `not contain a line break, got ${JSON.stringify(`a${char}b`)}`,
-    ]),
-  ];
-  for (const [name, why] of table) {
-    const error = assertThrows(() => checkName(name as string), TypeError);
-    assertEquals(error.message, `${start} ${why}`);
-  }
-});
 
 Deno.test("parseSnapshot() reads the lines of statvent 1.0", () => {
   const { stats, recorded, annotated } = parse(
@@ -244,14 +153,6 @@ Deno.test("parseSnapshot() takes no part of a snapshot made of pages for a whole
       assertThrows(() => parseSnapshot(part), SnapshotError);
     }
   }
-});
-
-Deno.test("add() keeps a sum finite", () => {
-  const { MAX_VALUE } = Number;
-  assertEquals(
-    [add(1, 2), add(MAX_VALUE, MAX_VALUE), add(-MAX_VALUE, -MAX_VALUE)],
-    [3, MAX_VALUE, -MAX_VALUE],
-  );
 });
 
 Deno.test("a window that stands on very many lines takes no longer than they have bytes", () => {
