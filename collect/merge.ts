@@ -146,7 +146,9 @@ export function merge(input: MergeInput): HostStats {
     addTotals(pools, some);
     if (isOfAll) addCounters(columns, some);
   }
-  const recorded = [...pools.values()].map((pool) => show(columns, pool));
+  const recorded = [...pools.values()].map((pool) =>
+    showDistribution(columns, pool)
+  );
 
   const { sums, bits } = columns;
   let count = 0;
@@ -329,7 +331,7 @@ function addTotals(
 }
 
 /** Shows a recorded stat among the others, if it has a window. */
-function show(columns: Columns, stat: Pool): HostDistribution {
+function showDistribution(columns: Columns, stat: Pool): HostDistribution {
   const { name, percentiles, means, windows, histogram, fractional } = stat;
   const window = pool(windows);
   if (window.length > 0) {

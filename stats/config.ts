@@ -116,7 +116,7 @@ function checkMode(
   isAllowed: boolean,
   rule: string,
 ): void {
-  if (Number.isInteger(mode) && isAllowed) return;
+  if (isAllowed) return;
   const shown = typeof mode === "number" ? `0o${mode.toString(8)}` : mode;
   throw new RangeError(refusal(key, rule, shown));
 }
@@ -170,7 +170,7 @@ class CheckedConfig implements Config {
     checkMode(
       "pipeDirMode",
       value,
-      value <= 0o1777 && (value & 0o700) === 0o700 &&
+      Number.isInteger(value) && value <= 0o1777 && (value & 0o700) === 0o700 &&
         ((value & 0o022) === 0 || (value & 0o1000) !== 0),
       "a mode from 0o700 to 0o1777 by which its owner may do everything, with the sticky bit if others may write",
     );
@@ -184,7 +184,7 @@ class CheckedConfig implements Config {
     checkMode(
       "pipeMode",
       value,
-      value <= 0o777 && (value & 0o600) === 0o600,
+      Number.isInteger(value) && value <= 0o777 && (value & 0o600) === 0o600,
       "a mode from 0o600 to 0o777 by which its owner may read and write",
     );
     this.#pipeMode = value;

@@ -113,6 +113,7 @@ const scalars = new Map<string, number>();
 const gauges = new Map<string, number>();
 /** The cell with the time at which a gauge was last set, by the gauge's own cell. */
 const timeCells = new Map<number, number>();
+/** The handle of each distribution, by name. */
 const recorded = new Map<string, DistributionHandle>();
 /** The name of the distribution that shows a percentile or its mean under a name. */
 const owners = new Map<string, string>();
@@ -355,17 +356,17 @@ class DistributionHandle implements Distribution {
   readonly #positive = new BucketTable();
   readonly #negative = new BucketTable();
 
-  /** How many values the window holds. */
-  get window(): number {
-    return this.#last - this.#start;
-  }
-
   constructor(name: string, cell: number, width: number) {
     this.name = name;
     this.#cell = cell;
     this.#start = cell + SUMMARY_CELLS;
     this.#last = cell + width - 1;
     this.#beginBlock(this.#start);
+  }
+
+  /** How many values the window holds. */
+  get window(): number {
+    return this.#last - this.#start;
   }
 
   record(value: number): void {
@@ -618,7 +619,7 @@ export function record(
  * @throws {TypeError} If `name` cannot stand on a line of its own or is that of
  * a distribution, if a label is invalid, or if an option is unknown or of the
  * wrong type.
- * @throws {RangeError} If {@linkcode describe} would throw it.
+ * @throws {RangeError} As {@linkcode describe} does.
  */
 export function counter(name: string, options: CounterOptions = {}): Counter {
   checkOptions(name, options, "counter");
@@ -672,7 +673,7 @@ function noteOptions(name: string, options: GaugeOptions): void {
  * @throws {TypeError} If `name` cannot stand on a line of its own or is that of
  * a distribution, if a label is invalid, or if an option is unknown or of the
  * wrong type.
- * @throws {RangeError} If {@linkcode describe} would throw it.
+ * @throws {RangeError} As {@linkcode describe} does.
  */
 export function gauge(name: string, options: GaugeOptions = {}): Gauge {
   checkOptions(name, options, "gauge");

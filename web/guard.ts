@@ -44,7 +44,7 @@ async function digest(text: string): Promise<Uint8Array> {
 }
 
 /** Compares in a time that tells nothing of where two texts differ. */
-async function isSame(a: string, b: string): Promise<boolean> {
+async function isSameSecret(a: string, b: string): Promise<boolean> {
   const [digestA, digestB] = await Promise.all([digest(a), digest(b)]);
   return digestA.reduce((sum, byte, i) => sum | (byte ^ digestB[i]), 0) === 0;
 }
@@ -99,7 +99,7 @@ export function guard(
       const [, given = ""] = /^bearer +(.*)$/i.exec(
         request.headers.get("authorization") ?? "",
       ) ?? [];
-      if (!await isSame(given, token)) {
+      if (!await isSameSecret(given, token)) {
         return refuse(
           401,
           "Cannot serve without the token: send it as Authorization: Bearer TOKEN",

@@ -56,6 +56,12 @@ Deno.test("config refuses what it cannot use, says why, and keeps what was set",
       RangeError,
       'a mode from 0o600 to 0o777 by which its owner may read and write, got "644"',
     ],
+    [
+      "pipeMode",
+      5n,
+      RangeError,
+      "a mode from 0o600 to 0o777 by which its owner may read and write, got 5n",
+    ],
     ["annotations", 1, TypeError, "true or false, got 1"],
     ["windowSize", 0, RangeError, "a whole number from 1 to 1000000, got 0"],
     [
