@@ -605,6 +605,14 @@ Deno.test("docs/architecture.md and CONTRIBUTING.md list what each room imports"
   }
 });
 
+Deno.test("docs/architecture.md and CONTRIBUTING.md name modules that exist", () => {
+  const paths = ["docs/architecture.md", "CONTRIBUTING.md"].flatMap((path) =>
+    read(path).text.match(/(?<=`)[\w/]+\/\w+\.(ts|mjs)(?=`)/g) ?? []
+  );
+  assert(paths.length > 20);
+  for (const path of paths) Deno.statSync(new URL(path, ROOT));
+});
+
 Deno.test("docs/reliability.md names tests that exist", () => {
   const { text } = read("docs/reliability.md");
   const names = new Set(text.match(/\w+(_test\.ts|\.mjs)/g));
