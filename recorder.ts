@@ -1,26 +1,35 @@
 /**
- * The deployer's side: offers the stats of this process on a named pipe.
+ * The door of the recorder: offers the stats of this process on a named pipe.
  *
- * Touches the pipe directory and starts a thread.
+ * Touches the pipe directory, starts a thread.
  *
  * @module
  */
 
 import {
-  pidOfPrivate,
   pipePath,
   shortLivedPath,
   startLockPath,
 } from "./directory/file_names.ts";
-import { dangerOf, ELSEWHERE, userOf } from "./directory/trust.ts";
+import { dangerOf, userOf } from "./directory/trust.ts";
+import { processStart } from "./memory/process_start.ts";
 import { threads } from "./memory/threads.ts";
 import { RecorderControl } from "./recorder/control.ts";
-import { processStart } from "./memory/process_start.ts";
 import { handOverAtEnd } from "./recorder/hand_over.ts";
+import { closeAll, removePipes } from "./recorder/leftovers.ts";
+import {
+  checkRoom,
+  explain,
+  failure,
+  isServed,
+  notCreatable,
+  prepare,
+} from "./recorder/prepare.ts";
 import { keepSpare, useSpare } from "./recorder/spare_file.ts";
 import type { RecorderReport, RecorderSettings } from "./recorder/worker.ts";
 import { source } from "./recorder/worker_source.ts";
 import { attempt } from "./runtime/attempt.ts";
+import { sleep } from "./runtime/pause.ts";
 import { runtime } from "./runtime/runtime.ts";
 import type { Thread } from "./runtime/system.ts";
 import { config } from "./stats/config.ts";
@@ -34,129 +43,11 @@ export interface Recorder extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** How long a pipe of this process is listened to, to learn whether a thread serves it, in milliseconds. */
-const LISTEN_MS = 500;
-
-/** The same for a writer that says nothing, which may be what a thread has left that has ended. */
-const SILENCE_MS = 1_000;
-
 /** How long the thread may take to close its files, in milliseconds. */
 const STOP_MS = 500;
 
 /** How long another thread may take to start the recorder, in milliseconds. */
 const START_MS = 2_000;
-
-/** How long the end may take because of what others have made, in milliseconds. */
-const REMOVE_MS = 250;
-
-/** How many files must be openable. The most that a runtime was seen to need is 14. */
-const FILES = 20;
-
-function failure(why: string, cause?: unknown): Error {
-  return new Error(`Cannot start the recorder: ${why}`, { cause });
-}
-
-/** Throws an error that says what to do, if the recorder could not work here. */
-async function prepare(dir: string): Promise<void> {
-  const missing = await runtime.missingPermission(dir);
-  if (missing !== undefined) {
-    throw failure(`it may not use ${dir} or mkfifo, ${missing}`);
-  }
-  try {
-    runtime.makeDir(dir, config.pipeDirMode);
-  } catch (error) {
-    const { code, message } = error as { code?: string; message: string };
-    throw failure(
-      code === "EEXIST" || code === "ENOTDIR"
-        ? `${dir} must be a directory, but there is a file; remove it or ${ELSEWHERE}`
-        : `${dir} must be a directory that can be created (${message}); create it or ${ELSEWHERE}`,
-      error,
-    );
-  }
-}
-
-/** Whether another thread of this process serves the pipe already. */
-async function isServed(path: string): Promise<boolean> {
-  if (runtime.identify(path)?.isFifo !== true) return false;
-  const fd = runtime.openReader(path);
-  try {
-    const byte = new Uint8Array(1);
-    const start = performance.now();
-    for (let patience = LISTEN_MS; performance.now() - start < patience;) {
-      const count = runtime.read(fd, byte);
-      if (count) return true;
-      if (count === undefined) patience = SILENCE_MS;
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-    return false;
-  } finally {
-    runtime.close(fd);
-  }
-}
-
-/**
- * Throws if hardly any more files may be open: Deno and Bun end the program if
- * there are none for a thread that starts.
- */
-function checkRoom(dir: string): void {
-  const files: number[] = [];
-  try {
-    while (files.length < FILES) files.push(runtime.openReader(dir));
-  } catch (error) {
-    throw failure(
-      `${FILES} more files must be openable (${(error as Error).message}); ${
-        cureOf((error as Error).message)
-      }`,
-      error,
-    );
-  } finally {
-    for (const fd of files) runtime.close(fd);
-  }
-}
-
-/**
- * Removes all pipes of this process, so that nobody waits at one of them: who
- * opens a pipe that has no other side waits for ever.
- *
- * @param user The user of this process, if that is known.
- * @param hold What the recorder holds of the pipe whose reader it waits for.
- * @returns Open files that keep all of them going, to be closed later.
- */
-function removePipes(
-  dir: string,
-  user: number | undefined,
-  hold: number,
-): number[] {
-  const until = performance.now() + REMOVE_MS;
-  const lock = startLockPath(dir, runtime.pid);
-  const files: (number | undefined)[] = [];
-  // From here on nobody finds the pipe any more.
-  attempt(() =>
-    runtime.rename(
-      pipePath(dir, runtime.pid),
-      shortLivedPath(dir, runtime.pid),
-    )
-  );
-  const names = attempt(() => runtime.list(dir)) ?? [];
-  // First, since this is what keeps the program from ending where no thread can
-  // be ended that waits, and there may be room for one open file only. The pipe
-  // may have lost its names before.
-  if (hold > 0) {
-    files.push(attempt(() => runtime.openBoth(`/proc/self/fd/${hold}`)));
-  }
-  for (const name of names) {
-    const path = `${dir}/${name}`;
-    if (pidOfPrivate(name) !== runtime.pid || path === lock) continue;
-    // Others may have made very many.
-    if (performance.now() > until) break;
-    const file = attempt(() => runtime.identify(path));
-    // Nothing that another user has put there is opened, nor what a link leads to.
-    if (user !== undefined && file?.owner !== user) continue;
-    if (file?.isFifo) files.push(attempt(() => runtime.openBoth(path)));
-    attempt(() => runtime.remove(path));
-  }
-  return files.filter((fd) => fd !== undefined);
-}
 
 class PipeRecorder implements Recorder {
   readonly path: string;
@@ -164,7 +55,7 @@ class PipeRecorder implements Recorder {
   readonly #user: number | undefined;
   readonly #control: RecorderControl;
   readonly #thread: Thread;
-  /** Resolves when the thread has nothing open any more. */
+  /** Resolves when the thread has closed all its files. */
   readonly #done: Promise<void>;
   readonly #forgetExit: () => void;
   #files: number[] = [];
@@ -187,13 +78,13 @@ class PipeRecorder implements Recorder {
       () => this.#release(),
       () => {
         this.#release();
-        // If the event loop turns once more, somebody has caught the error.
+        // If the event loop runs again, the program has caught the error.
         setTimeout(() => this.#resume());
       },
     );
   }
 
-  /** Leaves no pipe behind. */
+  /** Stops the thread from creating files, then removes all pipes. */
   #release(): void {
     this.#control.stop();
     useSpare();
@@ -201,7 +92,7 @@ class PipeRecorder implements Recorder {
   }
 
   #closeFiles(): void {
-    for (const fd of this.#files.splice(0)) runtime.close(fd);
+    closeAll(this.#files.splice(0));
   }
 
   #resume(): void {
@@ -217,7 +108,7 @@ class PipeRecorder implements Recorder {
   }
 
   async #stop(): Promise<void> {
-    started.forget();
+    forget();
     this.#forgetExit();
     this.#release();
     let timer;
@@ -233,7 +124,7 @@ class PipeRecorder implements Recorder {
   }
 }
 
-/** The recorder of another thread of this process, which only that can stop. */
+/** The recorder of another thread of this process, which only that thread can stop. */
 class ForeignRecorder implements Recorder {
   readonly path: string;
 
@@ -251,16 +142,25 @@ class ForeignRecorder implements Recorder {
 }
 
 async function start(): Promise<Recorder> {
-  const { pipeDir: dir } = config;
-  await prepare(dir);
+  const { pipeDir, pipeDirMode } = config;
+  try {
+    await prepare(pipeDir, pipeDirMode);
+    return await startOnce(pipeDir);
+  } catch (error) {
+    throw explain(error as Error);
+  }
+}
+
+/** Starts the recorder, unless another thread has, one thread at a time. */
+async function startOnce(dir: string): Promise<Recorder> {
   const path = pipePath(dir, runtime.pid);
   const lock = startLockPath(dir, runtime.pid);
-  // One thread at a time. A lock that stays is that of an earlier process with
-  // the same id, which has died in the meantime.
+  // A lock that stays for longer is that of an earlier process with the same
+  // id, which has died.
   const deadline = performance.now() + START_MS;
   try {
     while (!runtime.createNew(lock) && performance.now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await sleep(10);
     }
   } catch (error) {
     throw notCreatable(dir, (error as Error).message);
@@ -283,58 +183,23 @@ async function start(): Promise<Recorder> {
   }
 }
 
-function notCreatable(dir: string, why: string): Error {
-  return failure(
-    `pipes must be creatable in ${dir} (${why}); ${cureOf(why)}`,
-  );
-}
-
-/** What to do, by what the system or `mkfifo` says. */
-function cureOf(why: string): string {
-  if (/too many open files|EMFILE|ENFILE/i.test(why)) {
-    return "let more be open (ulimit -n, fs.file-max)";
-  }
-  if (/no space left|quota/i.test(why)) return `make room or ${ELSEWHERE}`;
-  if (/read-only/i.test(why)) return `make it writable or ${ELSEWHERE}`;
-  // `mkfifo -m` cannot do without it on many systems.
-  return attempt(() => runtime.identify("/proc/self") === undefined)
-    ? "mount /proc"
-    : `change its mode or ${ELSEWHERE}`;
-}
-
 async function startThread(
   dir: string,
   user: number | undefined,
 ): Promise<Recorder> {
-  const { pipeMode: mode, pipeDirMode: dirMode, annotations } = config;
-  const closeAll = (files: number[]) => files.forEach(runtime.close);
-  // What is left is from an earlier process with the same id.
+  // These pipes are of an earlier process with the same id.
   closeAll(removePipes(dir, user, 0));
   checkRoom(dir);
   if (runtime.isMainThread) keepSpare(dir);
   const control = new RecorderControl();
   control.start();
   ownSlab();
-  // A thread that ends leaves its values to the others.
-  const handNothingOver = runtime.isMainThread && annotations
-    ? handOverAtEnd({ dir, mode, user })
+  // Only the main thread hands over: a thread that ends leaves its values to
+  // the other threads.
+  const handNothingOver = runtime.isMainThread && config.annotations
+    ? handOverAtEnd({ dir, mode: config.pipeMode, user })
     : () => {};
-  const settings: RecorderSettings = {
-    dir,
-    user,
-    mode,
-    dirMode,
-    annotations,
-    // A thread that ends another one can free none that the other has parked.
-    mayPark: runtime.isMainThread,
-    process: {
-      start: processStart(),
-      name: config.processName,
-      runtime: runtime.name,
-    },
-    control: control.shared,
-    slabs: [...threads().slabs.values()],
-  };
+  const settings = settingsOf(dir, user, control);
   const giveUp = () => {
     control.stop();
     useSpare();
@@ -357,11 +222,7 @@ async function startThread(
         error,
       );
     });
-    if (report.state === "failed") {
-      throw report.code === "ENOENT"
-        ? failure("there must be a program mkfifo; install it, with coreutils")
-        : notCreatable(dir, report.why);
-    }
+    checkReport(report, dir);
   } catch (error) {
     giveUp();
     handNothingOver();
@@ -374,32 +235,50 @@ async function startThread(
   return new PipeRecorder(dir, user, control, thread!, isDone);
 }
 
-/** The recorder of this thread, shared by all copies of statvent in it. */
-const started = {
-  key: Symbol.for("statvent.recorder"),
-  home: globalThis as { [key: symbol]: Promise<Recorder> | undefined },
-  get(): Promise<Recorder> {
-    return this.home[this.key] ??= start().then((recorder) => {
-      // The other thread may end before this one, which then starts its own.
-      if (recorder instanceof ForeignRecorder) this.forget();
-      return recorder;
-    }, (error: Error) => {
-      this.forget();
-      // What the system says, where it lacks files, threads or memory.
-      throw error.message.startsWith("Cannot ")
-        ? error
-        : failure(`${error.message}; ${cureOf(error.message)}`, error);
-    });
-  },
-  forget(): void {
-    delete this.home[this.key];
-  },
-};
+function settingsOf(
+  dir: string,
+  user: number | undefined,
+  control: RecorderControl,
+): RecorderSettings {
+  return {
+    dir,
+    user,
+    mode: config.pipeMode,
+    dirMode: config.pipeDirMode,
+    annotations: config.annotations,
+    // A parked thread can be freed by the main thread only.
+    mayPark: runtime.isMainThread,
+    process: {
+      start: processStart(),
+      name: config.processName,
+      runtime: runtime.name,
+    },
+    control: control.shared,
+    slabs: [...threads().slabs.values()],
+  };
+}
+
+function checkReport(report: RecorderReport, dir: string): void {
+  if (report.state !== "failed") return;
+  throw report.code === "ENOENT"
+    ? failure("there must be a program mkfifo; install it, with coreutils")
+    : notCreatable(dir, report.why);
+}
+
+// A thread has one recorder. All copies of statvent in the thread find it under
+// this property of `globalThis`.
+const KEY = Symbol.for("statvent.recorder");
+const home = globalThis as { [key: symbol]: Promise<Recorder> | undefined };
+
+/** Lets the next call of {@linkcode startRecorder} start a recorder of its own. */
+function forget(): void {
+  delete home[KEY];
+}
 
 /**
  * Offers the stats of this process on the named pipe
- * `<config.pipeDir>/<process id>.stats`, from a thread of its own: also while
- * this thread is in an endless loop.
+ * `<config.pipeDir>/<process id>.stats`, from a thread of its own, so that they
+ * can be read even while this thread is in an endless loop.
  *
  * Until a reader opens the pipe this costs no processor time. It never keeps
  * the program from ending. Deno needs `--allow-read` and `--allow-write` for the
@@ -420,11 +299,18 @@ const started = {
  * await Deno.remove(config.pipeDir);
  * ```
  *
- * @returns A promise that resolves when `cat` would work. Called again, it is
- * the same recorder.
- * @throws {Error} By the promise, if a permission, `mkfifo` or the directory is
- * missing. The message says what to do. The program's stats are not affected.
+ * @returns A promise that resolves when the pipe can be read. Further calls in a
+ * thread give the same recorder.
+ * @throws {Error} By the promise, if a permission or `mkfifo` is missing, or the
+ * directory is unusable. The message says how to fix it. The program's stats are not affected.
  */
 export function startRecorder(): Promise<Recorder> {
-  return started.get();
+  return home[KEY] ??= start().then((recorder) => {
+    // The other thread may end before this one, which then starts its own.
+    if (recorder instanceof ForeignRecorder) forget();
+    return recorder;
+  }, (error) => {
+    forget();
+    throw error;
+  });
 }

@@ -1,31 +1,40 @@
 /**
- * What the program's own thread and the recorder's agree on through shared
- * memory: that no files are created while the program ends, when no message is
- * waited for any more, and that the program's thread still turns.
+ * The memory by which the program's main thread controls the recorder's thread
+ * where a message would not do.
+ *
+ * A program that ends must stop the creation of files at once, when no message
+ * would be delivered any more. A probe of the main thread through shared memory
+ * costs that thread half as much as one by message.
  *
  * Pure: touches nothing but memory. Imports nothing.
  *
  * @module
  */
 
+// The words of the shared memory.
+/** 1 while the recorder may create files. */
 const RUNNING = 0;
+/** 1 while the recorder is creating files. */
 const BUSY = 1;
+/** The open file by which the recorder holds the pipe that waits for a reader, or 0. */
 const HOLD = 2;
+/** The number of the recorder's last probe. */
 const ASKED = 3;
+/** The number of the last probe that the main thread has answered. */
 const ANSWERED = 4;
 const WORDS = 5;
 
-/** Thrown in the recorder's thread where it was stopped. */
+/** Thrown in the recorder's thread once it was stopped. */
 export class StoppedError extends Error {
   /** `"StoppedError"`. */
   override name = "StoppedError";
 }
 
-/** Both sides of the agreement. */
+/** The control of a recorder, for both threads. */
 export class RecorderControl {
-  /** What the other thread makes its side of. */
+  /** The memory to construct the other thread's side with. */
   readonly shared: Int32Array<SharedArrayBuffer>;
-  #answers = false;
+  #isAnswering = false;
 
   constructor(
     shared: Int32Array<SharedArrayBuffer> = new Int32Array(
@@ -40,7 +49,7 @@ export class RecorderControl {
     return Atomics.load(this.shared, RUNNING) === 1;
   }
 
-  /** What the recorder holds of the pipe whose reader it waits for. */
+  /** The open file by which the recorder holds the pipe that waits for a reader, or 0. */
   get hold(): number {
     return Atomics.load(this.shared, HOLD);
   }
@@ -48,43 +57,44 @@ export class RecorderControl {
     Atomics.store(this.shared, HOLD, value);
   }
 
-  /** The number of the recorder's last question that the program has answered. */
+  /** The number of the last probe that the main thread has answered. */
   get answered(): number {
     return Atomics.load(this.shared, ANSWERED);
   }
 
   /**
-   * The recorder's side: asks the program's own thread for a sign of life, and
-   * waits for the answer. Half as long as by a message, which costs that thread
-   * twice as much.
+   * The recorder's side: probes the main thread, then waits for its answer for
+   * at most `timeout` milliseconds.
+   *
+   * @param probe The number of the probe, one more than that of the last one.
    */
-  ask(question: number, timeout: number): void {
-    Atomics.store(this.shared, ASKED, question);
+  ask(probe: number, timeout: number): void {
+    Atomics.store(this.shared, ASKED, probe);
     Atomics.notify(this.shared, ASKED);
-    Atomics.wait(this.shared, ANSWERED, question - 1, timeout);
+    Atomics.wait(this.shared, ANSWERED, probe - 1, timeout);
   }
 
-  /** The program's side: answers questions whenever its event loop turns. Keeps no program from ending. */
+  /** The program's side: answers probes whenever its event loop runs. Keeps no program from ending. */
   async #answer(): Promise<void> {
-    this.#answers = true;
+    this.#isAnswering = true;
     while (this.running) {
-      const question = Atomics.load(this.shared, ASKED);
-      Atomics.store(this.shared, ANSWERED, question);
+      const probe = Atomics.load(this.shared, ASKED);
+      Atomics.store(this.shared, ANSWERED, probe);
       Atomics.notify(this.shared, ANSWERED);
-      await Atomics.waitAsync(this.shared, ASKED, question).value;
+      await Atomics.waitAsync(this.shared, ASKED, probe).value;
     }
-    this.#answers = false;
+    this.#isAnswering = false;
   }
 
-  /** The program's side: the recorder may create files from now on, and is answered. */
+  /** The program's side: lets the recorder create files, answers its probes. */
   start(): void {
     Atomics.store(this.shared, RUNNING, 1);
-    if (!this.#answers) this.#answer();
+    if (!this.#isAnswering) this.#answer();
   }
 
   /**
-   * The program's side: the recorder may create no more files. Waits until it
-   * is done with what it is creating, but at most for `timeout` milliseconds.
+   * The program's side: forbids the recorder to create files. Blocks until it
+   * has finished those that it is creating, but at most for `timeout` milliseconds.
    */
   stop(timeout = 200): void {
     Atomics.store(this.shared, RUNNING, 0);
@@ -93,24 +103,40 @@ export class RecorderControl {
   }
 
   /**
-   * The recorder's side: does something that creates files.
+   * The recorder's side: runs an action that creates files.
    *
-   * @returns What `action` returns. If that is a promise, it is done when the
-   * promise is.
-   * @throws {StoppedError} If it may not.
+   * @throws {StoppedError} If the recorder was stopped.
    */
   whileRunning<T>(action: () => T): T {
-    let result: T | undefined;
-    Atomics.store(this.shared, BUSY, 1);
+    this.#begin();
     try {
-      if (!this.running) throw new StoppedError("The recorder was stopped");
-      result = action();
-      return result instanceof Promise
-        ? result.finally(() => this.#rest()) as T
-        : result;
+      return action();
     } finally {
-      if (!(result instanceof Promise)) this.#rest();
+      this.#rest();
     }
+  }
+
+  /**
+   * The recorder's side: runs an action that creates files until its promise is
+   * settled.
+   *
+   * @throws {StoppedError} By the promise, if the recorder was stopped.
+   */
+  async whileRunningAsync(action: () => Promise<void>): Promise<void> {
+    this.#begin();
+    try {
+      await action();
+    } finally {
+      this.#rest();
+    }
+  }
+
+  #begin(): void {
+    // Busy first: the other thread stops the recorder, then waits while it is busy.
+    Atomics.store(this.shared, BUSY, 1);
+    if (this.running) return;
+    this.#rest();
+    throw new StoppedError("The recorder was stopped");
   }
 
   #rest(): void {

@@ -112,7 +112,7 @@ export class FifoPool {
       { length: BATCH },
       () => fifoPath(this.#dir, runtime.pid),
     );
-    await this.#control.whileRunning(async () => {
+    await this.#control.whileRunningAsync(async () => {
       // The directory may have been made anew, by somebody else.
       const danger = dangerOf(this.#dir, this.#user);
       if (danger !== undefined) throw new Error(danger);

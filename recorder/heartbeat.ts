@@ -1,43 +1,43 @@
 /**
- * For how long the program's own thread has not turned, as the recorder's
- * thread knows it.
+ * How long the event loop of the program's main thread has been stalled, as the
+ * recorder's thread sees it.
  *
- * The recorder asks when somebody reads, so that a program that nobody looks at
- * is never woken. The answer comes through shared memory.
+ * The recorder probes the main thread when its pipe is read, so that a program
+ * without readers is never woken. The answer comes through shared memory.
  *
- * Reads the clock, and waits for milliseconds.
+ * Reads the clock, blocks the thread for milliseconds.
  *
  * @module
  */
 
 import type { RecorderControl } from "./control.ts";
 
-/** How often the program is asked at most, in milliseconds. */
+/** The least time between two probes, in milliseconds. */
 const ASK_MS = 1_000;
 
-/** How long an answer is waited for, in milliseconds. A thread that is free takes a tenth of one. */
+/** How long to wait for an answer, in milliseconds. An idle main thread answers within a tenth of one. */
 const PATIENCE_MS = 2;
 
-/** The recorder's side of the questions. */
+/** Probes the main thread. */
 export class Heartbeat {
   readonly #control: RecorderControl;
-  #question = 0;
+  #probe = 0;
   #asked = -Infinity;
 
   constructor(control: RecorderControl) {
     this.#control = control;
   }
 
-  /** For how many seconds the thread has not turned, at least. */
+  /** For how many seconds, at least, the main thread has not responded. */
   stalled(): number {
     const now = performance.now();
-    if (this.#control.answered === this.#question) {
+    if (this.#control.answered === this.#probe) {
       if (now - this.#asked < ASK_MS) return 0;
-      this.#question++;
+      this.#probe++;
       this.#asked = now;
-      this.#control.ask(this.#question, PATIENCE_MS);
+      this.#control.ask(this.#probe, PATIENCE_MS);
     }
-    return this.#control.answered === this.#question
+    return this.#control.answered === this.#probe
       ? 0
       : Math.round(performance.now() - this.#asked) / 1000;
   }
