@@ -30,7 +30,8 @@
 
 import type { ProcessStatus } from "./host_stats.ts";
 import type { PipeReading, Problem } from "./pipe_reader.ts";
-import type { Ended, Ledger } from "../ended/ledger_reader.ts";
+import type { Ended } from "../ended/ended_reader.ts";
+import type { Ledger } from "../ended/ledger_reader.ts";
 import { ownKey, processKey, withoutOwner } from "../model/process_key.ts";
 import { Totals } from "../ended/totals.ts";
 import type { Snapshot } from "../format/snapshot.ts";

@@ -16,7 +16,7 @@ import { removeLeftovers } from "./remove_leftovers.ts";
 import { loadState, saveState } from "./state_file.ts";
 import { pipePath } from "../directory/file_names.ts";
 import { pipeDir } from "../directory/pipe_dir.ts";
-import { LedgerReader } from "../ended/ledger_reader.ts";
+import { EndedReader } from "../ended/ended_reader.ts";
 import { NameTable, type Snapshot } from "../format/snapshot.ts";
 import { runtime } from "../runtime/runtime.ts";
 
@@ -83,7 +83,7 @@ export class Collector {
   readonly #log: (line: string) => void;
   readonly #problems: Problems;
   readonly #pipes: Pipes = new Pipes();
-  readonly #ledgers: LedgerReader = new LedgerReader();
+  readonly #ended: EndedReader = new EndedReader();
   readonly #census: Census = new Census();
   #table: NameTable = new NameTable();
   #reading: Promise<Collected> | undefined;
@@ -159,7 +159,7 @@ export class Collector {
       deadline - MERGE_MS,
       performance.now() + MIN_ENDED_MS,
     );
-    const left = this.#ledgers.read(dir, names, this.#table, until);
+    const left = this.#ended.read(dir, names, this.#table, until);
     const isDead = new Map(pids.map((pid) => [pid, false]));
     for (const { pid, result } of readings) {
       isDead.set(pid, "failure" in result && result.failure === "dead");

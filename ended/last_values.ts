@@ -1,6 +1,5 @@
 /**
- * The files that processes leave which end in an orderly way: their last
- * values, `.ended.<pid>.<start>`.
+ * The files with the last values of processes that have ended in an orderly way.
  *
  * Touches the pipe directory.
  *
@@ -25,7 +24,7 @@ import { ownKey, processKey } from "../model/process_key.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
 
-/** How long a process may take to end, in milliseconds, where nobody can tell whether it has. */
+/** How long a process may take to end, in milliseconds, where the system does not tell whether it has. */
 const ENDING_MS = 2_000;
 
 /** The key of the process whose last values have this name; `undefined` for another kind of file. */
@@ -39,8 +38,9 @@ export function keyOf(name: string): string | undefined {
  *
  * @param start When the process started, in seconds since 1970.
  * @param mode The mode of the file.
- * @param isSure Whether the process ends, or just if nobody catches an error.
- * @returns The file.
+ * @param isSure Whether the process ends for sure, rather than unless an error
+ * is caught.
+ * @returns The path of the file.
  */
 export function writeEnded(
   dir: string,
@@ -59,22 +59,22 @@ export function writeEnded(
   try {
     return write(path);
   } catch {
-    // Somebody else may have taken the name, but not this one.
+    // Another user may have taken the name, but cannot have taken this one.
     return write(untakenPath(path));
   }
 }
 
 /**
- * Gives the files of processes that may have been ending, and now have, their
- * final names.
+ * Gives files that were written before the end of their process was certain
+ * their final names, if the process has ended.
  *
  * @param names What is in the directory.
  * @param isLate Whether to stop.
- * @returns The same, with these.
+ * @returns What is in the directory then.
  */
 export function settle(
   dir: string,
-  names: string[],
+  names: readonly string[],
   isLate: () => boolean,
 ): string[] {
   return names.map((name) => {
@@ -84,7 +84,7 @@ export function settle(
     const lives = runtime.processExists(process.pid) ??
       Date.now() - (runtime.identify(path)?.modified ?? 0) < ENDING_MS;
     if (lives) return name;
-    // A name that nobody has, since a file of that name would be gone.
+    // A new name, since `rename` would replace a file of the plain name.
     const settled = untakenPath(endedPath(dir, process));
     return attempt(() => {
       runtime.rename(path, settled);
@@ -93,20 +93,22 @@ export function settle(
   });
 }
 
-/** A file that an ended process has left. */
+/** A file with last values, as the directory shows it. */
 export interface EndedFile {
   readonly name: string;
   readonly path: string;
+  /** The key of its process. */
   readonly key: string;
+  /** The id of the user who owns it. */
   readonly owner: number;
   readonly mode: number;
   readonly size: number;
-  /** Tells the file from others that had its name. */
+  /** Tells the file from earlier files of its name. */
   readonly id: string;
 }
 
 /**
- * Looks at the files of ended processes.
+ * Lists the files with last values.
  *
  * @param names What is in the directory.
  * @param isLate Whether to stop.
@@ -122,7 +124,7 @@ export function* endedFiles(
     if (isLate()) return;
     const path = `${dir}/${name}`;
     const file = runtime.identify(path);
-    // What another user has made a second name of would count twice.
+    // A file that another user has given a second name would count twice.
     if (file === undefined || file.links > 1) continue;
     const { owner, mode, size, inode, modified } = file;
     const id = `${inode} ${modified}`;
@@ -131,8 +133,8 @@ export function* endedFiles(
 }
 
 /**
- * One file of each process: the one with the plain name, if there are others of
- * when it was not sure that the process was ending.
+ * Keeps one file per process, preferring the final one over those written when
+ * the end was not certain.
  */
 export function withoutTwins<T extends EndedFile>(files: readonly T[]): T[] {
   const byKey = new Map<string, T>();
@@ -147,18 +149,18 @@ export function withoutTwins<T extends EndedFile>(files: readonly T[]): T[] {
   return [...byKey.values()];
 }
 
-/** What stands in a file. */
+/** A file that was parsed. */
 export interface Parsed {
   readonly snapshot: Snapshot;
   readonly bytes: Uint8Array;
 }
 
 /**
- * What stands in a file; `undefined` if it has gone, or is something else.
+ * Parses a file.
  *
- * @throws {LateError} If that takes too long.
- * @throws If the file cannot be read now, as where no more may be open: nobody
- * knows what is in it.
+ * @returns The snapshot in it; `undefined` if the file has gone or is malformed.
+ * @throws {LateError} If `isLate` said so.
+ * @throws If the file cannot be read now, such as for want of open files.
  */
 export function parseFile(
   path: string,

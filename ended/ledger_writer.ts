@@ -1,5 +1,5 @@
 /**
- * Takes what ended processes have left into the ledger of their user.
+ * Takes the last values of ended processes into the ledger of their user.
  *
  * Touches the pipe directory.
  *
@@ -12,7 +12,7 @@ import {
   parseFile,
   settle,
   withoutTwins,
-} from "./ended_files.ts";
+} from "./last_values.ts";
 import { Totals } from "./totals.ts";
 import {
   invalidLedgerPath,
@@ -20,13 +20,17 @@ import {
   ledgerName,
   newFilePath,
 } from "../directory/file_names.ts";
-import { NameTable } from "../format/snapshot.ts";
+import { NameTable, type Snapshot } from "../format/snapshot.ts";
 import { SnapshotWriter } from "../format/snapshot_writer.ts";
 import { fromRandomStart } from "../model/from_random_start.ts";
 import { type LedgerInfo, MAX_LISTED } from "../model/identity.ts";
+import { isSystemError } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
 
-/** How many it takes in at one time: all are listed as long as their files are there. */
+/**
+ * How many files are taken in between two writes of the ledger. All must be
+ * listed in it as long as they are there, so this is less than `MAX_LISTED`.
+ */
 const BATCH = 1_024;
 
 /** How old a lock is, in milliseconds, when its owner must have died. */
@@ -34,12 +38,12 @@ const STALE_MS = 10_000;
 
 /**
  * Takes the files of ended processes of one user into the ledger of that user,
- * unless another process is at it, or this one is another user's.
+ * unless another process holds the lock of the ledger.
  *
  * @param owner The id of the user.
- * @param until When to stop, by `performance.now()`. The next one goes on.
- * @param seen Those that were seen, if somebody has looked.
- * @returns `false` if this process is another user's.
+ * @param until When to stop, by `performance.now()`. The next call continues.
+ * @param seen The files, if the caller has listed them already.
+ * @returns `false` if this process runs as another user.
  */
 export function takeIn(
   dir: string,
@@ -47,24 +51,28 @@ export function takeIn(
   until = Infinity,
   seen?: readonly EndedFile[],
 ): boolean {
-  const lock = ledgerLockPath(`${dir}/${ledgerName(owner)}`);
+  const ledgerPath = `${dir}/${ledgerName(owner)}`;
+  const lockPath = ledgerLockPath(ledgerPath);
   try {
     let files = seen ?? ownFiles(dir, owner, until);
     while (files.length > 0) {
-      const { since, isOwn } = takeLock(lock, owner);
+      const { since, isOwn } = takeLock(lockPath, owner);
       if (since === undefined) return isOwn;
-      // Not if this process was stopped for so long that another one has broken it.
-      const isOurs = () => runtime.identify(lock)?.modified === since;
+      // False if this process was stopped for so long that another one broke
+      // the lock.
+      const isOurs = () => runtime.identify(lockPath)?.modified === since;
       try {
-        if (!addToLedger(dir, owner, files, isOurs, until)) return true;
+        const ledger = openLedger(ledgerPath, owner, files);
+        if (!addFiles(dir, ledger, files, isOurs, until)) return true;
       } finally {
-        if (isOurs()) runtime.remove(lock);
+        if (isOurs()) runtime.remove(lockPath);
       }
-      // Once more: who has found the lock taken has written a file before.
+      // Look again: a process that found the lock taken has left its file for us.
       files = ownFiles(dir, owner, until);
     }
-  } catch {
-    // No space, or not ours. The files stay, and are read.
+  } catch (error) {
+    // There is no space, or no permission. The files stay, and are read.
+    if (!isSystemError(error)) throw error;
   }
   return true;
 }
@@ -78,90 +86,111 @@ function ownFiles(dir: string, owner: number, until: number): EndedFile[] {
 }
 
 /**
- * Takes the lock of a user.
+ * Takes the lock of a user's ledger.
  *
- * @returns Since when it is held, which tells it apart, or `undefined` if it is
- * not; and whether it could be.
+ * @returns `since`, the time at which the lock was taken, which tells it from
+ * later locks, or `undefined` if another process holds it; and whether this
+ * process runs as that user, as far as is known.
  */
 function takeLock(
-  path: string,
+  lockPath: string,
   owner: number,
 ): { since?: number; isOwn: boolean } {
-  if (!runtime.createNew(path)) {
-    const file = runtime.identify(path);
-    // What has gone by now is not removed: somebody else may have it again.
+  if (!runtime.createNew(lockPath)) {
+    const file = runtime.identify(lockPath);
+    // A lock that has gone by now is not removed: another process may hold it
+    // again.
     if (file !== undefined) {
-      // Nor is it of the future, unless the clock was set back.
+      // A lock from the future means that the clock was set back.
       const age = Math.abs(Date.now() - file.modified);
       if (age < STALE_MS) return { isOwn: true };
-      runtime.remove(path);
+      runtime.remove(lockPath);
     }
-    if (!runtime.createNew(path)) return { isOwn: true };
+    if (!runtime.createNew(lockPath)) return { isOwn: true };
   }
-  const file = runtime.identify(path);
+  const file = runtime.identify(lockPath);
   if (file?.owner === owner) return { since: file.modified, isOwn: true };
-  runtime.remove(path);
+  runtime.remove(lockPath);
   return { isOwn: file === undefined };
 }
 
-/** Adds what stands in the files to the ledger, and removes them. Returns whether it had the lock until its end. */
-function addToLedger(
-  dir: string,
+/** A ledger that files are being added to. */
+interface OpenLedger {
+  readonly path: string;
+  /** The mode of the file. */
+  readonly mode: number;
+  readonly info: LedgerInfo;
+  readonly totals: Totals;
+  /** The ids of the names in all snapshots that are read. */
+  readonly table: NameTable;
+}
+
+/** Reads the ledger of a user, or begins a new one where there is none that can be used. */
+function openLedger(
+  path: string,
   owner: number,
+  files: readonly EndedFile[],
+): OpenLedger {
+  const table = new NameTable();
+  const totals = new Totals();
+  const file = runtime.identify(path);
+  // No user may read more in the ledger than in the files that it is made of.
+  const mode = files.reduce(
+    (mode, file) => mode & file.mode,
+    file?.mode ?? 0o777,
+  );
+  let old: Snapshot | undefined;
+  // A file that another user has planted is no ledger of this one.
+  if (file?.owner === owner) old = parseFile(path, table)?.snapshot;
+  if (old?.ledger !== undefined) totals.add(old);
+  // Kept, so that a person can see what is wrong with it.
+  else if (file !== undefined) runtime.rename(path, invalidLedgerPath(path));
+  const info = old?.ledger ??
+    { id: crypto.randomUUID(), count: 0, ended: [] };
+  return { path, mode, info, totals, table };
+}
+
+/** Adds files to the ledger, then removes them. Returns whether the lock was held until the end. */
+function addFiles(
+  dir: string,
+  { path: ledgerPath, mode, info, totals, table }: OpenLedger,
   files: readonly EndedFile[],
   isOurs: () => boolean,
   until: number,
 ): boolean {
-  const path = `${dir}/${ledgerName(owner)}`;
-  const table = new NameTable();
-  const totals = new Totals();
-  // What another user has put there is no ledger of this one.
-  const isOwn = runtime.identify(path)?.owner === owner;
-  const old = isOwn ? parseFile(path, table)?.snapshot : undefined;
-  // Nobody may read more of it than of the files that it is made of.
-  const mode = files.reduce(
-    (mode, file) => mode & file.mode,
-    runtime.identify(path)?.mode ?? 0o777,
-  );
-  if (old?.ledger !== undefined) totals.add(old);
-  // Somebody may want to see what is wrong with it.
-  else if (runtime.identify(path)) {
-    runtime.rename(path, invalidLedgerPath(path));
-  }
-  const { id, ended, ...info } = old?.ledger ?? newLedger();
-  let { count } = info;
-  const listed = [...ended];
-  const known = new Set(ended);
-  const isKnown = ({ key }: EndedFile) => known.has(key);
-  // Left by one that was killed after it had written the ledger.
-  for (const { path } of files.filter(isKnown)) runtime.remove(path);
-  const added = withoutTwins(files.filter((file) => !isKnown(file)));
-  for (let start = 0; start < added.length && performance.now() <= until;) {
-    const first = start;
+  const known = new Set(info.ended);
+  // A process that was killed after it had written the ledger has left these.
+  for (const file of files) if (known.has(file.key)) runtime.remove(file.path);
+  const added = withoutTwins(files.filter(({ key }) => !known.has(key)));
+  const ended = [...info.ended];
+  let count = info.count;
+  for (let next = 0; next < added.length && performance.now() <= until;) {
+    const first = next;
     do {
-      const { path, key } = added[start++];
-      const snapshot = parseFile(path, table)?.snapshot;
+      const file = added[next++];
+      const snapshot = parseFile(file.path, table)?.snapshot;
       if (snapshot === undefined) continue;
       totals.add(snapshot);
-      listed.push(key);
+      ended.push(file.key);
       count++;
     } while (
-      start < added.length && start < first + BATCH &&
+      next < added.length && next < first + BATCH &&
       performance.now() <= until
     );
     const source = totals.source({
-      id,
+      id: info.id,
       count,
-      ended: listed.slice(-MAX_LISTED),
+      ended: ended.slice(-MAX_LISTED),
     });
     const bytes = new SnapshotWriter().write(source, true);
     if (!isOurs()) return false;
-    runtime.replaceFile(path, bytes, newFilePath(dir, runtime.pid), mode);
-    for (const { path } of added.slice(first, start)) runtime.remove(path);
+    runtime.replaceFile(
+      ledgerPath,
+      bytes,
+      newFilePath(dir, runtime.pid),
+      mode,
+    );
+    for (const file of added.slice(first, next)) runtime.remove(file.path);
   }
   return true;
-}
-
-function newLedger(): LedgerInfo {
-  return { id: crypto.randomUUID(), count: 0, ended: [] };
 }

@@ -1,6 +1,6 @@
 /**
- * What stays of processes that have ended: the sums of their counters and of
- * the histograms of their recorded stats.
+ * The totals of processes that have ended: the sums of their counters and of
+ * their histograms.
  *
  * Pure: no clock, no I/O.
  *
@@ -28,30 +28,43 @@ import { IS_FRACTIONAL } from "../model/marks.ts";
 import { jsonLine, REFUSED } from "../model/names.ts";
 import { add, type Stat } from "../model/numbers.ts";
 
-/** How many names there may be. A program that puts ids into names must not fill the disk. */
+/** How many names there may be, so that a program that puts ids into names does not fill the disk. */
 const MAX_NAMES = 100_000;
 
 /**
- * When nothing new is taken, in bytes of the text: one more histogram, with all
- * buckets that there can be, still leaves less than what is read of a file.
+ * How long the text of a ledger may be, in bytes, before it takes in no more
+ * names or buckets. A reader takes 16 MiB. One histogram more, with all of its
+ * 65,504 buckets, adds 1.8 MiB.
  */
 const MAX_BYTES = 13 * 2 ** 20;
 
-// What takes part in that, at most.
+// The sizes of the parts of a ledger, at most, in bytes, without the texts that
+// `bytesOf` measures.
+
+/** `: 1.7976931348623157e+308` and a line break, with two bytes to spare. */
 const NUMBER_BYTES = 28;
+
+/** `[-16384,9007199254740991],` as a run of one bucket, with two bytes to spare. */
 const BUCKET_BYTES = 28;
+
+/** `# describe : 1` and a line break, with some bytes to spare. */
 const DESCRIPTION_BYTES = 20;
+
+/**
+ * A histogram without buckets: its sum, minimum and maximum are integers of up
+ * to 309 digits each, its counts have up to 16, and its keys take the rest.
+ */
 const HISTOGRAM_BYTES = 1_100;
 
-/** How long a description may be: half of the line that a reader takes. */
+/** How long a description may be, in bytes: half of the longest line that a reader takes. */
 const MAX_DESCRIPTION_BYTES = 2 ** 20;
 
-/** A number that has many digits is written as a float. */
+/** From here on an integer is written as a float, since it would have too many digits. */
 const MANY_DIGITS = 1e21;
 
 const encoder = new TextEncoder();
 
-/** How many bytes a value has in JSON. */
+/** How long a value is as JSON, in bytes. */
 function bytesOf(value: unknown): number {
   return encoder.encode(jsonLine(value)).length;
 }
@@ -60,17 +73,17 @@ function bucketsOf({ positive, negative }: Histogram): number {
   return positive.size + negative.size;
 }
 
-/** Sums that only grow. */
+/** Totals that only grow. */
 export class Totals implements EndedTotals {
   /** The counters by name. */
   readonly counters: Map<string, Stat> = new Map();
   /** The recorded stats by name. */
   readonly recorded: Map<string, DistributionTotal> = new Map();
-  /** What was said of them, by their names without labels. */
+  /** The descriptions, by the names of their stats without labels. */
   readonly descriptions: Map<string, Description> = new Map();
   #bytes = 0;
 
-  /** Adds what stays of a process. Gauges and windows end with it. */
+  /** Adds the counters and histograms of a process. Its gauges and windows end with it. */
   add(snapshot: Snapshot): void {
     const { table: { names }, ids, kinds, values, fractional } = snapshot;
     for (let i = 0; i < ids.length; i++) {
@@ -136,12 +149,12 @@ export class Totals implements EndedTotals {
     if (bytes > MAX_DESCRIPTION_BYTES || this.#bytes + bytes > MAX_BYTES) {
       return;
     }
-    // Seldom another one, so what is gone still counts.
+    // The bytes of a description that is replaced still count, which is seldom.
     this.#bytes += bytes;
     this.descriptions.set(name, description);
   }
 
-  /** The same, to be written as a snapshot. */
+  /** The totals as the source of a snapshot. */
   source(ledger?: LedgerInfo): SnapshotSource {
     const stats = [...this.counters.values()];
     const recorded = new Map<string, DistributionSource>();
@@ -170,20 +183,20 @@ export class Totals implements EndedTotals {
   }
 }
 
-/** Whether a sum would have more buckets with another histogram. */
+/** Whether adding a histogram to a sum may make more buckets. */
 function needsRoom(sum: Histogram, other: Histogram): boolean {
   const isNew = (sign: "positive" | "negative") =>
     [...other[sign].keys()].some((index) => !sum[sign].has(index));
   return other.scale !== sum.scale || isNew("positive") || isNew("negative");
 }
 
-/** The sums of processes that have ended. */
+/** The totals of processes that have ended. */
 export interface EndedTotals {
   /** The counters by name. */
   readonly counters: ReadonlyMap<string, Stat>;
   /** The recorded stats by name. */
   readonly recorded: ReadonlyMap<string, DistributionTotal>;
-  /** What was said of them, by their names without labels. */
+  /** The descriptions, by the names of their stats without labels. */
   readonly descriptions: ReadonlyMap<string, Description>;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Actions that may fail without harm.
+ * Tells failures that do no harm from those that matter.
  *
  * Pure: no clock, no I/O. Imports nothing.
  *
@@ -23,4 +23,14 @@ export function succeeds(action: () => void): boolean {
   } catch {
     return false;
   }
+}
+
+/**
+ * Whether an error says that the operating system, or Deno, has refused an
+ * action, rather than that the program is wrong.
+ */
+export function isSystemError(error: unknown): boolean {
+  const { code, name } = error as { code?: unknown; name?: unknown };
+  // Deno's error of a missing permission has no code.
+  return typeof code === "string" || name === "NotCapable";
 }

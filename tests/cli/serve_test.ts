@@ -218,7 +218,7 @@ Deno.test("the service's memory does not grow with requests, nor with processes 
     await using service = await startProgram(
       `import { createHandler } from ${JSON.stringify(WEB)};
        import { writeEnded } from ${
-        JSON.stringify(new URL("ended/ended_files.ts", ROOT).href)
+        JSON.stringify(new URL("ended/last_values.ts", ROOT).href)
       };
        const handler = createHandler({ pipeDir: config.pipeDir, state: ${
         JSON.stringify(`${dir}/state`)

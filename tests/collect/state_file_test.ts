@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Collector, toMap } from "../../collect.ts";
 import { lockState } from "../../collect/state_lock.ts";
-import { writeEnded } from "../../ended/ended_files.ts";
+import { writeEnded } from "../../ended/last_values.ts";
 import {
   end,
   LEDGER,

@@ -5,8 +5,8 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { Collector, toMap } from "../../collect.ts";
-import { writeEnded } from "../../ended/ended_files.ts";
-import { LedgerReader } from "../../ended/ledger_reader.ts";
+import { writeEnded } from "../../ended/last_values.ts";
+import { EndedReader } from "../../ended/ended_reader.ts";
 import { takeIn } from "../../ended/ledger_writer.ts";
 import { NameTable } from "../../format/snapshot.ts";
 import { parseSnapshot } from "../../format/snapshot_parser.ts";
@@ -26,7 +26,7 @@ const left = (n: number) =>
   );
 
 /** The sum of a counter over all that a reader finds, and how many values were recorded. */
-function sums(reader: LedgerReader, dir: string): [number, number] {
+function sums(reader: EndedReader, dir: string): [number, number] {
   const { ended, ledgers } = reader.read(dir, namesIn(dir), new NameTable());
   const all = [...ended, ...ledgers].map(({ snapshot }) => snapshot);
   let n = 0;
@@ -42,7 +42,7 @@ function sums(reader: LedgerReader, dir: string): [number, number] {
 
 Deno.test("takeIn() makes one small ledger of 12 000 ends, and loses none", () =>
   withDir((dir) => {
-    const reader = new LedgerReader();
+    const reader = new EndedReader();
     for (let batch = 1; batch <= 8; batch++) {
       for (let i = 0; i < 1500; i++) {
         const path = `${dir}/.ended.${i + 1}.${batch}`;
@@ -72,18 +72,18 @@ Deno.test("a process is counted once, whether its file, the ledger or both are t
     takeIn(dir, uid);
     // As if it had been killed before it removed the file.
     Deno.writeFileSync(path, file);
-    assertEquals(sums(new LedgerReader(), dir), [3, 1]);
+    assertEquals(sums(new EndedReader(), dir), [3, 1]);
     assertEquals(namesIn(dir), [LEDGER]);
-    assertEquals(sums(new LedgerReader(), dir), [3, 1]);
+    assertEquals(sums(new EndedReader(), dir), [3, 1]);
     // Another process with the same id.
     writeEnded(dir, 7, 2.5, left(4));
-    assertEquals(sums(new LedgerReader(), dir), [7, 2]);
+    assertEquals(sums(new EndedReader(), dir), [7, 2]);
     return Promise.resolve();
   }));
 
 Deno.test("read() sees what has changed, also where a new file has the number of the old one", () =>
   withDir((dir) => {
-    const reader = new LedgerReader();
+    const reader = new EndedReader();
     const path = `${dir}/${LEDGER}`;
     writeEnded(dir, 1, 1, left(1));
     takeIn(dir, uid);
@@ -103,7 +103,7 @@ Deno.test("takeIn() leaves the files while another process is at it, and takes o
     writeEnded(dir, 1, 1, left(1));
     takeIn(dir, uid);
     assertEquals(namesIn(dir), [".ended.1.1000", `${LEDGER}.lock`]);
-    const reader = new LedgerReader();
+    const reader = new EndedReader();
     assertEquals(sums(reader, dir), [1, 1]);
     const old = Date.now() / 1000 - 11;
     Deno.utimeSync(lock, old, old);
@@ -118,9 +118,9 @@ Deno.test("takeIn() puts a malformed ledger aside and begins a new one", () =>
     for (const text of ["", "garbage", "n: 5\n", "n: 5\n# EOF: 5\n"]) {
       Deno.writeTextFileSync(`${dir}/${LEDGER}`, text);
       writeEnded(dir, 1, 1, left(1));
-      assertEquals(sums(new LedgerReader(), dir), [1, 1]);
+      assertEquals(sums(new EndedReader(), dir), [1, 1]);
       assertEquals(namesIn(dir), [LEDGER, `${LEDGER}.invalid`]);
-      assertEquals(sums(new LedgerReader(), dir), [1, 1]);
+      assertEquals(sums(new EndedReader(), dir), [1, 1]);
       assertEquals(Deno.readTextFileSync(`${dir}/${LEDGER}.invalid`), text);
       Deno.removeSync(`${dir}/${LEDGER}`);
     }
@@ -135,7 +135,7 @@ Deno.test("read() takes a file or a ledger for what it is: no link, no pipe, no 
     Deno.mkdirSync(`${dir}/.ended.2.2`);
     Deno.mkdirSync(`${dir}/.ledger.1234567`);
     await new Deno.Command("mkfifo", { args: [`${dir}/.ended.3.3`] }).output();
-    assertEquals(sums(new LedgerReader(), dir), [0, 0]);
+    assertEquals(sums(new EndedReader(), dir), [0, 0]);
   }));
 
 Deno.test("processes that end at the same instant lose nothing, and no reader sees the sum fall", () =>
@@ -143,7 +143,7 @@ Deno.test("processes that end at the same instant lose nothing, and no reader se
     const [writers, ends] = [6, 200];
     const text = `
       import { writeEnded } from ${
-      JSON.stringify(new URL("ended/ended_files.ts", ROOT).href)
+      JSON.stringify(new URL("ended/last_values.ts", ROOT).href)
     };
       import { takeIn } from ${
       JSON.stringify(new URL("ended/ledger_writer.ts", ROOT).href)
@@ -170,7 +170,7 @@ Deno.test("processes that end at the same instant lose nothing, and no reader se
         over = true;
         return all;
       });
-    const reader = new LedgerReader();
+    const reader = new EndedReader();
     let last = 0;
     let reads = 0;
     while (!over) {
@@ -284,7 +284,7 @@ Deno.test("read() takes of two files of one end the one that is sure, and loses 
     writeEnded(dir, pid, start, unsure, 0o644, false);
     writeEnded(dir, pid, start, sure);
     const read = () =>
-      new LedgerReader().read(dir, namesIn(dir), new NameTable());
+      new EndedReader().read(dir, namesIn(dir), new NameTable());
     const values = () =>
       read().ended.map(({ snapshot }) => snapshot.stats.get("n")?.value);
     assertEquals([values(), values()], [[5], [5]]);
@@ -305,7 +305,7 @@ Deno.test("read() reads a ledger to its end that is slow to read, but not again 
       }# ledger {"id":"i","count":${n},"ended":[]}: 0\n`;
       Deno.writeFileSync(`${dir}/.ledger.${uid}`, whole(text));
     };
-    const reader = new LedgerReader();
+    const reader = new EndedReader();
     const table = new NameTable();
     const read = () => {
       const { ledgers, late } = reader.read(dir, namesIn(dir), table, 0);
@@ -321,7 +321,7 @@ Deno.test("read() reads a ledger to its end that is slow to read, but not again 
 
 Deno.test("read() reads what is short, however late it is", () =>
   withDir((dir) => {
-    const reader = new LedgerReader();
+    const reader = new EndedReader();
     const table = new NameTable();
     const counts = [1, 2].map((n) => {
       const end = `# ledger {"id":"i","count":${n},"ended":[]}: 0\n`;
