@@ -1,9 +1,8 @@
 /**
- * The pipe directory that this thread uses: a setting, the environment's or the
- * default.
+ * The pipe directory that this thread uses: the one that was set, the one in the
+ * environment, or the default.
  *
- * Reads the environment, where that is permitted, when the directory is first
- * asked for.
+ * Reads the environment, where that is permitted, at the first use.
  *
  * @module
  */
@@ -21,7 +20,7 @@ let current: string | undefined;
 /**
  * The pipe directory of this thread, without a slash at its end.
  *
- * @throws {TypeError} If the environment names no absolute path.
+ * @throws {TypeError} If the value in the environment is not an absolute path.
  */
 export function pipeDir(): string {
   if (current === undefined) {

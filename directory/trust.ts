@@ -1,5 +1,5 @@
 /**
- * Whom this process trusts with its files: its own user and root.
+ * Which users this process trusts with its files: its own user and root.
  *
  * Touches the file system.
  *
@@ -8,7 +8,7 @@
 
 import { runtime } from "../runtime/runtime.ts";
 
-/** What to do where a directory cannot be used. */
+/** The cure where a directory cannot be used, for the end of an error. */
 export const ELSEWHERE = "set config.pipeDir or STATVENT_PIPE_DIR";
 
 /**
@@ -29,12 +29,12 @@ export function userOf(probe: string): number | undefined {
 }
 
 /**
- * Says why files would not be safe in a directory: another user could remove
- * them and put something else in their place, or the directory itself, or one
- * or a link on the way to it.
+ * Says why files would not be safe in a directory, if they would not: another
+ * user could replace them, the directory, or a directory or link on the way to
+ * it.
  *
  * @param dir An absolute path.
- * @param user The user of this process.
+ * @param user The user of this process, if that is known.
  */
 export function dangerOf(
   dir: string,
@@ -43,8 +43,8 @@ export function dangerOf(
   const parts = dir.split("/").filter((part) => part !== "");
   for (let n = 1; n <= parts.length; n++) {
     const path = `/${parts.slice(0, n).join("/")}`;
-    // A group may be that of the user alone; of the directory itself that is
-    // not assumed.
+    // The directories above may be writable to a group, which is taken for the
+    // user's own; the directory itself may not.
     const others = n === parts.length ? 0o022 : 0o002;
     const danger = dangerOfOne(path, user, others);
     if (danger !== undefined) return danger;
@@ -60,7 +60,7 @@ function dangerOfOne(
   try {
     files = [runtime.identify(path), runtime.identifyTarget(path)];
   } catch {
-    // Deno permits to look at the directory itself, and not at those above it.
+    // Deno's permissions may cover the directory itself, but not those above it.
     return undefined;
   }
   for (const file of files) {

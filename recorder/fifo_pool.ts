@@ -1,10 +1,10 @@
 /**
  * The named pipes of one process: a handful, made once and used in turn.
  *
- * The one that waits for a reader has the public name, and no other: who reads
- * every file of the directory must not read it twice. When a reader has come,
- * the pipe gets a private name back, and the next one takes the public name at
- * once. A used pipe comes back when its reader has left it.
+ * The pipe that waits for a reader has the public name and no other, so that a
+ * reader of every file in the directory does not read it twice. When a reader
+ * has come, the pipe gets a private name back, and the next one takes the public
+ * name at once. A used pipe is free again when its reader has left it.
  *
  * Touches the pipe directory.
  *
@@ -17,50 +17,50 @@ import { type RecorderControl, StoppedError } from "./control.ts";
 import { attempt, succeeds } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
 
-/** How many pipes are made at a time: one start of `mkfifo`. */
+/** How many pipes one start of `mkfifo` makes. */
 const BATCH = 6;
 
 /**
- * How long after its snapshot a pipe is looked at if no other is free, in
- * milliseconds, and then after eight times as long.
+ * How long after its snapshot a used pipe is first checked if no other is free,
+ * in milliseconds. Each further check comes after eight times as long.
  */
-const FIRST_LOOK_MS = 4;
+const FIRST_CHECK_MS = 4;
 
 /**
- * How long after its snapshot a pipe may get one more reader, in milliseconds:
- * one that had found it by its public name and was held up.
+ * How long after its snapshot a pipe may get a late reader, in milliseconds: one
+ * that looked up the public name just before another pipe took it.
  */
 const LATE_MS = 50;
 
 /**
- * How often used pipes are looked at, in milliseconds, all in one go: a look
- * that finds no reader costs an exception, which takes 200 µs where the thread
- * has slept before, and then 30.
+ * How often used pipes are checked, in milliseconds, all in one go: a check that
+ * finds no reader costs an exception, which takes 200 µs in a thread that has
+ * just slept, and 30 µs from then on.
  */
-const LOOKS_MS = 100;
+const CHECK_MS = 100;
 
-/** How long a reader may keep a pipe after its snapshot, before that is given up. */
+/** How long a reader may keep a pipe after its snapshot, in milliseconds, before the pipe is abandoned. */
 const GIVE_UP_MS = 10_000;
 
 /** A named pipe. */
 export interface Fifo {
-  /** Its private name, which it has while it is not published. */
+  /** The path by its private name, which it has while it is not published. */
   readonly path: string;
-  /** Tells whether a name is still that of this pipe. */
+  /** Tells whether a path still leads to this pipe. */
   readonly inode: number;
 }
 
-/** Whether a path is a name of a pipe, as far as can be seen. */
+/** Whether a path is known to lead to a pipe. */
 function isNamed(fifo: Fifo, path: string): boolean {
   try {
     return runtime.identify(path)?.inode === fifo.inode;
   } catch {
-    // The directory may not be entered for a while.
+    // The directory cannot be entered now.
     return false;
   }
 }
 
-/** What pipes to make. */
+/** Where to make pipes, of what mode. */
 export interface FifoPoolOptions {
   /** The pipe directory. */
   readonly dir: string;
@@ -68,33 +68,33 @@ export interface FifoPoolOptions {
   readonly mode: number;
   /** The user of this process, if that is known. */
   readonly user: number | undefined;
-  /** Says when to stop. */
+  /** Stops the recorder. */
   readonly control: RecorderControl;
 }
 
-/** A pipe that had a reader, and may have one more. */
+/** A pipe that had a reader, and may have a late one. */
 interface UsedFifo {
   readonly fifo: Fifo;
   /** When its reader got a snapshot. */
   readonly since: number;
-  /** How long it was not looked at. */
+  /** How long it was not checked, in milliseconds. */
   pause: number;
-  /** When it is to be looked at. */
+  /** When it is due to be checked. */
   due: number;
-  /** Serves a reader that came late. It gets a file to write to. */
+  /** Serves a late reader through an open file. */
   readonly serve: (fd: number) => void;
 }
 
 /** The named pipes of this process. */
 export class FifoPool {
-  /** The public name. */
+  /** The public path. */
   readonly path: string;
   readonly #dir: string;
   readonly #mode: number;
   readonly #user: number | undefined;
   readonly #control: RecorderControl;
   #free: Fifo[] = [];
-  /** By their private names. Those that only a late reader may open are free. */
+  /** Used pipes by their private paths. Some are free as well: only a late reader may still open them. */
   readonly #used: Map<string, UsedFifo> = new Map();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -113,13 +113,13 @@ export class FifoPool {
       () => fifoPath(this.#dir, runtime.pid),
     );
     await this.#control.whileRunningAsync(async () => {
-      // The directory may have been made anew, by somebody else.
+      // Another user may have created the directory anew.
       const danger = dangerOf(this.#dir, this.#user);
       if (danger !== undefined) throw new Error(danger);
       try {
         await runtime.makeFifos(paths, this.#mode);
       } catch (error) {
-        // Some may be there, and take the room of others.
+        // Some may have been made, and take up room.
         for (const path of paths) attempt(() => runtime.remove(path));
         throw error;
       }
@@ -134,13 +134,12 @@ export class FifoPool {
   /**
    * Gives the public name to the next pipe.
    *
-   * @param previous The pipe that has the public name until now, if there is
-   * one. It gets its private name back, unless somebody has taken the public
-   * one from it.
+   * @param previous The pipe that has had the public name until now. It gets its
+   * private name back, unless it has lost the public one.
    */
   async publishNext(previous?: Fifo): Promise<Fifo> {
     for (;;) {
-      if (this.#free.length === 0) this.#lookAtUsed();
+      if (this.#free.length === 0) this.#checkUsed();
       if (this.#free.length === 0) await this.#make();
       const [next] = this.#free;
       try {
@@ -151,7 +150,7 @@ export class FifoPool {
           runtime.rename(next.path, this.path);
         });
       } catch (error) {
-        // What fails may pass: until then it stays free, unless it has gone.
+        // The failure may be temporary: the pipe stays free, unless it has gone.
         const isThere = runtime.identify(next.path)?.inode === next.inode;
         if (isThere || error instanceof StoppedError) throw error;
         this.#forget(next);
@@ -162,7 +161,7 @@ export class FifoPool {
     }
   }
 
-  /** Knows no more of a pipe. */
+  /** Drops a pipe from the pool. */
   #forget(fifo: Fifo): void {
     this.#takeOut(fifo);
     this.#used.delete(fifo.path);
@@ -176,8 +175,8 @@ export class FifoPool {
   #takeName(fifo: Fifo): void {
     const { path } = fifo;
     if (succeeds(() => runtime.link(this.path, path))) return;
-    // Where there is no space for one more name, there is no public one for a
-    // moment.
+    // On a full file system there is no room for a second name, so the public
+    // name is missing for a moment.
     if (!isNamed(fifo, path)) runtime.rename(this.path, path);
   }
 
@@ -186,47 +185,47 @@ export class FifoPool {
     return isNamed(fifo, this.path);
   }
 
-  /** Opens a pipe that was published, to write; `undefined` if it has no reader. */
+  /** Opens a pipe that was published for writing; `undefined` if it has no reader. */
   openWriter(fifo: Fifo): number | undefined {
     return isNamed(fifo, fifo.path) ? runtime.openWriter(fifo.path) : undefined;
   }
 
   /**
-   * Takes a used pipe back when its reader has left it.
+   * Takes a used pipe back as soon as its reader has left it.
    *
-   * @param serve Serves a reader that came late. It gets a file to write to.
+   * @param serve Serves a late reader through an open file.
    */
   takeBack(fifo: Fifo, serve: (fd: number) => void): void {
     const since = performance.now();
     this.#used.set(fifo.path, {
       fifo,
       since,
-      pause: FIRST_LOOK_MS,
-      due: since + FIRST_LOOK_MS,
+      pause: FIRST_CHECK_MS,
+      due: since + FIRST_CHECK_MS,
       serve,
     });
-    this.#lookLater();
+    this.#checkLater();
   }
 
-  #lookLater(): void {
+  #checkLater(): void {
     if (this.#used.size === 0) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.#lookAtUsed();
-      this.#lookLater();
-    }, LOOKS_MS);
+      this.#checkUsed();
+      this.#checkLater();
+    }, CHECK_MS);
   }
 
-  #lookAtUsed(): void {
+  #checkUsed(): void {
     const now = performance.now();
     for (const used of this.#used.values()) {
-      if (used.due <= now) this.#look(used, now);
+      if (used.due <= now) this.#check(used, now);
     }
   }
 
-  #look(used: UsedFifo, now: number): void {
+  #check(used: UsedFifo, now: number): void {
     const { fifo, since, serve } = used;
-    // Then its reader was seen to have left it, and another one is late.
+    // If so, its reader has left it, and any reader that it has now is late.
     const isFree = this.#free.includes(fifo);
     used.pause = Math.min(8 * used.pause, 250);
     used.due = now + used.pause;
@@ -234,12 +233,12 @@ export class FifoPool {
     try {
       fd = this.openWriter(fifo);
     } catch {
-      // No more files may be open, which passes.
+      // The limit of open files is reached for now.
       return;
     }
     if (fd === undefined) {
       if (!isFree) this.#free.push(fifo);
-      // One that is published before it is looked at again finds its reader.
+      // A pipe that is published before its next check finds a late reader anyway.
       if (now - since > LATE_MS) this.#used.delete(fifo.path);
       return;
     }

@@ -17,10 +17,10 @@ import { runtime } from "../runtime/runtime.ts";
 import { nap } from "../runtime/pause.ts";
 import { ProcessStats } from "../slab/process_stats.ts";
 
-/** How long the end of this process may take because of what others have left, in milliseconds. */
+/** How long this process may take at its end to fill the ledger of its user, in milliseconds. */
 const TAKE_IN_MS = 500;
 
-/** Where the last values go. */
+/** Where the last values are written. */
 interface Target {
   readonly dir: string;
   /** The mode of the file. */
@@ -34,11 +34,11 @@ let target: Target | undefined;
 let isListening = false;
 
 /**
- * Has the last values written to a directory when the process ends, unless it is
- * killed. Holds also if the recorder is stopped before. Called again, the last
- * directory counts.
+ * Writes the last values to a directory when the process ends, unless it is
+ * killed, even if the recorder was stopped before. Of several calls, the last
+ * one counts.
  *
- * @returns How to take that back, for a recorder that could not start.
+ * @returns How to undo the call, for a recorder that could not start.
  */
 export function handOverAtEnd(to: Target): () => void {
   const before = target;
@@ -53,16 +53,16 @@ export function handOverAtEnd(to: Target): () => void {
       takeIn(target!.dir, owner, performance.now() + TAKE_IN_MS);
     }, () => {
       const path = leave(false);
-      // If the event loop turns once more, somebody has caught the error.
-      // Where that cannot be removed, readers see that the process lives.
       if (path === undefined) return;
+      // If the event loop runs again, the program has caught the error. Where
+      // the file cannot be removed, readers see that the process is alive.
       setTimeout(() => attempt(() => runtime.remove(path)));
     });
   }
   return () => target = before;
 }
 
-/** Writes the file. Returns its path, or `undefined` if there is none. */
+/** Writes the last values. Returns the path of the file, or `undefined` if there is none. */
 function leave(isSure: boolean): string | undefined {
   if (target === undefined) return undefined;
   const stats = new ProcessStats(nap);
@@ -73,11 +73,12 @@ function leave(isSure: boolean): string | undefined {
   const snapshot = new SnapshotWriter().write(stats, true);
   try {
     const { dir, mode, user } = target;
-    // It may have been made anew, by somebody else.
+    // Another user may have created the directory anew.
     if (dangerOf(dir, user) !== undefined) return undefined;
     return writeEnded(dir, runtime.pid, start, snapshot, mode, isSure);
   } catch {
-    // The directory has gone, or is full. There is nobody left to tell.
+    // The directory has gone, or is full. The program has ended, so there is no
+    // caller to tell.
     return undefined;
   }
 }

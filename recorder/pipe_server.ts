@@ -1,9 +1,9 @@
 /**
- * Serves snapshots to whoever opens the named pipe of this process.
+ * Serves snapshots to every reader that opens the named pipe of this process.
  *
- * Touches the pipe directory. Looks after the pipe for some seconds after each
- * reader, and then uses no processor time until the next one comes or somebody
- * removes the pipe.
+ * Touches the pipe directory. Polls the pipe for some seconds after each reader,
+ * then uses no processor time until the next reader comes or the pipe is
+ * removed.
  *
  * @module
  */
@@ -14,37 +14,38 @@ import { watchedPath } from "../directory/file_names.ts";
 import { nap, sleep } from "../runtime/pause.ts";
 import { runtime } from "../runtime/runtime.ts";
 
-/** What is written at a time: pieces of PIPE_BUF bytes are written whole or not at all. */
+/** How many bytes are written at a time: PIPE_BUF, which are written whole or not at all. */
 const PIECE_BYTES = 4096;
 
-/** What most pipes hold. */
+/** How many bytes most pipes hold. */
 const PIPE_BYTES = 16 * PIECE_BYTES;
 
-/** How long the thread waits for a reader to make room, in milliseconds, before it turns to others. */
+/** How long the thread blocks until a reader makes room, in milliseconds, before it serves other readers. */
 const PATIENCE_MS = 10;
 
-/** How long a reader may stop reading, in milliseconds, before it is given up. */
+/** How long a reader may stop reading, in milliseconds, before it is abandoned. */
 const STALL_MS = 5_000;
 
-/** How many readers may be slow at the same time. Each costs a snapshot's memory. */
+/** How many readers may be slow at the same time. Each takes the memory of a snapshot. */
 const MAX_SLOW = 64;
 
-/** How often the pipe is looked after, in milliseconds, until it is watched. */
+/** How often the pipe is polled, in milliseconds, until it is watched. */
 const POLL_MS = 500;
 
 /**
- * How long after the last reader the pipe is watched, in milliseconds. A reader
- * that comes while it is costs twice as much: it makes a dozen events.
+ * How long after the last reader the recorder begins to watch the pipe, in
+ * milliseconds. A reader of a watched pipe costs twice as much, since it causes a
+ * dozen events.
  */
 const WATCH_MS = 3_000;
 
 /**
- * How many waits for readers of lost pipes may go on for ever, each with a
- * thread. Deno has 32 of these, and ends no such wait unless all is permitted.
+ * How many threads may wait for ever for readers of lost pipes. Deno has 32 such
+ * threads, and can end the wait with --allow-all only.
  */
 const MAX_STUCK = 4;
 
-/** How long after the pipe was lost it is replaced, in milliseconds: `rm -r` must be through. */
+/** How long after its loss the pipe is replaced, in milliseconds, so that `rm -r` has finished. */
 const HEAL_MS = 100;
 
 /**
@@ -69,9 +70,9 @@ function writePatiently(fd: number, bytes: Uint8Array): number {
   return offset;
 }
 
-/** What to serve, and where. */
+/** What to serve on which pipes. */
 export interface PipeServerOptions extends FifoPoolOptions {
-  /** The mode of the directory, if it is lost. */
+  /** The mode of the directory, if it must be created anew. */
   readonly dirMode: number;
   /** Makes a snapshot, in a buffer that the next call may reuse. */
   readonly snapshot: () => Uint8Array<ArrayBuffer>;
@@ -87,8 +88,8 @@ export class PipeServer {
   #stuck = 0;
   /** When the pipe got the public name. */
   #published = 0;
-  /** Looks whether the pipe has its name. */
-  #look: () => void = () => {};
+  /** Checks whether the pipe still has the public name. */
+  #check: () => void = () => {};
   #unwatch: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -98,11 +99,10 @@ export class PipeServer {
   }
 
   /**
-   * Serves until `control` says to stop.
+   * Serves until `control` stops it.
    *
-   * @param ready Called when a reader would be served.
-   * @throws If the pipe cannot be made at the beginning. What fails later is
-   * tried again.
+   * @param ready Called when the pipe can be read.
+   * @throws If the first pipe cannot be made. Later failures are retried.
    */
   async run(ready: () => void): Promise<void> {
     try {
@@ -121,8 +121,8 @@ export class PipeServer {
         arrival = this.#wait(next);
         if (close !== undefined) this.#serve(fifo, close);
         else {
-          // Without its name it will have no more readers. One that has come
-          // just before gets nothing, but does not wait for ever.
+          // A pipe without its name gets no more readers. A reader that has
+          // opened it just before gets nothing, but does not wait for ever.
           if (!runtime.endWait(hold, fifo.path)) this.#stuck++;
           earlier.then((close) => close());
         }
@@ -133,7 +133,7 @@ export class PipeServer {
     } finally {
       this.#stopWatching();
       clearTimeout(this.#timer);
-      // It may run again.
+      // The server may run again.
       this.#timer = undefined;
     }
   }
@@ -142,7 +142,7 @@ export class PipeServer {
    * Waits for a reader of the pipe that has just got the public name.
    *
    * @returns How to close the pipe again. Never settles if the name is lost
-   * before the wait begins, which will be noticed.
+   * before the wait begins, which `#lost` notices.
    */
   async #wait(fifo: Fifo): Promise<() => void> {
     const { control, mayPark } = this.#options;
@@ -162,7 +162,7 @@ export class PipeServer {
         if (control.hold === hold) control.hold = 0;
         if (hold > 0) runtime.close(hold);
       }
-      // No more files may be open, which passes.
+      // The limit of open files is reached for now.
       await sleep(POLL_MS);
     }
   }
@@ -187,42 +187,42 @@ export class PipeServer {
 
   /** Resolves when the pipe has lost the public name. */
   #lost(fifo: Fifo): Promise<undefined> {
-    // It may have been watched while there was no next pipe.
+    // The last pipe may have been watched until there was a next one.
     this.#stopWatching();
     return new Promise((resolve) => {
       this.#published = performance.now();
-      this.#look = () => {
+      this.#check = () => {
         if (this.#pool.isPublished(fifo)) return;
         setTimeout(() => {
           if (!this.#pool.isPublished(fifo)) resolve(undefined);
         }, HEAL_MS);
       };
-      // One timer for many reads: to set and to clear one takes 50 µs.
+      // One timer serves many reads: setting and clearing one takes 50 µs.
       this.#timer ??= setTimeout(() => this.#poll(), POLL_MS);
     });
   }
 
-  /** Looks after the pipe, and watches it if it was not read for a while. */
+  /** Checks the pipe, and begins to watch it if it was not read for a while. */
   #poll(): void {
     const quiet = performance.now() - this.#published;
     this.#timer = quiet > WATCH_MS && this.#watch()
       ? undefined
       : setTimeout(() => this.#poll(), POLL_MS);
-    // It may have gone before it was watched.
-    this.#look();
+    // The pipe may have gone before the watch began.
+    this.#check();
   }
 
   /** Watches the pipe. Returns whether that is possible. */
   #watch(): boolean {
     try {
-      // The pipe, not the directory: there every read of every process would
-      // wake this one.
+      // A watch on the directory would wake this process at every read of every
+      // process, so only the pipe is watched.
       const { control, dir } = this.#options;
       const link = watchedPath(dir, runtime.pid);
       this.#unwatch = control.whileRunning(() =>
         runtime.watch(this.#pool.path, link, () => {
           // An event may come after the watch is over.
-          if (this.#unwatch !== undefined) this.#look();
+          if (this.#unwatch !== undefined) this.#check();
         })
       );
       return true;
@@ -236,13 +236,13 @@ export class PipeServer {
     this.#unwatch = undefined;
   }
 
-  /** Serves the reader for whom `close` has kept the pipe open. */
+  /** Serves the reader that has opened a pipe, which stays open until `close`. */
   #serve(fifo: Fifo, close: () => void): void {
     let fd;
     try {
       fd = this.#pool.openWriter(fifo);
     } catch {
-      // No more files may be open. This reader gets nothing.
+      // The limit of open files is reached. This reader gets nothing.
     }
     close();
     const takeBack = () =>
@@ -251,7 +251,7 @@ export class PipeServer {
     else this.#write(fd).then(takeBack);
   }
 
-  /** Writes a snapshot and closes the file. */
+  /** Writes a snapshot, then closes the file. */
   async #write(fd: number): Promise<void> {
     try {
       const snapshot = this.#options.snapshot();
@@ -265,7 +265,7 @@ export class PipeServer {
         }
       }
     } catch {
-      // The reader has gone, which is its right, or there is no memory.
+      // The reader has gone, which it may at any time, or memory is short.
     } finally {
       runtime.close(fd);
     }

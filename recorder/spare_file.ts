@@ -1,8 +1,8 @@
 /**
- * One open file that can be spared, so that the end of a program, which opens
- * some, has room for one where no more may be open.
+ * One open file to spare: closed when the program ends, it makes room for a file
+ * that the end needs where the limit of open files is reached.
  *
- * Holds the pipe directory open.
+ * Keeps the pipe directory open.
  *
  * @module
  */
@@ -13,21 +13,21 @@ let spare: number | undefined;
 
 let isListening = false;
 
-/** Opens the file, unless it is open. Where that fails there is none. */
+/** Opens the spare file, unless it is open. Where that fails, there is none. */
 export function keepSpare(dir: string): void {
   if (!isListening) {
     isListening = true;
-    // Before all others, which this file is for.
+    // First of all listeners, since the others need the room.
     runtime.onExit(useSpare, useSpare);
   }
   try {
     spare ??= runtime.openReader(dir);
   } catch {
-    // What needs one more file will say so.
+    // The limit is reached now. Whatever needs a file will report that.
   }
 }
 
-/** Closes the file, so that another one can be opened. */
+/** Closes the spare file, so that another file can be opened. */
 export function useSpare(): void {
   if (spare === undefined) return;
   runtime.close(spare);

@@ -1,8 +1,8 @@
 /**
  * The recorder's thread.
  *
- * `recorder_worker_source.ts` carries it as a string: made by `deno task build`
- * whenever this or something that it imports has changed.
+ * `worker_source.ts` carries its bundle as a string, which `deno task build`
+ * makes anew when this module or one that it imports has changed.
  *
  * @module
  */
@@ -32,24 +32,24 @@ export interface RecorderSettings {
   readonly annotations: boolean;
   /** Whether a thread may be parked while the pipe has no reader. */
   readonly mayPark: boolean;
-  /** What the process says of itself. */
+  /** How the process identifies itself. */
   readonly process: Omit<ProcessInfo, "stalled">;
   /** The shared side of the {@linkcode RecorderControl}. */
   readonly control: Int32Array<SharedArrayBuffer>;
-  /** The slabs that the starting thread has heard of. */
+  /** The slabs that the starting thread knows. */
   readonly slabs: readonly Slab[];
 }
 
 /**
- * What the thread says: that a reader would be served, why it never will be, or
- * that it has been stopped and has nothing open.
+ * What the thread reports: that the pipe can be read, why it never can be, or
+ * that the thread was stopped and has closed its files.
  */
 export type RecorderReport =
   | { state: "ready" }
   | { state: "done" }
   | { state: "failed"; why: string; code?: string };
 
-// Here an error is mostly a system's way to say "not yet".
+// Most errors in this thread only mean "not yet", so their stacks are a waste.
 Error.stackTraceLimit = 0;
 
 const parent = runtime.joinParent(serve);
@@ -79,9 +79,9 @@ const server = new PipeServer({
 
 let isServing = false;
 
-/** Serves until it is stopped. Called again by a message when it may go on. */
+/** Serves until the recorder is stopped. A message calls it again when the recorder is resumed. */
 async function serve(): Promise<void> {
-  // It may go on before it has noticed that it was stopped.
+  // The recorder may be resumed before it has noticed that it was stopped.
   if (isServing) return;
   isServing = true;
   try {

@@ -13,18 +13,18 @@ import {
 } from "./posix.ts";
 import type { FileId, Runtime } from "./system.ts";
 
-/** Whether something is permitted, without asking: at a terminal, Deno would ask by itself. */
+/** Whether a permission is granted, without asking the user, as Deno would at a terminal. */
 function isGranted(descriptor: Deno.PermissionDescriptor): boolean {
   return Deno.permissions.querySync(descriptor).state === "granted";
 }
 
-/** The result of an action that reads of `/proc`, if that is permitted. */
+/** The result of an action that reads `/proc`; `undefined` if that is not permitted. */
 function inProc<T>(action: () => T): T | undefined {
   return isGranted({ name: "read", path: "/proc" }) ? action() : undefined;
 }
 
 // Deno's own functions take a quarter of the time of those of `node:fs`, which
-// are made of them: 3 against 12 µs for this one.
+// call them: `lstat` takes 3 instead of 12 µs.
 function toFileId(info: Deno.FileInfo): FileId {
   return {
     inode: info.ino!,
@@ -38,7 +38,7 @@ function toFileId(info: Deno.FileInfo): FileId {
   };
 }
 
-/** Whether something is permitted, asking the user if there is one to ask. */
+/** Whether a permission is granted, after asking the user at a terminal. */
 async function permitted(
   descriptor: Deno.PermissionDescriptor,
 ): Promise<boolean> {
@@ -53,7 +53,7 @@ export const denoRuntime: Runtime = {
   },
   name: `deno ${globalThis.Deno?.version.deno}`,
   get mainScript() {
-    // No thread but the first has one, whatever its type says.
+    // Only the main thread has one, whatever the type says.
     return Deno.mainModule ?? "";
   },
   env: (name) =>
@@ -72,7 +72,7 @@ export const denoRuntime: Runtime = {
       try {
         return Deno.statSync(`/proc/${pid}`).uid!;
       } catch {
-        // It has gone, or this takes --allow-all.
+        // The process has gone, or Deno requires --allow-all.
         return undefined;
       }
     }),
@@ -123,8 +123,8 @@ export const denoRuntime: Runtime = {
     return () => file.close();
   },
   onExit: (end, survivable) => {
-    // `unload` is not fired when an error ends the program, but these are,
-    // and then, unless somebody prevents the default, it ends.
+    // An error that ends the program fires one of the latter two events rather
+    // than `unload`. The program goes on if a listener prevents the default.
     addEventListener("unload", end);
     addEventListener("error", survivable);
     addEventListener("unhandledrejection", survivable);

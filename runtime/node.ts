@@ -10,9 +10,10 @@ import { firstLine, posix } from "./posix.ts";
 import type { Runtime } from "./system.ts";
 
 /**
- * A thread that opens pipes, one at a time, and is parked in the meantime. An
- * asynchronous `open` would hold one of libuv's four threads instead, and a
- * recorder that parked itself could neither mend its pipe nor hear of others.
+ * A thread that opens pipes, one at a time, and is parked while it waits. An
+ * asynchronous `open` would occupy one of libuv's four threads instead. A
+ * recorder that parked itself could neither replace a lost pipe nor receive
+ * messages.
  */
 const OPENER = `
 const { openSync, constants } = require("node:fs");
@@ -26,10 +27,10 @@ parentPort.on("message", (path) => {
 });`;
 
 let opener: Worker | undefined;
-// Who waits for the opener, in the order of their messages.
+// The callers that wait for the opener, in the order of their messages.
 const waiting: ((answer: { fd?: number; error?: unknown }) => void)[] = [];
 
-/** Opens a pipe to write to, in the opener's thread. */
+/** Opens a pipe for writing, in the opener's thread. */
 function park(path: string): Promise<number> {
   if (opener === undefined) {
     opener = new Worker(OPENER, { eval: true, trackUnmanagedFds: false });
@@ -44,14 +45,14 @@ function park(path: string): Promise<number> {
   });
 }
 
-/** Whether a parked thread can be freed also if the pipe loses its names. */
+/** Whether a parked thread can be freed even if the pipe loses its names. */
 function mayFree(): boolean {
   return process.platform !== "linux" ||
     posix.identify("/proc/self/fd") !== undefined;
 }
 
-// What is called at the end. After all listeners of the program, since those
-// may count.
+// The listeners for the end of the program, which come after the program's own,
+// since these may still count.
 const exits = new Set<() => void>();
 
 function stayLast(event: string | symbol, listener: () => void): void {
@@ -80,7 +81,7 @@ export const nodeRuntime: Runtime = {
   missingPermission: () => Promise.resolve(undefined),
   makeFifos: (paths, mode) =>
     new Promise((resolve, reject) => {
-      // Loaded when it is needed, since Deno loads this file too.
+      // Loaded at the first use only, since Deno loads this file too.
       process.getBuiltinModule("node:child_process").execFile(
         "mkfifo",
         ["-m", mode.toString(8), ...paths],

@@ -1,5 +1,5 @@
 /**
- * What Deno, Node and Bun have in common: files, pipes and threads, through
+ * The part of the operating system that Deno, Node and Bun offer alike, through
  * `node:` modules.
  *
  * @module
@@ -33,6 +33,7 @@ import {
   Worker,
   workerData,
 } from "node:worker_threads";
+import { sleep } from "./pause.ts";
 import type { FileId, Runtime } from "./system.ts";
 
 /** The code of a system error, such as `ENOENT`. */
@@ -40,7 +41,7 @@ export function errorCode(error: unknown): string | undefined {
   return (error as { code?: string } | undefined)?.code;
 }
 
-/** The first of the lines that a program has printed. */
+/** The first line of the output of a program. */
 export function firstLine(text: string): string {
   return text.split("\n", 1)[0];
 }
@@ -58,7 +59,7 @@ export function unless<T>(
   }
 }
 
-/** What `/proc` says of a process, from its state on; `undefined` if it is not there. */
+/** The fields of a process in `/proc`, beginning with its state; `undefined` if there is no such process. */
 function procStat(pid: number | "self"): string[] | undefined {
   const stat = unless(
     ["ENOENT", "ESRCH"],
@@ -68,7 +69,7 @@ function procStat(pid: number | "self"): string[] | undefined {
   return stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
-/** The place of the start time in what {@linkcode procStat} returns. */
+/** The index of the start time in the result of {@linkcode procStat}. */
 const START_TIME = 19;
 
 function toFileId(stat: Stats): FileId {
@@ -84,7 +85,7 @@ function toFileId(stat: Stats): FileId {
   };
 }
 
-/** Whether a process lives, by `/proc`, or `undefined` if that cannot be looked at. */
+/** Whether a process is alive according to `/proc`, or `undefined` if that cannot be read. */
 export function livesInProc(pid: number): boolean | undefined {
   try {
     const state = procStat(pid)?.[0];
@@ -92,15 +93,15 @@ export function livesInProc(pid: number): boolean | undefined {
     if (state === undefined) {
       return takesSignals(pid) ?? (procStat("self") ? false : undefined);
     }
-    // A zombie is dead, although nobody has asked for its exit code.
+    // A zombie is dead, although its parent has not asked for its exit code.
     return state !== "Z" && state !== "X";
   } catch {
-    // Deno permits this with --allow-all only.
+    // Deno allows this with --allow-all only.
     return undefined;
   }
 }
 
-/** Whether a process can be sent a signal, or `undefined` if that cannot be tried. */
+/** Whether a process can be sent a signal, or `undefined` if trying that is not permitted. */
 export function takesSignals(pid: number): boolean | undefined {
   try {
     return process.kill(pid, 0);
@@ -109,14 +110,14 @@ export function takesSignals(pid: number): boolean | undefined {
   }
 }
 
-/** How often a pipe is tried, in milliseconds, where no thread waits for its reader. */
+/** How often a pipe is polled, in milliseconds, where no thread waits for its reader. */
 const POLL_MS = 20;
 
-// Opens a file without reading or writing it: for a pipe, without being taken
-// for a reader or a writer. Linux only; Node has no name for it.
+// Opens a pipe as neither its reader nor its writer. Linux only; Node has no
+// constant for it.
 const O_PATH = 0o10000000;
 
-/** The part of a {@linkcode Runtime} that is the same for all. */
+/** The part of a {@linkcode Runtime} that all runtimes share. */
 export const posix = {
   processExists: (pid) => livesInProc(pid) ?? takesSignals(pid),
   self: {
@@ -133,13 +134,13 @@ export const posix = {
     try {
       return procStat(pid)?.[START_TIME];
     } catch {
-      // Deno permits this with --allow-all only.
+      // Deno allows this with --allow-all only.
       return undefined;
     }
   },
   makeDir: (path, mode) => {
     const first = mkdirSync(path, { recursive: true });
-    // Whatever the mask of the process is.
+    // `mkdir` would apply the mask of the process.
     if (first !== undefined) chmodSync(path, mode);
   },
   list: (dir) => readdirSync(dir),
@@ -157,7 +158,7 @@ export const posix = {
     try {
       return statSync(`/proc/${pid}`).uid;
     } catch {
-      // It has gone, or Deno does not permit this.
+      // The process has gone, or Deno does not allow this.
       return undefined;
     }
   },
@@ -170,8 +171,8 @@ export const posix = {
       const fd = unless(["ENOENT", "ELOOP"], () => openSync(path, flags));
       if (fd === undefined) return undefined;
       try {
-        // Unless all is permitted, Deno follows links all the same. Else
-        // another file has taken the name in between.
+        // The inode differs if another file has taken the name in between, or if
+        // Deno has followed a link, as it does without --allow-all.
         const { ino, size } = fstatSync(fd);
         if (ino === file.ino) {
           return size > maxBytes ? undefined : readFileSync(fd);
@@ -213,8 +214,8 @@ export const posix = {
     return fd !== undefined;
   },
   read: (fd, into) => unless(["EAGAIN"], () => readSync(fd, into)),
-  // Pieces of at most PIPE_BUF bytes are written whole or not at all. Of a
-  // larger one Deno does not say how much was written before `EAGAIN`.
+  // The system writes up to PIPE_BUF bytes whole or not at all. For more, Deno
+  // does not say how much was written before `EAGAIN`.
   write: (fd, bytes) =>
     unless(["EAGAIN"], () => writeSync(fd, bytes)) !== undefined,
   close: closeSync,
@@ -226,7 +227,7 @@ export const posix = {
         closeSync(openSync(name, flags));
         return true;
       } catch {
-        // There is no hold, Deno does not permit it, or the name has gone.
+        // There is no hold, Deno does not allow its use, or the path has gone.
       }
     }
     return false;
@@ -235,7 +236,7 @@ export const posix = {
     while (posix.identify(path) !== undefined) {
       const fd = posix.openWriter(path);
       if (fd !== undefined) return () => closeSync(fd);
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      await sleep(POLL_MS);
     }
     throw new Error(`${path} has gone`);
   },
@@ -250,9 +251,9 @@ export const posix = {
     const url = new URL(`data:text/javascript,${encodeURIComponent(source)}`);
     const options = {
       workerData: data,
-      // Node would warn of files that one thread opens and another one closes.
+      // Node would warn about files that one thread opens and another one closes.
       trackUnmanagedFds: false,
-      // Little lives longer than a snapshot takes: 2.4 MB less after 100 reads.
+      // Few objects outlive a snapshot. Saves 2.4 MB after 100 reads.
       resourceLimits: { maxYoungGenerationSizeMb: 1 },
     };
     const worker = new Worker(url, options);

@@ -1,6 +1,6 @@
 /**
- * What a program needs of the runtime: its arguments, its output, its end, and
- * a server.
+ * The interface between a program and the runtime, which each runtime
+ * implements.
  *
  * Types only.
  *
@@ -23,7 +23,7 @@ export interface Program {
   readonly command: string;
   /** Prints a line. */
   print(line: string): void;
-  /** Prints a line where errors go. */
+  /** Prints a line to the standard error. */
   printError(line: string): void;
   /** Reads a file. */
   readText(path: string): string;
@@ -32,10 +32,10 @@ export interface Program {
   /**
    * Serves until the user interrupts.
    *
-   * @param headers The headers of an answer that the server gives by itself, to
-   * a request that the handler cannot be asked.
+   * @param headers The headers of an answer that the server gives on its own,
+   * to a request that cannot be handed to the handler.
    * @param onListen Called with the port, once it is open.
-   * @throws If the address cannot be listened on.
+   * @throws If the server cannot listen on the address.
    */
   listen(
     handler: Handler,

@@ -4,12 +4,13 @@
  * @module
  */
 
+import { sleep } from "./pause.ts";
 import type { Program } from "./program.ts";
 
-/** How long requests may go on when the program ends, in milliseconds. */
+/** How long requests may take after the signal to end, in milliseconds. */
 const CLOSE_MS = 1_000;
 
-/** When to listen again where that has failed, in milliseconds. */
+/** How long to wait before listening again after a failure, in milliseconds. */
 const LISTEN_AGAIN_MS = 1_000;
 
 /** The program on Deno. */
@@ -27,10 +28,10 @@ export const denoProgram: Program = {
     let isStopped = false;
     const stop = () => {
       isStopped = true;
-      // Once more ends the program the hard way.
+      // A second signal kills the program at once.
       for (const signal of signals) Deno.removeSignalListener(signal, stop);
       server?.shutdown();
-      // Who has not sent a whole request by then will not get an answer.
+      // Clients that have not sent a whole request by then get no answer.
       Deno.unrefTimer(setTimeout(() => Deno.exit(), CLOSE_MS));
     };
     const signals = ["SIGINT", "SIGTERM"] as const;
@@ -40,13 +41,13 @@ export const denoProgram: Program = {
       if (open === undefined) onListen(address.port);
       open = address.port;
     };
-    let isSaid = false;
+    let isReported = false;
     while (!isStopped) {
       try {
         server = Deno.serve(
           { hostname: ip, port: open ?? port, ...tls, onListen: onOpen },
           (request) => {
-            isSaid = false;
+            isReported = false;
             return handler(request);
           },
         );
@@ -54,18 +55,18 @@ export const denoProgram: Program = {
         return;
       } catch (error) {
         if (open === undefined) throw error;
-        // So many connections that no more files may be open, which passes.
-        // Said once, until somebody can ask again.
+        // So many connections have reached the limit of open files for now. This
+        // is reported once, until a request comes through again.
         const { message } = error as Error;
-        if (!isSaid) console.error(`statvent: ${message}; listening again`);
-        isSaid = true;
-        await new Promise((resolve) => setTimeout(resolve, LISTEN_AGAIN_MS));
+        if (!isReported) console.error(`statvent: ${message}; listening again`);
+        isReported = true;
+        await sleep(LISTEN_AGAIN_MS);
       }
     }
   },
 };
 
-/** Whether the program was started by `deno run`, or `undefined` if that cannot be seen. */
+/** Whether the program was started by `deno run`, or `undefined` if that cannot be found out. */
 function startedByRun(): boolean | undefined {
   const path = "/proc/self/cmdline";
   try {
@@ -81,8 +82,8 @@ function startedByRun(): boolean | undefined {
  * Runs `main`, unless the module was started by `deno serve`, which serves the
  * module's default export itself.
  *
- * @returns The default export. There is none where `deno run` is known to be at
- * work, since that would warn of one.
+ * @returns The default export; `undefined` under `deno run`, which would warn
+ * about one.
  */
 export function startAsProgram<Service>(
   service: Service,

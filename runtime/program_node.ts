@@ -1,5 +1,5 @@
 /**
- * The web service's host on Node and Bun.
+ * A program on Node and Bun.
  *
  * @module
  */
@@ -17,13 +17,14 @@ import type { Program } from "./program.ts";
 /** How long a client may take to send its request, in milliseconds. */
 const REQUEST_MS = 10_000;
 
-/** How long requests may go on when the program ends, in milliseconds. */
+/** How long requests may take after the signal to end, in milliseconds. */
 const CLOSE_MS = 1_000;
 
 /**
- * The request as web standards have it, without its body, which nothing needs.
+ * Converts a request to that of web standards, without its body, which no
+ * handler needs.
  *
- * @throws {TypeError} If it cannot be one.
+ * @throws {TypeError} If it has no equivalent.
  */
 export function toRequest(
   { method, url, headers, rawHeaders }: Pick<
@@ -36,7 +37,8 @@ export function toRequest(
     pairs.push([rawHeaders[i], rawHeaders[i + 1]]);
   }
   const { host = "localhost" } = headers;
-  // By its text: relative to a host, `//other/stats` would be of another one.
+  // Concatenated, since `//other/stats` resolved against the host would name
+  // another host.
   const href = url!.startsWith("/") ? `http://${host}${url}` : url!;
   const request = new Request(href, { method, headers: pairs });
   const isHost = !/[\s/?#@\\]/.test(host);
@@ -46,7 +48,7 @@ export function toRequest(
   return request;
 }
 
-/** The host on Node and Bun. */
+/** The program on Node and Bun. */
 export const nodeProgram: Program = {
   args: process.argv.slice(2),
   command: "npx statvent",
@@ -70,12 +72,12 @@ export const nodeProgram: Program = {
       try {
         request = toRequest(incoming);
       } catch {
-        // A host that is none, or a method that web standards forbid.
+        // The host is invalid, or web standards forbid the method.
         return outgoing.writeHead(400, headers).end();
       }
       const response = await handler(request);
       const body = new Uint8Array(await response.arrayBuffer());
-      // Of a client that has gone meanwhile nobody is told.
+      // Writing to a client that has gone fails silently.
       outgoing.writeHead(response.status, [...response.headers].flat());
       outgoing.end(body);
     };
@@ -84,11 +86,11 @@ export const nodeProgram: Program = {
       : createTlsServer({ ...options, ...tls }, serve);
     return new Promise((resolve, reject) => {
       const stop = () => {
-        // Once more ends the program the hard way.
+        // A second signal kills the program at once.
         for (const signal of signals) process.off(signal, stop);
         server.close(() => resolve());
         server.closeIdleConnections();
-        // Who has not sent a whole request by then will not get an answer.
+        // Clients that have not sent a whole request by then get no answer.
         setTimeout(() => server.closeAllConnections(), CLOSE_MS).unref();
       };
       const signals = ["SIGINT", "SIGTERM"] as const;

@@ -1,7 +1,5 @@
 /**
- * What statvent needs of the operating system, and which runtime provides it.
- *
- * The runtime is picked when the module loads, by looking at what is there.
+ * The runtime that this program runs on, chosen when the module loads.
  *
  * @module
  */

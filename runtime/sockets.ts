@@ -1,7 +1,7 @@
 /**
- * TCP and UDP as the pushes need them, the same on Deno, Node and Bun.
+ * TCP connections and UDP sockets, alike on Deno, Node and Bun.
  *
- * Opens sockets and sets timers, none of which outlive what they are for.
+ * Opens sockets, sets timers that do not outlive their purpose.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { lookup } from "node:dns/promises";
 import { connect as connectSocket } from "node:net";
 import { hostname as osHostname } from "node:os";
 
-/** How long connecting, or handing over one piece, may take, in milliseconds. */
+/** How long connecting or one write may take, in milliseconds. */
 const PATIENCE_MS = 10_000;
 
 /** The name of this host. Deno asks for `--allow-sys=hostname`. */
@@ -22,11 +22,11 @@ export function hostname(): string {
 
 /** A TCP connection that is only written to. */
 export interface Connection {
-  /** Whether it is, as far as is known, still open. */
+  /** Whether the connection is still open, as far as is known. */
   readonly open: boolean;
-  /** Resolves once the operating system has taken the bytes. One at a time. */
+  /** Resolves once the operating system has taken the bytes. Must be awaited before the next call. */
   write(bytes: Uint8Array): Promise<void>;
-  /** Closes it at once. What was written is still delivered. */
+  /** Closes the connection at once. Bytes that were written are still delivered. */
   close(): void;
 }
 
@@ -49,13 +49,13 @@ export function connect(
   socket.on("error", fail);
   socket.on("end", () => fail(new Error("the connection was closed")));
   socket.on("close", () => fail(new Error("the connection was closed")));
-  // What it says does not matter, but that it has hung up is only seen by reading.
+  // The server's bytes are ignored, but only reading shows that it has hung up.
   socket.resume();
   if (signal.aborted) abort();
   else signal.addEventListener("abort", abort);
 
   /** Waits for `start` to call back, or for the socket to fail. */
-  const attempt = (what: string, start: (done: () => void) => void) =>
+  const until = (what: string, start: (done: () => void) => void) =>
     new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
         () => fail(new Error(`${what} took more than ${PATIENCE_MS} ms`)),
@@ -78,13 +78,13 @@ export function connect(
       return failure === undefined;
     },
     write: (bytes) =>
-      attempt(
+      until(
         "writing",
         (done) => socket.write(bytes, (error) => error ? fail(error) : done()),
       ),
     close: () => fail(new Error("the connection was closed")),
   };
-  return attempt("connecting", (done) => socket.once("connect", done))
+  return until("connecting", (done) => socket.once("connect", done))
     .then(() => connection);
 }
 
@@ -97,8 +97,8 @@ export interface DatagramSender {
 }
 
 /**
- * Opens a UDP socket. Whether anybody listens on the other side is not found
- * out. Aborting the signal ends the wait for the address.
+ * Opens a UDP socket. Does not find out whether a server is listening. Aborting
+ * the signal ends the wait for the address.
  */
 export async function openUdp(
   host: string,
@@ -116,7 +116,7 @@ export async function openUdp(
     },
   );
   const socket = createSocket(family === 6 ? "udp6" : "udp4");
-  // Sending tells its own errors.
+  // `send` reports its own errors.
   socket.on("error", () => {});
   return {
     send: (bytes) =>

@@ -1,88 +1,93 @@
 /**
- * What statvent needs of the operating system.
+ * The interface to the operating system that each runtime implements.
  *
  * Types only.
  *
  * @module
  */
 
-/** A thread of ours, as the thread that started it sees it. */
+/** A thread of statvent, as the thread that started it sees it. */
 export interface Thread {
   /** Sends a message. */
   post(message: unknown): void;
-  /** Lets the program end although the thread goes on. */
+  /** Lets the program end while the thread is running. */
   unref(): void;
   /** Ends the thread. */
   terminate(): Promise<void>;
 }
 
-/** What a file is, as far as statvent cares. */
+/** The properties of a file that statvent uses. */
 export interface FileId {
-  /** Tells files of one file system apart. */
+  /** Tells it from other files of the file system. */
   readonly inode: number;
   /** Whether it is a named pipe. */
   readonly isFifo: boolean;
   /** Whether it is a directory. */
   readonly isDirectory: boolean;
-  /** The id of the user whose it is. */
+  /** The id of the user who owns it. */
   readonly owner: number;
-  /** Who may do what with it: the low twelve bits. */
+  /** Its permissions: the low twelve bits of the mode. */
   readonly mode: number;
   /** When it was last written, in milliseconds since 1970. */
   readonly modified: number;
-  /** How many names it has. */
+  /** How many hard links it has. */
   readonly links: number;
-  /** How many bytes it has. */
+  /** Its size in bytes. */
   readonly size: number;
 }
 
-/** The operating system, as statvent needs it. */
+/** The operating system. */
 export interface Runtime {
   /** The id of this process. */
   readonly pid: number;
-  /** What runs this program, and its version, such as `deno 2.9.6`. */
+  /** The runtime with its version, such as `deno 2.9.6`. */
   readonly name: string;
-  /** The path or URL of the file that the program began with, or an empty text. */
+  /** The path or URL of the program's main module, or an empty text. */
   readonly mainScript: string;
   /** An environment variable, or `undefined` if it is not set or not permitted. */
   env(name: string): string | undefined;
-  /** What tells the user how to permit what the recorder needs, if it lacks anything. */
+  /**
+   * Asks Deno's user for the permissions that the recorder needs.
+   *
+   * @returns How to grant those that are missing, such as `run with
+   * --allow-read=/tmp`; `undefined` if none is.
+   */
   missingPermission(dir: string): Promise<string | undefined>;
   /**
-   * When a process started, in units of the system, for comparison with the
-   * same id at another time; `undefined` if that cannot be found out.
+   * When a process started, in units of the system, to tell it from a process
+   * that had its id at another time; `undefined` if that cannot be found out.
    */
   processStart(pid: number): string | undefined;
-  /** What can be found out of this process itself. What throws cannot. */
+  /** Facts about this process. A function throws where its fact is unknown. */
   readonly self: ProcessSource;
   /** The id of the user who runs a process; `undefined` if that cannot be found out. */
   processOwner(pid: number): number | undefined;
   /** Whether a process exists, or `undefined` if that cannot be found out. */
   processExists(pid: number): boolean | undefined;
 
-  /** Creates a directory of this mode and those above it. Does nothing if it is there. */
+  /** Creates a directory of this mode, with its parents. Does nothing if it exists. */
   makeDir(path: string, mode: number): void;
   /** The names in a directory. */
   list(dir: string): string[];
-  /** Looks at a file, not following a symbolic link; `undefined` if there is none. */
+  /** The properties of a file, not following a symbolic link; `undefined` if there is none. */
   identify(path: string): FileId | undefined;
-  /** Looks at a file, following symbolic links; `undefined` if there is none. */
+  /** The properties of a file, following symbolic links; `undefined` if there is none. */
   identifyTarget(path: string): FileId | undefined;
-  /** Looks at an open file. */
+  /** The properties of an open file. */
   identifyOpen(fd: number): FileId;
-  /** Gives a file a second name. */
+  /** Creates a hard link to a file. */
   link(path: string, newPath: string): void;
-  /** Renames a file, in one step, over another one if there is one. */
+  /** Renames a file in one step, replacing a file that has the new name. */
   rename(path: string, newPath: string): void;
   /**
-   * Reads a regular file of at most 16 MiB, or so many bytes; `undefined` if
-   * there is none. Follows no symbolic link.
+   * Reads a regular file, not following a symbolic link; `undefined` if there is
+   * none, or if it is larger than `maxBytes`, by default 16 MiB.
    */
   readFile(path: string, maxBytes?: number): Uint8Array | undefined;
   /**
-   * Creates a file or replaces it, in one step: no reader ever sees a part.
+   * Creates or replaces a file in one step, so that no reader ever sees a part.
    *
-   * @param temporary What it is called until it is complete, in the same
+   * @param temporary The path of the file until it is complete, in the same
    * directory. It stays if the process is killed meanwhile.
    */
   replaceFile(
@@ -91,10 +96,10 @@ export interface Runtime {
     temporary: string,
     mode?: number,
   ): void;
-  /** Removes a file, if it is there. */
+  /** Removes a file, if it exists. */
   remove(path: string): void;
   /**
-   * Calls back when something happens to a file.
+   * Calls back when a file changes or is removed.
    *
    * @param link A free path in the same directory, for a runtime that must watch
    * the file by a second link, which it removes at once.
@@ -105,37 +110,37 @@ export interface Runtime {
   /**
    * Creates named pipes.
    *
-   * @throws {Error} By the promise, with the code `ENOENT` if there is no
-   * `mkfifo`, else with the message of `mkfifo`.
+   * @throws {Error} By the promise, with the code `ENOENT` if the program
+   * `mkfifo` is missing, otherwise with the message of `mkfifo`.
    */
   makeFifos(paths: string[], mode: number): Promise<void>;
   /**
-   * Waits, without using the processor, until a reader opens a named pipe.
+   * Waits without using the processor until a reader opens a named pipe.
    *
    * @param mayPark Whether a thread may be parked until then, which
    * {@linkcode Runtime.endWait} must free before the program can end.
    * @returns How to close the pipe again.
    */
   waitForReader(path: string, mayPark: boolean): Promise<() => void>;
-  /** The same, but looks again and again, and needs no thread. */
+  /** Waits like {@linkcode Runtime.waitForReader}, but by polling, without a thread. */
   pollForReader(path: string): Promise<() => void>;
-  /** Keeps hold of a pipe that may lose its names, or returns 0. */
+  /** Opens a pipe so that it can be found after it has lost its names. Returns the open file, or 0 if the system has no such way. */
   hold(path: string): number;
   /**
-   * Ends the wait for a reader, by a hold or else by the pipe's name.
+   * Ends the wait for a reader of a pipe, which is found by its hold or its path.
    *
-   * @returns Whether it could.
+   * @returns Whether that was possible.
    */
   endWait(hold: number, path: string): boolean;
-  /** Opens a pipe to read from, never waiting. */
+  /** Opens a file for reading, never waiting for a writer. */
   openReader(path: string): number;
-  /** Opens a pipe to write to, never waiting; `undefined` if it has no reader. */
+  /** Opens a pipe for writing, never waiting for a reader; `undefined` if it has none. */
   openWriter(path: string): number | undefined;
-  /** Opens a pipe as its reader and its writer, so that nobody waits for one. */
+  /** Opens a pipe for reading and writing, so that no process that opens it has to wait. */
   openBoth(path: string): number;
-  /** Creates an empty file. Returns whether there was none before. */
+  /** Creates an empty file. Returns `false` if the path is taken. */
   createNew(path: string): boolean;
-  /** Reads what is there: 0 bytes if there is no writer, `undefined` if there is one that has not written. */
+  /** Reads what a pipe holds. Returns the number of bytes, 0 if there is no writer, or `undefined` if no writer has written. */
   read(fd: number, into: Uint8Array): number | undefined;
   /** Writes at most 4096 bytes, all or none. Returns whether there was room. */
   write(fd: number, bytes: Uint8Array): boolean;
@@ -143,8 +148,8 @@ export interface Runtime {
   close(fd: number): void;
 
   /**
-   * Joins all threads of this process that know the same name. Keeps no
-   * program alive.
+   * Joins the channel of a name, on which all threads of this process can talk.
+   * Keeps no program alive.
    *
    * @returns How to send a message to the others.
    */
@@ -152,7 +157,7 @@ export interface Runtime {
     name: string,
     receive: (message: unknown) => void,
   ): (message: unknown) => void;
-  /** Whether this is the program's first thread. */
+  /** Whether this is the program's main thread. */
   readonly isMainThread: boolean;
   /** Starts a thread that runs the text of a module. */
   startThread(
@@ -161,32 +166,31 @@ export interface Runtime {
     receive: (message: unknown) => void,
     fail: (error: Error) => void,
   ): Thread;
-  /** In a thread of ours: what it was started with, and how to talk to its parent. */
+  /** In a thread that `startThread` has started: its data, with the way to talk to its parent. */
   joinParent(receive: (message: unknown) => void): {
     data: unknown;
     post: (message: unknown) => void;
   };
   /**
-   * Calls back when the program ends in an orderly way, or is about to because
-   * of an error that nobody caught.
+   * Calls back when the program ends in an orderly way.
    *
-   * @param survivable Called in the second case, after which the program may go
-   * on all the same.
+   * @param survivable Called instead when an uncaught error is about to end the
+   * program, which may still handle it and go on.
    * @returns How to stop that.
    */
   onExit(end: () => void, survivable: () => void): () => void;
 }
 
-/** What is needed of the runtime. What throws counts as absent. */
+/** Facts about this process. A function that throws has no answer. */
 export interface ProcessSource {
   /** The text of a file. */
   readText(path: string): string;
   /** The names in a directory. */
   namesIn(path: string): readonly string[];
-  /** Seconds on a processor, if the runtime knows and `/proc` may not be read. */
+  /** Processor time in seconds, for use where `/proc` cannot be read. */
   cpuSeconds?(): number;
-  /** Bytes in memory, likewise. */
+  /** Resident memory in bytes, for use where `/proc` cannot be read. */
   residentBytes?(): number;
-  /** When the process started, in seconds since 1970, likewise. */
+  /** When the process started, in seconds since 1970, for use where `/proc` cannot be read. */
   startSeconds?(): number;
 }
