@@ -4,14 +4,8 @@
  * @module
  */
 
-export {
-  type Clock,
-  type Push,
-  type PushOptions,
-  type PushStats,
-  type PushTarget,
-  startPush,
-} from "./push/push.ts";
+export { type Push, type PushOptions, startPush } from "./push/schedule.ts";
+export type { PushStats, PushTarget } from "./push/target.ts";
 export type { Rule } from "./push/rules.ts";
 export { NameTable } from "./format/snapshot.ts";
 export type { Buckets, Histogram } from "./model/histogram.ts";

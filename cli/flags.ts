@@ -9,7 +9,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { DEFAULT_PIPE_DIR } from "../directory/pipe_dir.ts";
-import { DEFAULT_INTERVAL } from "../push/push.ts";
+import { DEFAULT_INTERVAL } from "../push/schedule.ts";
 
 /** One flag. */
 export interface Flag {

@@ -8,8 +8,9 @@
 
 import { FLAGS, PORTS, type PushFlag, UsageError } from "./flags.ts";
 import { show } from "../model/show.ts";
-import type { PushOptions, PushTarget } from "../push/push.ts";
 import type { Rule } from "../push/rules.ts";
+import type { PushOptions } from "../push/schedule.ts";
+import type { PushTarget } from "../push/target.ts";
 
 /** The settings that `startPush` takes from the flags. */
 export type PushFlags = Pick<PushOptions, "interval" | "prefix"> & {

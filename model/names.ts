@@ -70,6 +70,20 @@ export function checkName(name: string): void {
   }
 }
 
+const PLACEHOLDER = /[ ._:/-]\{0\}|^\{0\}[ ._:/-]?|\{0\}/g;
+
+/**
+ * The name of a recorded stat without `{0}` and the separator before it, or
+ * behind a leading one. Protocols that know distributions use it; the others
+ * name each number with {@linkcode formatName}.
+ *
+ * @param name A name, with `{0}` in it or without.
+ * @returns The rest, which may be empty.
+ */
+export function withoutPlaceholder(name: string): string {
+  return name.replace(PLACEHOLDER, "");
+}
+
 /**
  * Replaces `{0}` in the name of a distribution by a label.
  *

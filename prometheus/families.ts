@@ -13,13 +13,8 @@ import type { HostStats } from "../collect/host_stats.ts";
 import type { Description } from "../model/descriptions.ts";
 import { COUNTER, GAUGE, SHOWN } from "../model/kinds.ts";
 import type { LabelledName } from "../model/labels.ts";
-import {
-  cleanUnit,
-  escapeName,
-  withoutPlaceholder,
-  withoutSuffix,
-  withSuffix,
-} from "./names.ts";
+import { withoutPlaceholder } from "../model/names.ts";
+import { cleanUnit, escapeName, withoutSuffix, withSuffix } from "./names.ts";
 import type { Escaping } from "./negotiate.ts";
 
 /** A number that the service says of itself. */

@@ -18,7 +18,6 @@ const FOREIGN_OR_UNDERSCORE = /^[0-9]|[^A-Za-z0-9:]/gu;
 
 // What people put between the words of a name.
 const SEPARATOR = /[ ._:/-]/;
-const PLACEHOLDER = /[ ._:/-]\{0\}|\{0\}[ ._:/-]?/g;
 
 /**
  * Escapes the name of a metric or of a label.
@@ -87,11 +86,6 @@ export function withoutSuffix(name: string, suffix: string): string {
   return at > 0 && name.endsWith(suffix) && SEPARATOR.test(name[at])
     ? name.slice(0, at)
     : name;
-}
-
-/** The name of a recorded stat without `{0}` and one separator beside it. */
-export function withoutPlaceholder(name: string): string {
-  return name.replace(PLACEHOLDER, "");
 }
 
 /**

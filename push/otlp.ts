@@ -21,6 +21,7 @@ import {
   type Histogram,
 } from "../model/histogram.ts";
 import { COUNTER } from "../model/kinds.ts";
+import { withoutPlaceholder } from "../model/names.ts";
 import { VERSION } from "../model/version.ts";
 import { NameCache } from "./name_cache.ts";
 import type { Point, Tick } from "./points.ts";
@@ -52,12 +53,6 @@ const HEADS: Record<Type, string> = {
   gauge: "",
   exponentialHistogram: `"aggregationTemporality":${CUMULATIVE},`,
 };
-
-/** The name of a recorded stat without the place of its labels. */
-export function histogramName(family: string): string {
-  const name = family.replace(/[._\- ]?\{0\}/g, "").replace(/^[._\- ]+/, "");
-  return name || family;
-}
 
 /** Milliseconds as nanoseconds, which no double can hold. */
 function nanoseconds(ms: number): string {
@@ -232,7 +227,8 @@ export class OtlpEncoder {
   #metricHead(family: string, type: Type, host: HostStats): string {
     const { help, unit } = host.descriptions.get(family) ?? {};
     const name = type === "exponentialHistogram"
-      ? histogramName(family)
+      // OTLP has a use for any name, "{0}" too.
+      ? withoutPlaceholder(family) || family
       : family;
     const head = JSON.stringify({
       name: `${this.#prefix}${name}`,

@@ -7,12 +7,9 @@
 import type { HostDistribution, HostStats } from "../../collect/host_stats.ts";
 import { NameTable } from "../../format/snapshot.ts";
 import { COUNTER, type Kind } from "../../model/kinds.ts";
-import {
-  type Clock,
-  type PushOptions,
-  type PushTarget,
-  startPush,
-} from "../../push.ts";
+import type { PushOptions, PushTarget } from "../../push.ts";
+import type { Clock } from "../../push/clock.ts";
+import { Schedule } from "../../push/schedule.ts";
 import { until } from "./program.ts";
 
 /** When the tests take place, in milliseconds since 1970. */
@@ -194,14 +191,13 @@ export function start(
 ) {
   const clock = new FakeClock();
   const lines: string[] = [];
-  const push = startPush({
+  const push = new Schedule({
     collect: () => Promise.resolve(collect()),
     targets,
     host: "Web1",
     log: (line) => lines.push(line),
-    clock,
     ...options,
-  });
+  }, clock);
   return { clock, lines, push };
 }
 

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { checkName, formatName, MAX_NAME_LENGTH } from "../../format.ts";
+import { withoutPlaceholder } from "../../model/names.ts";
 
 Deno.test("formatName() replaces every {0} and nothing else", () => {
   assertEquals(formatName("a.{0}.b.{0}.{1}", "$&"), "a.$&.b.$&.{1}");
@@ -48,4 +49,20 @@ Deno.test("checkName() refuses what cannot begin a line and says why", () => {
     const error = assertThrows(() => checkName(name as string), TypeError);
     assertEquals(error.message, `${start} ${why}`);
   }
+});
+
+Deno.test("withoutPlaceholder() leaves out {0} and one separator", () => {
+  for (
+    const [name, expected] of [
+      ["db.{0}.ms", "db.ms"],
+      ["latency.{0}", "latency"],
+      ["{0}.latency", "latency"],
+      ["latency{0}.ms", "latency.ms"],
+      ["a_{0}_b-{0}", "a_b"],
+      ["a:{0}/b", "a/b"],
+      ["plain", "plain"],
+      [".hidden", ".hidden"],
+      ["{0}", ""],
+    ]
+  ) assertEquals(withoutPlaceholder(name), expected);
 });

@@ -4,8 +4,8 @@ import type { HostStats } from "../../collect/host_stats.ts";
 import { emptyHistogram } from "../../model/histogram.ts";
 import { GAUGE, SHOWN, UNKNOWN } from "../../model/kinds.ts";
 import { VERSION } from "../../model/version.ts";
-import { startPush } from "../../push.ts";
-import { histogramJson, histogramName, retryAfter } from "../../push/otlp.ts";
+import { histogramJson, retryAfter } from "../../push/otlp.ts";
+import { Schedule } from "../../push/schedule.ts";
 import { until } from "../helpers/program.ts";
 import { FakeClock, hostOf, NOW, recordedAs } from "../helpers/push.ts";
 
@@ -49,14 +49,13 @@ const ok: Answer = () => Response.json({});
 function start(url: string, collect: () => HostStats, prefix?: string) {
   const clock = new FakeClock();
   const lines: string[] = [];
-  const push = startPush({
+  const push = new Schedule({
     collect: () => Promise.resolve(collect()),
     targets: [{ protocol: "otlp", url }],
     host: "Web1",
     log: (line) => lines.push(line),
-    clock,
     prefix,
-  });
+  }, clock);
   return { clock, lines, push };
 }
 
@@ -436,19 +435,6 @@ Deno.test("histogramJson() sends at most 160 buckets of a sign", () => {
     histogramJson(emptyHistogram()),
     '"count":"0","scale":4,"zeroCount":"0","sum":0',
   );
-});
-
-Deno.test("histogramName() leaves out where the labels go", () => {
-  for (
-    const [family, name] of [
-      ["db.{0}.ms", "db.ms"],
-      ["latency.{0}", "latency"],
-      ["{0}.latency", "latency"],
-      ["a_{0}_b-{0}", "a_b"],
-      ["plain", "plain"],
-      ["{0}", "{0}"],
-    ]
-  ) assertEquals(histogramName(family), name);
 });
 
 Deno.test("retryAfter() reads seconds and dates", () => {

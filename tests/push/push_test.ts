@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { GAUGE } from "../../model/kinds.ts";
 import { startPush } from "../../push.ts";
+import { Schedule } from "../../push/schedule.ts";
 import { until } from "../helpers/program.ts";
 import {
   FakeClock,
@@ -76,13 +77,12 @@ Deno.test("startPush() skips what it missed while it collected", async () => {
   await using server = new TcpSink();
   const clock = new FakeClock();
   let finish = () => {};
-  const push = startPush({
+  const push = new Schedule({
     collect: () =>
       new Promise((resolve) => finish = () => resolve(hostOf({ a: [1] }))),
     targets: [graphite(server.port)],
     host: "h",
-    clock,
-  });
+  }, clock);
   await clock.pass(5_000);
   await until(
     "a collection",
