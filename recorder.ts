@@ -151,7 +151,7 @@ async function start(): Promise<Recorder> {
   }
 }
 
-/** Starts the recorder, unless another thread has, one thread at a time. */
+/** Starts the recorder, unless another thread serves the pipe. Threads wait for each other. */
 async function startOnce(dir: string): Promise<Recorder> {
   const path = pipePath(dir, runtime.pid);
   const lock = startLockPath(dir, runtime.pid);
@@ -302,7 +302,8 @@ function forget(): void {
  * @returns A promise that resolves when the pipe can be read. Further calls in a
  * thread give the same recorder.
  * @throws {Error} By the promise, if a permission or `mkfifo` is missing, or the
- * directory is unusable. The message says how to fix it. The program's stats are not affected.
+ * directory is unusable. The message says how to fix it. The program's stats are
+ * not affected.
  */
 export function startRecorder(): Promise<Recorder> {
   return home[KEY] ??= start().then((recorder) => {

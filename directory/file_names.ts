@@ -53,17 +53,17 @@ export function pidOfPrivate(name: string): number | undefined {
   return pidIn(PRIVATE, name);
 }
 
-/** A path for a pipe that is not public, which nobody else can have taken. */
+/** A random path for a pipe that is not public, so that no other user can have taken it. */
 export function fifoPath(dir: string, pid: number): string {
   return privatePath(dir, pid, `${crypto.randomUUID().slice(0, 13)}.fifo`);
 }
 
-/** A path for a file until it is complete, which nobody else can have taken. */
+/** A random path for a file until it is complete. */
 export function newFilePath(dir: string, pid: number): string {
   return privatePath(dir, pid, `${crypto.randomUUID()}.new`);
 }
 
-/** A path for a file that is about to be removed, which nobody else can have taken. */
+/** A random path for a file that is about to be removed. */
 export function shortLivedPath(dir: string, pid: number): string {
   return privatePath(dir, pid, crypto.randomUUID());
 }
@@ -98,7 +98,7 @@ export function processOfEnded(name: string): EndedProcess | undefined {
   return processIn(ENDED, name);
 }
 
-/** The path of the last values of a process that ends unless somebody catches an error. */
+/** The path of the last values of a process that ends unless the program catches an error. */
 export function endingPath(dir: string, { pid, start }: EndedProcess): string {
   return `${dir}/.ending.${pid}.${start}`;
 }

@@ -15,7 +15,7 @@ export const ELSEWHERE = "set config.pipeDir or STATVENT_PIPE_DIR";
  * The user of this process, as the owner of a file that it makes and removes,
  * since Deno requires one more permission to tell it.
  *
- * @param probe A path for the file, which nobody can have taken.
+ * @param probe A path for the file, which no other user can have taken.
  * @returns The user's id; `undefined` if the file has gone meanwhile.
  * @throws If there can be no file.
  */

@@ -7,20 +7,11 @@
  */
 
 import type { OwnMetric } from "./families.ts";
+import { attempt } from "../runtime/attempt.ts";
 import type { ProcessSource } from "../runtime/system.ts";
 
 // Of all architectures that JavaScript runtimes support.
 const TICKS_PER_SECOND = 100;
-
-/** The result of `read`, or `undefined` if it throws or gives no number. */
-function attempt(read: () => number | undefined): number | undefined {
-  try {
-    const value = read();
-    return Number.isFinite(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /**
  * The metrics of this process.
@@ -53,7 +44,7 @@ export function ownProcess(source: ProcessSource): OwnMetric[] {
   ) => {
     for (const read of reads) {
       const value = attempt(read);
-      if (value === undefined) continue;
+      if (value === undefined || !Number.isFinite(value)) continue;
       const type = name.endsWith("_total") ? "counter" : "gauge";
       metrics.push({ name, help, type, value });
       return;

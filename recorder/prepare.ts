@@ -35,7 +35,10 @@ export function failure(why: string, cause?: unknown): Error {
   return error;
 }
 
-/** Turns an error into one of {@linkcode failure}, if it is none, with the cure for a lack of files, threads or memory. */
+/**
+ * Makes an error name the cure, unless it comes from {@linkcode failure} and
+ * does so already.
+ */
 export function explain(error: Error): Error {
   return explained.has(error)
     ? error
