@@ -245,8 +245,8 @@ Deno.test("new Collector() refuses a deadline that is not positive", () => {
 Deno.test("8 collectors and cat at once never get a part of a snapshot, or two", () =>
   withDir(async (dir) => {
     const [program] = await startAll(dir, [
-      `for (let i = 0; i < 20000; i++) incr("some.stat.with.a.name." + i);
-       const all = []; for (let i = 0; i < 20000; i++) all.push(counter("some.stat.with.a.name." + i));
+      `for (let i = 0; i < 10000; i++) incr("some.stat.with.a.name." + i);
+       const all = []; for (let i = 0; i < 10000; i++) all.push(counter("some.stat.with.a.name." + i));
        setInterval(() => { for (const one of all) one.incr(); }, 5)`,
     ]);
     const collectors = Array.from(
@@ -259,10 +259,10 @@ Deno.test("8 collectors and cat at once never get a part of a snapshot, or two",
       while (!done) await output("timeout", "5", "cat", program.path);
     })();
     await Promise.all(collectors.map(async (collector) => {
-      for (let i = 0; i < 125; i++) {
+      for (let i = 0; i < 25; i++) {
         const host = await collector.collect();
         assertEquals(states(host), { ok: 1, dead: 0, timeout: 0, invalid: 0 });
-        assertEquals(host.ids.length, 20000);
+        assertEquals(host.ids.length, 10000);
         // All stats are counted up together; a snapshot may fall into a turn.
         let min = Infinity;
         let max = 0;
@@ -276,7 +276,7 @@ Deno.test("8 collectors and cat at once never get a part of a snapshot, or two",
     }));
     done = true;
     await cats;
-    assertEquals(reads, 1000);
+    assertEquals(reads, 200);
     // Not a pipe for each read.
     assert(namesIn(dir).length < 100, `${namesIn(dir).length} pipes`);
     await program[Symbol.asyncDispose]();
