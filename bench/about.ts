@@ -1,5 +1,5 @@
 /**
- * Says what it runs on.
+ * Prints the runtime and the processor that it runs on.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Answers a question: runs its programs, takes medians over processes and
- * compares them with what is to be reached.
+ * The answer to a question: medians over the runs of its programs, against their
+ * targets.
  *
  * @module
  */
@@ -22,16 +22,16 @@ export interface Row {
   readonly against: string;
   readonly unit: Unit;
   readonly statvent: number;
-  /** What it is compared with; not there if it was skipped. */
+  /** The value of the other side; absent if that was skipped. */
   readonly peer?: number;
   /** How many times as much statvent takes. */
   readonly ratio?: number;
   readonly floor?: number;
   /** How many times as much statvent takes as the floor. */
   readonly toFloor?: number;
-  /** What is to be reached, and whether it is. */
+  /** The target, and whether it was met. */
   readonly target?: { readonly text: string; readonly met: boolean };
-  /** Why there is nothing to compare with. */
+  /** Why the other side is missing. */
   readonly skipped?: string;
 }
 
@@ -55,7 +55,7 @@ function middle(
   return against(of("value"), of("ratio"));
 }
 
-/** What several processes measured of the same, as one. */
+/** Merges what several processes measured of one subject. */
 function overProcesses(runs: readonly Measured[]): Measured {
   const [first] = runs;
   return {
@@ -72,7 +72,7 @@ function overProcesses(runs: readonly Measured[]): Measured {
   };
 }
 
-/** All comparisons of what was measured. */
+/** All comparisons that a measurement allows. */
 function rowsOf(
   measured: Measured,
   targets: typeof QUESTIONS[number]["targets"],
@@ -109,7 +109,7 @@ function rowsOf(
 /**
  * Answers a question.
  *
- * @param number Which one, from 1 on.
+ * @param number The number of the question, from 1 on.
  */
 export async function answer(
   number: number,

@@ -1,8 +1,8 @@
 /**
  * Compares statvent with the bare operations and with its peers.
  *
- * `deno task bench --help` says how. A target that is missed is marked, and
- * nothing more: machines differ.
+ * `deno task bench --help` lists the flags. A missed target is only marked,
+ * since machines differ.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Calls, many times over, in the orders that a program may have them in.
+ * Passes of many calls, in the orders in which programs make them.
  *
  * @module
  */
@@ -8,24 +8,25 @@ import { argv } from "node:process";
 import { randomOrder } from "./inputs.ts";
 import type { Pass } from "./versus.ts";
 
-/** How many calls a pass has: a multiple of every number of call sites. */
+/** The number of calls in a pass: a multiple of every number of call sites. */
 const CALLS = 10_000;
 
 /**
- * How many calls there are until the same order comes again. A processor learns
- * 20 000, and then predicts half of the branches in a `Map`: 7 ns, and not 16.
+ * The number of calls before their order repeats. A processor learns an order of
+ * 20 000 calls and then predicts half of the branches in a `Map`, which took 7 ns
+ * instead of 16.
  */
 const ORDER_LENGTH = 100 * CALLS;
 
-/** How many stats are written, and in which order. */
+/** The number of stats that are written, and their order. */
 export interface Shape {
   readonly label: string;
   readonly count: number;
-  /** Whether each stat has a place of its own in the program's text. */
+  /** Whether each stat has a call site of its own. */
   readonly sites: boolean;
 }
 
-/** By the word that asks for it. */
+/** The shapes, by the word on the command line. */
 const SHAPES: Readonly<Record<string, Shape>> = {
   one: { label: "1 stat", count: 1, sites: false },
   sites: { label: "100 stats in program order", count: 100, sites: true },
@@ -33,33 +34,32 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   many: { label: "10 000 stats at random", count: 10_000, sites: false },
 };
 
-/** The words, in the order of the table. */
+/** The words, in the order of the table's rows. */
 export const SHAPE_WORDS: readonly string[] = Object.keys(SHAPES);
 
-/** The shape that this program was asked for. */
+/** The shape that the command line names. */
 export const shape: Shape = SHAPES[argv[2]] ?? SHAPES.random;
 
 let kept: Int32Array | undefined;
 
-/** The order that all passes have in common. */
+/** The order of calls, which all passes share. */
 function order(): Int32Array {
   return kept ??= randomOrder(shape.count, ORDER_LENGTH);
 }
 
-/** How many passes have been made. */
+/** The number of passes made so far. */
 let made = 0;
 
 /**
- * Makes a pass of calls in the shape that was asked for.
+ * Makes a pass of calls in the shape that the command line names.
  *
- * Makes the text of a program, since every call site, and every contender, is
- * to have code of its own, that learns nothing from what others do.
+ * Compiles source text, so that every call site and every contender gets machine
+ * code of its own, which is not specialized for the types of another.
  *
- * @param items What is called on, one for each stat; names are literals in
- * program order.
- * @param call A statement, with `@` in the place of the item and `#` in the
- * place of a value that changes.
- * @param scope What else the statement needs.
+ * @param items The receivers of the calls, one per stat. Names become literals
+ * in program order.
+ * @param call A statement. `@` stands for the item, `#` for a changing value.
+ * @param scope Other values that the statement names.
  */
 export function calls(
   items: ArrayLike<unknown>,
@@ -96,8 +96,8 @@ export function calls(
       }
       return ${CALLS};
     }`;
-  // V8 gives the same code, and what it has learned, to the same text: so `set`
-  // took 6.6 ns after a peer's `set`, and takes 2.3.
+  // V8 shares code and type feedback between functions of equal text: `set` took
+  // 6.6 ns after a peer's `set`, 2.3 ns with a text of its own.
   const unique = `// ${made++}\n${text}`;
   const make = new Function("items", "order", ...Object.keys(scope), unique);
   const run = make(items, order(), ...Object.values(scope));

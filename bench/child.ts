@@ -1,5 +1,5 @@
 /**
- * Programs of this folder as processes of their own, on the same runtime.
+ * Programs of this folder as child processes on the same runtime.
  *
  * @module
  */
@@ -8,11 +8,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { execPath, versions } from "node:process";
 import { createInterface } from "node:readline";
 
-/** What starts another program of this folder. */
+/** The command that starts another program of this folder. */
 export function commandOf(
   program: string,
 ): { command: string; args: string[] } {
-  // Bundled for Node and Bun, this is a file of JavaScript, as are the others.
+  // The bundles for Node and Bun are JavaScript files.
   const file = import.meta.url.endsWith(".ts")
     ? program
     : program.replace(/\.ts$/, ".js");
@@ -23,7 +23,7 @@ export function commandOf(
 
 const children = new Set<Child>();
 
-/** A running program that talks in lines, and ends when its input does. */
+/** A running program that exchanges lines and ends when its input does. */
 export class Child {
   readonly pid: number;
   readonly #process: ChildProcess;
@@ -66,7 +66,7 @@ export class Child {
     return this.receive();
   }
 
-  /** Ends it. */
+  /** Ends the program. */
   async end(): Promise<void> {
     children.delete(this);
     this.#process.stdin!.end();
@@ -74,7 +74,7 @@ export class Child {
   }
 }
 
-/** Ends all programs that have been started. */
+/** Ends all programs that are still running. */
 export async function endChildren(): Promise<void> {
   await Promise.all([...children].map((child) => child.end()));
 }

@@ -1,9 +1,9 @@
 /**
  * A primary of `node:cluster` with workers that count with prom-client.
  *
- * `cluster_peer.ts <workers> <stats>` prints a line when all have counted, and
- * answers each line of its input when it has aggregated them. Ends when its
- * input does.
+ * `cluster_peer.ts <workers> <stats>` prints a line when all workers have
+ * counted. It answers each line of its input after it has aggregated their
+ * metrics, and ends when its input does.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { integers, names } from "./inputs.ts";
 
 const [workers, stats] = argv.slice(2).map(Number);
 
-// What makes a worker answer, too.
+// The constructor also makes a worker answer requests.
 const registry = new AggregatorRegistry();
 
 if (cluster.isPrimary) {

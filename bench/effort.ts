@@ -1,20 +1,20 @@
 /**
- * How much work a run of the benches is worth.
+ * The number of rounds: all, or few in a quick run.
  *
- * Reads the environment, which the programs of a run have in common.
+ * Reads the environment, which all programs of a run share.
  *
  * @module
  */
 
 import { env } from "node:process";
 
-/** The variable that makes the programs brief. */
+/** The environment variable that asks for a quick run. */
 export const QUICK = "STATVENT_BENCH_QUICK";
 
-/** Whether a rough answer is enough. */
+/** Whether a quick, rough answer is asked for. */
 export const quick = env[QUICK] !== undefined;
 
-/** How many rounds to measure: `full`, or fewer. */
+/** The number of rounds to measure: `full`, or a fifth of it. */
 export function rounds(full: number): number {
   return quick ? Math.ceil(full / 5) : full;
 }

@@ -1,5 +1,5 @@
 /**
- * A thread that does nothing, as a floor of what has one.
+ * A thread that does nothing: the floor for whatever starts a thread.
  *
  * @module
  */
@@ -10,7 +10,7 @@ const PROGRAM = `
   import { parentPort } from "node:worker_threads";
   parentPort.on("message", () => {}).postMessage("");`;
 
-/** Starts a thread, and waits until it has started. It keeps no program from ending. */
+/** Starts a thread and waits until it runs. The thread does not keep the program alive. */
 export async function startEmptyThread(): Promise<void> {
   const url = `data:text/javascript,${encodeURIComponent(PROGRAM)}`;
   const thread = new Worker(new URL(url));

@@ -1,12 +1,12 @@
 /**
- * What is asked for on the command line.
+ * The flags of `deno task bench`.
  *
  * @module
  */
 
 import { parseArgs } from "@std/cli/parse-args";
 
-/** What to do. */
+/** The flags as they were given. */
 export interface Flags {
   readonly help: boolean;
   readonly json: boolean;
@@ -20,14 +20,14 @@ export interface Flags {
   readonly only: readonly number[];
 }
 
-/** A flag is wrong. */
+/** The error of a wrong flag. */
 export class FlagError extends Error {}
 
 /** What `--help` prints. */
 export const HELP = `usage: deno task bench [flags]
 
 Compares statvent with the bare operations and with its peers, one table per
-question. Each ratio is how many times as much statvent takes.
+question. A ratio is how many times as much statvent takes.
 
   --only N[,M]   answer these questions only
   --runtime R    measure on deno (the default), node, bun, or the one at a path
@@ -60,8 +60,8 @@ function refuse(flag: string): never {
  * Reads the flags.
  *
  * @param args The arguments.
- * @param questions How many questions there are.
- * @throws {FlagError} If a flag is wrong, with a sentence that says how.
+ * @param questions The number of questions.
+ * @throws {FlagError} If a flag is wrong; the message explains it.
  */
 export function parseFlags(
   args: readonly string[],

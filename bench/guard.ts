@@ -1,5 +1,5 @@
 /**
- * Warns of ratios that have become much worse.
+ * A quick check for ratios that have become much worse.
  *
  * @module
  */
@@ -9,24 +9,24 @@ import { ratioText } from "./numbers.ts";
 import type { Program } from "./questions.ts";
 import { ProgramError, type Runtime } from "./runtimes.ts";
 
-/** How many times as much statvent may take as another. */
+/** The most that statvent may take, as a multiple of another's time. */
 interface Bound {
-  /** How the name of what was measured begins. */
+  /** The beginning of the measurement's name. */
   readonly what: string;
   /** A peer, or `floor`. */
   readonly against: string;
   readonly atMost: number;
 }
 
-/** What a program measures, and what may come out. */
+/** A program, and the bounds of what it measures. */
 interface Check {
   readonly program: Program;
   readonly bounds: readonly Bound[];
 }
 
 /**
- * About twice what was measured: they are for a change of the code, not for a
- * slow machine.
+ * The bounds are about twice the ratios that were measured: they notice a change
+ * of the code, not a slow machine.
  */
 const CHECKS: readonly Check[] = [
   {
@@ -83,7 +83,7 @@ const CHECKS: readonly Check[] = [
   },
 ];
 
-/** A sentence for each bound that does not hold. */
+/** A sentence for each bound that is exceeded. */
 function* warnings(
   bounds: readonly Bound[],
   measured: readonly Measured[],
@@ -105,8 +105,8 @@ function* warnings(
 }
 
 /**
- * Measures for less than a minute, and prints a warning for each bound that
- * does not hold.
+ * Measures for less than a minute and prints a warning for each bound that is
+ * exceeded.
  *
  * @returns Whether anything could be measured.
  */

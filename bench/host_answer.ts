@@ -15,13 +15,13 @@ import { once, type Pass, versus } from "./versus.ts";
 
 const STATS = 1_000;
 
-/** The work of a program that answers each line. */
+/** A pass that asks a program for one answer. */
 async function asked(child: Child): Promise<Pass> {
   await child.receive();
   return once(async () => Number(await child.ask("read")));
 }
 
-/** A Python that has `prometheus_client`. */
+/** The command of a Python that has `prometheus_client`. */
 function python(): string {
   for (const command of ["python3", "/usr/bin/python3"]) {
     try {
@@ -30,7 +30,7 @@ function python(): string {
       });
       return command;
     } catch {
-      // The next may have it.
+      // Another Python may have it.
     }
   }
   throw new Error("python3 has no prometheus_client");

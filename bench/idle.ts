@@ -1,5 +1,5 @@
 /**
- * Measures what a recorder costs while nobody reads.
+ * Measures the cost of a recorder without readers.
  *
  * @module
  */
@@ -15,9 +15,9 @@ const STATS = 100;
 const SECONDS = quick ? 2 : 60;
 
 /**
- * How long the programs are left alone before they are watched, in milliseconds.
- * Runtimes end threads that they needed at the start after 10 seconds, and V8
- * collects the garbage of each thread once more after 20 to 40.
+ * The wait before the measurement begins, in milliseconds. Runtimes end the
+ * threads of their start after 10 seconds, and V8 runs one more garbage collection
+ * per thread after 20 to 40 seconds.
  */
 const SETTLE_MS = quick ? 5_000 : 45_000;
 
@@ -25,7 +25,7 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function watch(pipeDir: string): Promise<ProcessorUse[]> {
   const args = [pipeDir, `${STATS}`];
-  // All at the same time, so that what the machine does meets all.
+  // All run at the same time, so that other work on the machine affects all.
   const children = ["counting", "recording", "recording"]
     .map((kind) => new Child("subject.ts", [kind, ...args]));
   const [, , path] = await Promise.all(

@@ -1,6 +1,6 @@
 /**
- * Measures how long it takes until a program can be read, against what it takes
- * to load the peers.
+ * Measures the time until a program can be read, against the time that loading
+ * the peers takes.
  *
  * @module
  */
@@ -21,7 +21,7 @@ const PEERS = [
   "measured-core",
 ];
 
-/** Milliseconds that a program says it needed. */
+/** Runs a program that prints how many milliseconds it needed. */
 const load = (what: string, pipeDir: string) => async () => {
   const child = new Child("load.ts", [what, pipeDir]);
   const ms = Number(await child.receive());
@@ -40,7 +40,7 @@ say(
         floor: load(floor, pipeDir),
         ...peers,
       };
-      // What a runtime keeps compiled is there from now on.
+      // The first run fills the runtime's compile cache.
       await inTurn(measures, 1);
       const times = await inTurn(measures, rounds(ROUNDS));
       return summary(what, "ms", new Result<string>(times), {});

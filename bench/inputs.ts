@@ -1,12 +1,12 @@
 /**
- * What the benches work on: the same names, orders and values in every run.
+ * Fixed inputs of the benches: names, orders and values.
  *
  * @module
  */
 
-/** A random number generator with a fixed seed: numbers from 0 to 1. */
+/** A random number generator with a fixed seed. Its numbers are from 0 to 1. */
 function random(seed: number): () => number {
-  // Mulberry32.
+  // The algorithm is Mulberry32.
   return () => {
     seed = (seed + 0x6d2b79f5) | 0;
     let t = Math.imul(seed ^ (seed >>> 15), seed | 1);
@@ -15,20 +15,20 @@ function random(seed: number): () => number {
   };
 }
 
-/** Names such as `http.requests.42`, interned as literals in a program are. */
+/** Names such as `http.requests.42`, interned like the literals of a program. */
 export function names(count: number, make: (i: number) => string): string[] {
   return Object.keys(
     Object.fromEntries(Array.from({ length: count }, (_, i) => [make(i), 0])),
   );
 }
 
-/** Which of `count` names each of `length` calls uses: any. */
+/** A random index below `count` for each of `length` calls. */
 export function randomOrder(count: number, length: number): Int32Array {
   const next = random(count);
   return Int32Array.from({ length }, () => Math.floor(next() * count));
 }
 
-/** Values that have one to seven digits. */
+/** Values of one to seven digits. */
 export function integers(count: number): number[] {
   const next = random(7);
   return Array.from(

@@ -1,5 +1,5 @@
 /**
- * What can be asked of a measurement.
+ * Limits for a ratio, each with its text.
  *
  * @module
  */
@@ -7,13 +7,13 @@
 import type { Against, Measured } from "./measured.ts";
 import { ratioText } from "./numbers.ts";
 
-/** Something to reach. */
+/** A limit for a measurement. */
 export interface Limit {
   readonly text: string;
   isMet(measured: Measured, against: Against): boolean;
 }
 
-/** statvent takes at most so many times as much. */
+/** The ratio is at most the limit. */
 export function atMost(limit: number): Limit {
   return {
     text: `≤ ${ratioText(limit)}`,
@@ -21,7 +21,7 @@ export function atMost(limit: number): Limit {
   };
 }
 
-/** statvent takes less than so many times as much. */
+/** The ratio is below the limit. */
 export function below(limit: number): Limit {
   return {
     text: `< ${ratioText(limit)}`,
@@ -29,7 +29,7 @@ export function below(limit: number): Limit {
   };
 }
 
-/** What was measured is off by so much at most. */
+/** The ratio differs from 1 by at most the distance. */
 export function within(distance: number): Limit {
   return {
     text: `1 ± ${ratioText(distance)}`,
@@ -37,7 +37,7 @@ export function within(distance: number): Limit {
   };
 }
 
-/** statvent takes no more, as far as that can be told from the floor's rounds. */
+/** statvent takes no more than the other, within the spread of the floor's rounds. */
 export const NO_MORE: Limit = {
   text: "no more",
   isMet: ({ statvent, spread = 0 }, { value }) => statvent <= value + spread,

@@ -1,5 +1,5 @@
 /**
- * Loads a library and says how many milliseconds that took.
+ * Loads a library and prints how many milliseconds that took.
  *
  * `load.ts <what> <pipe directory>`
  *
@@ -11,7 +11,7 @@ import { argv, exit } from "node:process";
 const [what, pipeDir] = argv.slice(2);
 
 async function statvent() {
-  // As it is published: to Node and Bun, as a package of npm.
+  // Node and Bun load the npm package, as a user's program does.
   const from = import.meta.url.endsWith(".ts") ? "../mod.ts" : "statvent";
   return await import(from) as typeof import("../mod.ts");
 }

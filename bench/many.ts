@@ -1,6 +1,6 @@
 /**
- * Measures one answer over 1, 10, 100 and 1 000 small processes, and lays a
- * straight line through what it takes.
+ * Measures one answer over 1, 10, 100 and 1 000 small processes, against a
+ * straight line fitted to the times.
  *
  * @module
  */
@@ -26,7 +26,7 @@ function compile(dir: string): string {
   return `${dir}/writers`;
 }
 
-/** Starts so many writers, and makes what reads them all. */
+/** Starts `count` writers and makes a function that reads them all. */
 async function start(
   dir: string,
   writers: string,
@@ -46,7 +46,7 @@ async function start(
   };
 }
 
-/** Reads as many small files. */
+/** Makes a function that reads as many small files. */
 function files(dir: string, processes: number): Contender {
   const paths = Array.from({ length: processes }, (_, i) => `${dir}/f${i}`);
   const text = "http.requests.42: 42\n".repeat(STATS);
@@ -54,7 +54,7 @@ function files(dir: string, processes: number): Contender {
   return () => paths.reduce((sum, path) => sum + readFileSync(path).length, 0);
 }
 
-/** The line through points whose relative distances to it are least, squared. */
+/** Fits the line with the least sum of squared relative distances. */
 function lineThrough(x: readonly number[], y: readonly number[]) {
   let w = 0, wx = 0, wy = 0, wxx = 0, wxy = 0;
   for (const [i, at] of x.entries()) {

@@ -1,47 +1,47 @@
 /**
- * What a program of this folder has measured, and how it says so.
+ * The measurement that a program of this folder prints.
  *
  * @module
  */
 
-/** In what something is measured: milliseconds, megabytes, or how often. */
+/** The unit of a measurement: milliseconds, megabytes, or a count. */
 export type Unit = "ms" | "MB" | "times";
 
-/** What statvent is compared with. */
+/** The other side of a comparison. */
 export interface Against {
-  /** In the same unit. */
+  /** The value in the unit of the measurement. */
   readonly value: number;
   /**
-   * How many times as much statvent takes: the median over the rounds. Not there
-   * if there is nothing to divide by.
+   * How many times as much statvent takes: the median over the rounds. Absent if
+   * the value is 0.
    */
   readonly ratio?: number;
 }
 
-/** Something that could not be measured. */
+/** A peer that could not be measured. */
 export interface Skipped {
-  /** Why. */
+  /** The reason. */
   readonly skipped: string;
 }
 
-/** One thing that was measured, with all that did the same in turn. */
+/** One measurement of statvent, the floor and the peers, which took turns. */
 export interface Measured {
   readonly what: string;
   readonly unit: Unit;
   readonly statvent: number;
-  /** The bare operation, or nothing at all. */
+  /** The bare operation, if there is one. */
   readonly floor?: Against;
-  /** How far the floor is from itself: half of its rounds are within this. */
+  /** The interquartile range of the floor's rounds. */
   readonly spread?: number;
   readonly peers: Readonly<Record<string, Against | Skipped>>;
 }
 
-/** What statvent is compared with, if that is more than nothing. */
+/** A side of a comparison, without a ratio if that is not finite. */
 export function against(value: number, ratio: number): Against {
   return Number.isFinite(ratio) ? { value, ratio } : { value };
 }
 
-/** Prints what was measured, for the program that asked. */
+/** Prints measurements for the parent process. */
 export function say(measured: readonly Measured[]): void {
   console.log(JSON.stringify(measured));
 }

@@ -1,6 +1,6 @@
 /**
- * Measures how much resident memory stats and their reader need, beyond that of
- * a program without any.
+ * Measures the resident memory of stats and their recorder, beyond that of an
+ * empty program.
  *
  * @module
  */
@@ -19,7 +19,7 @@ const PEERS = ["prom-client", "@prometheus-io/client", "OpenTelemetry"];
 
 function measure(stats: number): Promise<Measured> {
   return withPipeDir(async (pipeDir) => {
-    /** The memory of a program that has been read once. */
+    /** The memory of a program after one read. */
     const resident = (kind: string) => async () => {
       const child = new Child("subject.ts", [kind, pipeDir, `${stats}`]);
       const path = await child.receive();

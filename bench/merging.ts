@@ -1,5 +1,5 @@
 /**
- * Measures how the snapshots of a host's processes become one text.
+ * Measures the merge of the snapshots of a host's processes into one text.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { PrometheusExposition } from "../prometheus/exposition.ts";
 
 const STATS = 1_000;
 
-/** How many reads follow one another, with other values each. */
+/** The number of successive reads, each with other values. */
 const READS = 4;
 
 const encoder = new TextEncoder();
@@ -24,7 +24,7 @@ const decoder = new TextDecoder();
 const ours = names(STATS, (i) => `http.requests.${i}`);
 const theirs = names(STATS, (i) => `http_requests_${i}`);
 
-/** What statvent reads from a process. */
+/** The snapshots that statvent reads from a process. */
 function snapshotOf(values: readonly number[]) {
   const lines = ours.map((name, i) => `${name}: ${values[i]}\n`).join("");
   return encoder.encode(`${lines}# EOF: ${encoder.encode(lines).length}\n`);
@@ -41,7 +41,7 @@ async function measure(processes: number): Promise<Measured[]> {
     (_, read) =>
       all.map((values) => snapshotOf(values.map((value) => value + read))),
   );
-  // As a service has them: one for each process, which has read it before.
+  // A service keeps one parser per process, which knows its previous snapshot.
   const table = new NameTable();
   const parsers = all.map(() => new SnapshotParser(table));
   const exposition = new PrometheusExposition();
@@ -58,7 +58,7 @@ async function measure(processes: number): Promise<Measured[]> {
     )
   );
 
-  /** What each of its workers sends to the primary of prom-client. */
+  /** The message that each worker of prom-client's cluster sends to the primary. */
   const promTexts = async () => {
     const { Counter, Registry } = await import("prom-client");
     return await Promise.all(all.map(async (values) => {

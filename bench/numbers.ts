@@ -6,7 +6,7 @@
 
 import type { Unit } from "./measured.ts";
 
-/** A ratio. */
+/** The text of a ratio. */
 export function ratioText(ratio: number): string {
   if (ratio === 0) return "0";
   const inverse = 1 / ratio;
@@ -17,7 +17,7 @@ export function ratioText(ratio: number): string {
   return ratio < 0.3 ? `1/${inverse.toFixed(1)}` : ratio.toFixed(2);
 }
 
-/** A time, from milliseconds. */
+/** The text of a time in milliseconds. */
 function duration(ms: number): string {
   if (ms === 0) return "0";
   if (ms < 1e-3) return `${(ms * 1e6).toFixed(1)} ns`;
@@ -25,7 +25,7 @@ function duration(ms: number): string {
   return `${ms.toFixed(ms < 100 ? 2 : 0)} ms`;
 }
 
-/** What was measured in a unit. */
+/** The text of a value in its unit. */
 export function amount(value: number, unit: Unit): string {
   if (unit === "ms") return duration(value);
   return unit === "MB" ? `${value.toFixed(1)} MB` : `${value}`;

@@ -1,6 +1,6 @@
 /**
- * Measures for how long the event loop of a program stands still while it is
- * read 100 times a second.
+ * Measures the longest pause of a program's event loop while the program is read
+ * 100 times a second.
  *
  * @module
  */
@@ -21,7 +21,7 @@ const ROUNDS = 5;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** The longest time in a window from one turn of the event loop to the next. */
+/** The longest time between two turns of the event loop within a window. */
 async function longestPause(): Promise<number> {
   let longest = 0;
   let last = performance.now();
@@ -34,7 +34,7 @@ async function longestPause(): Promise<number> {
   return longest;
 }
 
-/** Serves the text of prom-client at the URL that is returned. */
+/** Serves the text of prom-client and returns its URL. */
 async function servePrometheus(values: readonly number[]): Promise<string> {
   const { Counter, Registry } = await import("prom-client");
   const registry = new Registry();

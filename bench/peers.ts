@@ -1,8 +1,8 @@
 /**
- * The peers: what each has to be given before it measures anything.
+ * The set-up that each peer needs before it measures anything.
  *
- * Each is loaded when it is asked for, so that one that is not there is
- * skipped, and one that is not asked for is in nobody's way.
+ * A peer is loaded on demand, so that a missing one is skipped and an unused one
+ * costs nothing.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { StatsD } from "hot-shots";
 import { Child } from "./child.ts";
 import type { Pass } from "./versus.ts";
 
-/** The two clients of Prometheus, which have the same calls. */
+/** The two Prometheus clients, which share one API. */
 export const PROMETHEUS_CLIENTS = {
   "prom-client": () => import("prom-client"),
   "@prometheus-io/client": () =>
@@ -22,13 +22,13 @@ export const PROMETHEUS_CLIENTS = {
     >,
 };
 
-/** A meter of OpenTelemetry, and the reader of all that it counts. */
+/** A meter of OpenTelemetry and its reader. */
 export interface OpenTelemetry {
   readonly meter: Meter;
   readonly reader: PrometheusExporter;
 }
 
-/** Sets OpenTelemetry up with a reader, which listens nowhere. */
+/** Sets OpenTelemetry up with a reader that opens no port. */
 export async function openTelemetry(): Promise<OpenTelemetry> {
   const { MeterProvider } = await import("@opentelemetry/sdk-metrics");
   const { PrometheusExporter } = await import(
@@ -39,10 +39,10 @@ export async function openTelemetry(): Promise<OpenTelemetry> {
   return { meter: provider.getMeter("bench"), reader };
 }
 
-/** How many datagrams are sent before they are waited for. */
+/** The number of datagrams between two waits. */
 const BURST = 1_000;
 
-/** Calls of hot-shots, and the wait until all of them have been sent. */
+/** A pass of hot-shots, which ends when all datagrams are sent. */
 export async function hotShots(
   names: readonly string[],
   mock: boolean,
@@ -55,7 +55,7 @@ export async function hotShots(
       client.increment(name, 1, (error) => error ? reject(error) : resolve())
     );
   const run = async () => {
-    // A mock keeps all that was sent.
+    // A mock keeps every datagram.
     if (mock) client.mockBuffer!.length = 0;
     for (let i = 1; i < BURST; i++) client.increment(names[i % names.length]);
     await send(names[0]);

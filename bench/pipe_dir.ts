@@ -1,5 +1,5 @@
 /**
- * A directory for the pipes of one program's measurements.
+ * A pipe directory for the measurements of one program.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { endChildren } from "./child.ts";
 
-/** Measures with a new directory, and removes it and all programs afterwards. */
+/** Measures with a new directory, then ends all children and removes it. */
 export async function withPipeDir<T>(
   measure: (pipeDir: string) => Promise<T>,
 ): Promise<T> {

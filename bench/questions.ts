@@ -1,5 +1,5 @@
 /**
- * The questions: what answers each, and what is to be reached.
+ * The questions, each with its programs and targets.
  *
  * @module
  */
@@ -10,11 +10,11 @@ import { atMost, below, type Limit, NO_MORE, within } from "./limits.ts";
 /** A program of this folder and its arguments. */
 export type Program = readonly [file: string, ...args: string[]];
 
-/** What is to be reached. */
+/** A target of a question. */
 export interface Target {
-  /** How the names of what it is about begin; all by default. */
+  /** The beginning of the measurements' names; all by default. */
   readonly what?: string;
-  /** Who statvent is compared with: `floor`, or how the names of peers begin. */
+  /** The other side: `floor`, or the beginning of the peers' names. */
   readonly against: string;
   readonly limit: Limit;
 }
@@ -22,17 +22,17 @@ export interface Target {
 /** A question. */
 export interface Question {
   readonly title: string;
-  /** What has to be known to read the answer, one line each. */
+  /** What a reader of the answer has to know, line by line. */
   readonly notes: readonly string[];
   readonly programs: readonly Program[];
-  /** In how many processes each program is run: 1 by default. */
+  /** The number of processes that run each program; 1 by default. */
   readonly processes?: number;
   readonly targets: readonly Target[];
-  /** The measurements that `docs/benchmarks.md` shows, with their names there. */
+  /** The measurements in `docs/benchmarks.md`, with their names there. */
   readonly summary: Readonly<Record<string, string>>;
 }
 
-/** What statvent is compared with besides other libraries. */
+/** The sides of a comparison that are no libraries. */
 export const CONTROLS: ReadonlySet<string> = new Set([
   "floor",
   "Map.get and += 1",
@@ -40,13 +40,13 @@ export const CONTROLS: ReadonlySet<string> = new Set([
   "the straight line",
 ]);
 
-/** A program for each order of writes, several times: code comes out differently in each process. */
+/** A program in each shape of calls, in several processes, since each compiles its code differently. */
 function inAllShapes(file: string): Pick<Question, "programs" | "processes"> {
   const programs = SHAPE_WORDS.map((word): Program => [file, word]);
   return { programs, processes: 3 };
 }
 
-/** In the order of their numbers, from 1 on. */
+/** The questions in the order of their numbers, from 1 on. */
 export const QUESTIONS: readonly Question[] = [
   {
     title: "incr and set by handle",
@@ -83,7 +83,7 @@ export const QUESTIONS: readonly Question[] = [
     title: "incr with two labels",
     notes: [
       "The floor is cells[place]++ in shared memory. OpenTelemetry takes attributes",
-      "with each call only, so it does the same in both.",
+      "with each call only, so both of its rows measure the same.",
     ],
     ...inAllShapes("write_labelled.ts"),
     targets: ["prom-client", "OpenTelemetry"].map((against) => ({
@@ -102,8 +102,8 @@ export const QUESTIONS: readonly Question[] = [
     title: "incr by name",
     notes: [
       "The floor is cells[map.get(name)]++. V8 adds whole numbers as integers with",
-      "+=, as doubles with ++. hot-shots calls in bursts of 1 000 and waits for the",
-      "last to be sent.",
+      "+=, as doubles with ++. hot-shots sends bursts of 1 000 and waits for the last",
+      "datagram.",
     ],
     ...inAllShapes("write_by_name.ts"),
     targets: [
@@ -121,11 +121,10 @@ export const QUESTIONS: readonly Question[] = [
   {
     title: "record by handle",
     notes: [
-      "The floor keeps the last values in a ring, and counts all in a sum and in",
-      "buckets, which none of the peers does: in plain memory, with no bounds that",
-      "anybody agrees on, and neither the least nor the greatest. statvent and",
-      "sketches-js have their buckets already, as in a program that has run for a",
-      "while.",
+      "The floor keeps the last values in a ring, a sum and buckets, in plain memory,",
+      "without standard bounds, a minimum or a maximum. No peer keeps all of these.",
+      "The buckets of statvent and sketches-js exist already, as in a program that has",
+      "run for a while.",
     ],
     ...inAllShapes("write_recorded.ts"),
     targets: [
@@ -141,10 +140,10 @@ export const QUESTIONS: readonly Question[] = [
   {
     title: "Processor time of one read",
     notes: [
-      "What the kernel says of the process that is read, 100 times a second.",
-      "prom-client's is asked for registry.metrics(). The floor is a thread that waits",
-      "in open() and writes as many bytes, always the same; for the main thread, the",
-      "same program, unread; for the text, a copy of its bytes.",
+      "The kernel's figures for a process that is read 100 times a second. prom-client",
+      "answers with registry.metrics(). The floor is a thread that waits in open() and",
+      "writes as many constant bytes; for the main thread, a program without readers;",
+      "for the text, a copy of its bytes.",
     ],
     programs: [["reading.ts"], ["snapshot.ts"]],
     targets: [
@@ -165,8 +164,8 @@ export const QUESTIONS: readonly Question[] = [
     title: "The longest pause of the main thread in a second with 100 reads",
     notes: [
       "From one turn of the event loop to the next, with a timer of 1 ms. The floor",
-      "is that nobody reads. That another program is read shows what it costs that",
-      "the cores are busy. prom-client's /metrics is served by the program itself.",
+      "has no readers. Reading another program shows what busy cores cost.",
+      "prom-client's /metrics is served by the program itself.",
     ],
     programs: [["pauses.ts"]],
     targets: [
@@ -179,8 +178,8 @@ export const QUESTIONS: readonly Question[] = [
   {
     title: "Snapshots of many processes to one text",
     notes: [
-      "statvent parses bytes, which have other values each time. The floor decodes",
-      "them and splits them into lines; for what only writes, it copies the bytes.",
+      "statvent parses bytes that have other values each time. The floor decodes them",
+      "and splits them into lines; where a row only writes, it copies the bytes.",
     ],
     programs: [["merging.ts"], ["scraping.ts"]],
     targets: [
@@ -195,8 +194,8 @@ export const QUESTIONS: readonly Question[] = [
   {
     title: "One answer over live processes, end to end",
     notes: [
-      "From the request to the text of /metrics. The floor reads as many files of the",
-      "same size. A line to the peers' process and back is in their times.",
+      "From the request to the text of /metrics. The floor reads as many files of equal",
+      "size. The times of the peers include a line to their process and back.",
     ],
     programs: [["host_answer.ts"]],
     targets: [
@@ -211,7 +210,7 @@ export const QUESTIONS: readonly Question[] = [
   {
     title: "A recorder that is idle for a minute",
     notes: [
-      "What the kernel says of all threads. The floor is the same program without a",
+      "The kernel's figures for all threads. The floor is the program without a",
       "recorder.",
     ],
     programs: [["idle.ts"]],
@@ -250,9 +249,8 @@ export const QUESTIONS: readonly Question[] = [
   {
     title: "One answer over 1 to 1 000 small processes",
     notes: [
-      "Writers in C of 20 stats each, with two pipes that they use in turn. The",
-      "floor reads as many small files. The line is the one that has the least",
-      "relative distances, squared.",
+      "Writers in C of 20 stats each, which use two pipes in turn. The floor reads as",
+      "many small files. The straight line has the least squared relative distances.",
     ],
     programs: [["many.ts"]],
     targets: [{ against: "the straight line", limit: within(1 / 4) }],

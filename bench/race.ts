@@ -1,33 +1,33 @@
 /**
- * Lets contenders run in turn, many rounds, and takes medians.
+ * Medians over many rounds in which contenders take turns.
  *
  * Reads the clock.
  *
  * @module
  */
 
-/** Does some work and returns a number that depends on all of it. */
+/** Works, and returns a number that depends on all of the work. */
 export type Contender = () => number | Promise<number>;
 
-/** How long a contender works at least before the clock is read, in milliseconds. */
+/** The least time of a turn, in milliseconds, so that the clock is precise enough. */
 const TURN_MS = 5;
 
-/** How often a contender works in one turn at most. */
+/** The most repetitions in one turn. */
 const MAX_REPEATS = 10_000;
 
-// What the contenders return ends here, so that none of it is optimized away.
+// The sink of all results, so that no work is optimized away.
 let sink = 0;
 
-/** The value in the middle, or at another `part` from 0 to 1. */
+/** The median, or the quantile at `part` from 0 to 1. */
 export function median(values: readonly number[], part = 0.5): number {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (sorted.length - 1) * part;
   return (sorted[Math.floor(at)] + sorted[Math.ceil(at)]) / 2;
 }
 
-/** What was measured of all contenders in all rounds. */
+/** The measurements of all contenders in all rounds. */
 export class Result<Name extends string> {
-  /** Round by round. */
+  /** The values of each contender, round by round. */
   readonly rounds: Readonly<Record<Name, readonly number[]>>;
 
   constructor(rounds: Readonly<Record<Name, readonly number[]>>) {
@@ -39,7 +39,7 @@ export class Result<Name extends string> {
     return median(this.rounds[name]);
   }
 
-  /** The same of what is made of each value. */
+  /** A result whose values are computed from those of this one. */
   map(
     change: (value: number, name: Name, round: number) => number,
   ): Result<Name> {
@@ -53,14 +53,14 @@ export class Result<Name extends string> {
     );
   }
 
-  /** Half of the rounds are within this. */
+  /** The interquartile range over the rounds. */
   spread(name: Name): number {
     return median(this.rounds[name], 0.75) - median(this.rounds[name], 0.25);
   }
 
   /**
-   * How many times as much did `a` take as `b`: the median over the rounds,
-   * since within a round whatever else the machine does slows both down.
+   * How many times as much `a` took as `b`: the median of the ratios of each
+   * round, since other work on the machine slows both down within a round.
    */
   ratio(a: Name, b: Name): number {
     return median(
@@ -70,11 +70,11 @@ export class Result<Name extends string> {
 }
 
 /**
- * Measures every contender once a round, each round beginning with another one.
+ * Measures every contender once per round. Each round begins with another one.
  *
- * @param measures What measures each, by name.
- * @param rounds How many rounds.
- * @returns What was measured, round by round.
+ * @param measures The measuring functions, by name.
+ * @param rounds The number of rounds.
+ * @returns The measured values, round by round.
  */
 export async function inTurn<Name extends string, T>(
   measures: Record<Name, () => T | Promise<T>>,
@@ -96,9 +96,9 @@ export async function inTurn<Name extends string, T>(
 /**
  * Times contenders in turn.
  *
- * @param contenders By name.
- * @param options How many rounds count, and how many before them do not.
- * @returns The milliseconds that each took for its work, once.
+ * @param contenders The contenders, by name.
+ * @param options The number of rounds that count, and of those before them.
+ * @returns The milliseconds that each took per repetition.
  */
 export async function race<Name extends string>(
   contenders: Record<Name, Contender>,
@@ -121,7 +121,7 @@ export async function race<Name extends string>(
   }
   for (let i = 0; i < warmUp; i++) {
     const warm = await inTurn(measures, 1);
-    // A turn that is long enough for the clock, by what the last one took.
+    // The last turn tells how many repetitions fill the next one.
     for (const name of Object.keys(repeats) as Name[]) {
       const turns = Math.ceil(TURN_MS / warm[name][0]);
       repeats[name] = Math.min(MAX_REPEATS, turns);

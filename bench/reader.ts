@@ -1,8 +1,8 @@
 /**
  * Reads a pipe, or an address, 100 times a second.
  *
- * A line of its input that names one starts it, and is answered by a line. An
- * empty one stops it, and is answered by how often it has read.
+ * An input line with a path or a URL starts the reading and is answered by a line.
+ * An empty line stops it and is answered by the number of reads.
  *
  * @module
  */
@@ -28,7 +28,7 @@ function start(target: string): void {
   let next = performance.now();
   const turn = () => {
     reading = read(target).then(() => {
-      // What was missed is not made up for by a burst.
+      // A missed read is not made up for, which would read in bursts.
       next = Math.max(next + PERIOD_MS, performance.now());
       if (timer !== undefined) {
         timer = setTimeout(turn, Math.max(0, next - performance.now()));

@@ -1,5 +1,5 @@
 /**
- * Measures what a read costs the process that is read.
+ * Measures the processor time that a read costs the process that is read.
  *
  * @module
  */
@@ -17,20 +17,20 @@ const PEERS = ["prom-client", "@prometheus-io/client", "OpenTelemetry"];
 const ROUNDS = 5;
 const WARM_UP = 2;
 
-/** How many reads are measured together. */
+/** The number of reads in one measurement. */
 const READS = 20;
 
 /** The time from one read to the next, in milliseconds. */
 const PERIOD_MS = 10;
 
-/** What is still to be done when the last reader has left is over after this. */
+/** The wait for the work after the last read, in milliseconds. */
 const SETTLE_MS = 300;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function measure(stats: number): Promise<Measured[]> {
   return await withPipeDir(async (pipeDir) => {
-    /** Starts a program, and makes what reads it and says what that has cost. */
+    /** Starts a program and makes a function that reads it and returns the cost. */
     const start = async (kind: string, isRead = true) => {
       const child = new Child("subject.ts", [kind, pipeDir, `${stats}`]);
       const path = await child.receive();

@@ -33,7 +33,7 @@ export interface Comparison {
   readonly toFloor: string;
 }
 
-/** What a page of results says. */
+/** The content of a page. */
 export interface Page {
   /** Such as `Deno 2.9.6`. */
   readonly runtime: string;
@@ -82,7 +82,7 @@ function rowOf(question: number, titles: string, line: string): Comparison {
   const end = (title: string) => titles.indexOf(title) + title.length;
   const cell = (before: string, title: string) =>
     line.slice(end(before), end(title)).trim();
-  // The columns of words begin below their titles, those of numbers end there.
+  // Columns of words are aligned to the start of their titles, numbers to the end.
   const [against, statvent] = line.slice(left, end("statvent")).trim()
     .split(/ {2,}/);
   return {

@@ -1,5 +1,5 @@
 /**
- * Runs the programs of this folder on the runtime that is measured.
+ * Programs of this folder on the runtime that is measured.
  *
  * Deno runs the sources. Node and Bun run bundles of them, beside an
  * installation of the peers and of the npm package.
@@ -17,17 +17,17 @@ const root = new URL("..", import.meta.url).pathname;
 /** The configuration of the benches, which pins the peers. */
 const CONFIG = `${root}bench/deno.json`;
 
-/** What a peer's entry of the configuration looks like. */
+/** The form of a peer's entry in the configuration. */
 const PEER = /^npm:.+@(\d+\.\d+\.\d+)$/;
 
-/** What is measured with. */
+/** The runtime and the machine. */
 export interface About {
   /** Such as `Deno 2.9.6`. */
   readonly runtime: string;
   readonly processor: string;
 }
 
-/** A program has failed. */
+/** The error of a program that has failed. */
 export class ProgramError extends Error {}
 
 async function run(
@@ -39,10 +39,10 @@ async function run(
   const { code, stdout, stderr } = await child.output();
   if (code !== 0) {
     const text = new TextDecoder().decode(stderr);
-    // deno-lint-ignore no-control-regex -- What colors it.
+    // deno-lint-ignore no-control-regex -- ANSI colors.
     const lines = text.replaceAll(/\x1b\[[\d;]*m/g, "").trim().split("\n");
     const line = lines.find((line) => /Error\b/.test(line)) ?? lines.at(-1);
-    throw new ProgramError(line || `It has ended with ${code}`);
+    throw new ProgramError(line || `exit code ${code}`);
   }
   return new TextDecoder().decode(stdout);
 }
@@ -58,7 +58,7 @@ export async function peerVersions(): Promise<Record<string, string>> {
   );
 }
 
-/** Bundles the programs, and installs what they import, in a folder. */
+/** Bundles the programs into a folder and installs their imports there. */
 async function install(dir: string): Promise<void> {
   const peers = await peerVersions();
   const files: string[] = [];
@@ -89,7 +89,7 @@ async function install(dir: string): Promise<void> {
 export class Runtime {
   readonly #command: readonly string[];
   readonly #folder: string;
-  /** What the files in the folder end with. */
+  /** The ending of the files in the folder. */
   readonly #suffix: ".ts" | ".js";
 
   private constructor(
@@ -134,7 +134,7 @@ export class Runtime {
     });
   }
 
-  /** What the programs run on. */
+  /** The runtime and the machine. */
   async about(): Promise<About> {
     return JSON.parse(await this.#run(["about.ts"]));
   }

@@ -1,5 +1,5 @@
 /**
- * Measures how the web service writes its answer to Prometheus.
+ * Measures the writing of the answer to Prometheus.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { PrometheusExposition } from "../prometheus/exposition.ts";
 const COUNT = 10_000;
 const RECORDED = 1000;
 
-/** What is asked for, and what it is called in the table. */
+/** The `Accept` headers, and the names of their formats in the table. */
 const ACCEPTS = {
   text: "text/plain;version=0.0.4",
   OpenMetrics: "application/openmetrics-text;version=1.0.0",
@@ -79,7 +79,7 @@ names(COUNT, (i) => `http_requests_${i}`).forEach((name, i) =>
   new Counter({ name, help: "Requests", registers: [registry] }).inc(values[i])
 );
 
-/** The same text, as bytes that need only be copied. */
+/** The bytes of a finished answer, which need only be copied. */
 const bytes = new PrometheusExposition().respond(plain, ACCEPTS.text, []).body
   .slice();
 const target = new Uint8Array(bytes.length);

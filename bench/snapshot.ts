@@ -1,6 +1,6 @@
 /**
- * Measures how a snapshot is written: what the recorder's thread does for a
- * read, against what peers do for theirs.
+ * Measures the writing of a snapshot, which the recorder's thread does for each
+ * read, against the texts of peers.
  *
  * @module
  */
@@ -31,7 +31,7 @@ const write = () => {
 const bytes = write().slice();
 const target = new Uint8Array(bytes.length);
 
-/** Against what has to write everything anew. */
+/** Times the text alone, against a peer that writes all of it each time. */
 function text(what: string, before: () => void): Promise<Measured> {
   return versus(`the text alone, ${COUNT} stats, ${what}`, {
     statvent: once(() => {

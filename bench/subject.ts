@@ -1,9 +1,9 @@
 /**
- * A small program to be measured from outside. Ends when its input does.
+ * A small program that is measured from outside. Ends when its input does.
  *
- * `subject.ts <kind> <pipe directory> <stats>` prints a line as soon as it has
- * counted: the path of its pipe, if it has one. Peers answer a line `read <n>`
- * when they have made their text that often.
+ * `subject.ts <kind> <pipe directory> <stats>` prints a line after it has counted:
+ * the path of its pipe, if it has one. Peers answer a line `read <n>` after they
+ * have made their text `n` times.
  *
  * @module
  */
@@ -53,7 +53,7 @@ async function openTelemetry(): Promise<() => Promise<string>> {
     serializer.serialize((await peer.reader.collect()).resourceMetrics);
 }
 
-/** The least that can be read: a thread that writes always the same to a pipe. */
+/** The floor of a recorder: a thread that writes constant bytes to a pipe. */
 function bare(): string {
   const path = `${pipeDir}/${pid}.bare`;
   execFileSync("mkfifo", [path]);
@@ -68,17 +68,17 @@ function bare(): string {
         at += writeSync(fd, bytes.subarray(at));
       }
       closeSync(fd);
-      // Until the reader has left.
+      // Wait until the reader has left.
       Atomics.wait(never, 0, 0, 4);
     }`;
   const url = `data:text/javascript,${encodeURIComponent(program)}`;
-  // Waits in a system call, which no exit ends.
+  // An exit would wait for the thread, which is blocked in a system call.
   new Worker(new URL(url)).unref();
   stdin.on("end", () => kill(pid, "SIGKILL"));
   return path;
 }
 
-/** How each kind of program counts, and what it does when it is read. */
+/** The start of each kind of program, which returns its pipe or makes its text. */
 const KINDS: Record<string, () => Promise<string | (() => Promise<string>)>> = {
   empty: () => Promise.resolve(""),
   bare: () => Promise.resolve(bare()),

@@ -9,10 +9,10 @@
 import { CONTROLS, QUESTIONS } from "./questions.ts";
 import type { Comparison, Page } from "./results.ts";
 
-/** Shown where there is nothing to divide by. */
+/** The text of a ratio that does not exist. */
 const NONE = "–";
 
-/** A ratio from its text. */
+/** The number of a ratio's text. */
 function ratioOf(text: string): number {
   const [value, divisor = "1"] = text.split("/");
   return Number(value) / Number(divisor);

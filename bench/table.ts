@@ -1,5 +1,5 @@
 /**
- * The answer to a question as a table.
+ * The table of an answer.
  *
  * @module
  */
@@ -19,7 +19,7 @@ const HEAD = [
   "",
 ];
 
-/** How many columns on the left hold words. */
+/** The number of columns with words, which are on the left. */
 const WORDS = 2;
 
 function cells(row: Row): string[] {

@@ -1,5 +1,5 @@
 /**
- * Receives datagrams and forgets them. Ends when its input does.
+ * Discards the datagrams that it receives. Ends when its input does.
  *
  * Prints its port.
  *

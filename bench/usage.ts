@@ -1,5 +1,5 @@
 /**
- * What the kernel says that a process uses.
+ * The resources that a process uses, as the kernel counts them.
  *
  * Reads `/proc`.
  *
@@ -8,17 +8,17 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 
-/** What a process has used of the processor since it started. */
+/** The processor use of a process since its start. */
 export interface ProcessorUse {
   /** Milliseconds of all threads. */
   readonly ms: number;
   /** Milliseconds of the main thread. */
   readonly mainMs: number;
-  /** How often a thread was given the processor. */
+  /** How often the kernel scheduled a thread. */
   readonly runs: number;
 }
 
-/** Asks for the processor use of a process. */
+/** Reads the processor use of a process. */
 export function processorUse(pid: number): ProcessorUse {
   const use = { ms: 0, mainMs: 0, runs: 0 };
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
@@ -31,7 +31,7 @@ export function processorUse(pid: number): ProcessorUse {
   return use;
 }
 
-/** The resident memory of a process, in megabytes. */
+/** Reads the resident memory of a process, in megabytes. */
 export function residentMemory(pid: number): number {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
   return Number(/^Rss: +(\d+) kB$/m.exec(text)![1]) / 1024;

@@ -1,5 +1,5 @@
 /**
- * Compares statvent with a floor and with peers.
+ * Comparisons of statvent with a floor and with peers.
  *
  * @module
  */
@@ -8,13 +8,13 @@ import { rounds } from "./effort.ts";
 import { against, type Measured, type Skipped } from "./measured.ts";
 import { race, type Result } from "./race.ts";
 
-/** Work that consists of so many calls. */
+/** Work that consists of a number of calls. */
 export interface Pass {
   readonly calls: number;
   run(): number | Promise<number>;
 }
 
-/** Makes the work of a peer, or throws if it is not there. */
+/** Makes the work of a peer. Throws if the peer is missing. */
 export type Peer = () => Pass | Promise<Pass>;
 
 /** Work that is one call. */
@@ -22,14 +22,14 @@ export function once(run: Pass["run"]): Pass {
   return { calls: 1, run };
 }
 
-/** Who runs in turn. */
+/** The contenders that take turns. */
 export interface Versus {
   readonly statvent: Pass;
   readonly floor: Pass;
   readonly peers: Readonly<Record<string, Peer>>;
 }
 
-/** The peers that are there, and why others are not. */
+/** Makes the work of all peers, and tells why some are missing. */
 export async function assemble<T>(
   peers: Readonly<Record<string, () => T | Promise<T>>>,
 ): Promise<{ there: Record<string, T>; missing: Record<string, Skipped> }> {
@@ -46,7 +46,7 @@ export async function assemble<T>(
   return { there, missing };
 }
 
-/** Says of a result how statvent did, against all others. */
+/** Turns a result into a measurement of statvent against all others. */
 export function summary(
   what: string,
   unit: Measured["unit"],
@@ -70,7 +70,7 @@ export function summary(
   };
 }
 
-/** Times a call of statvent, the same of its peers, and the floor, in turn. */
+/** Times a call of statvent, of each peer and of the floor in turn. */
 export async function versus(
   what: string,
   { statvent, floor, peers }: Versus,

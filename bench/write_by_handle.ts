@@ -1,5 +1,5 @@
 /**
- * Measures `incr` and `set` by handle, against the handles of peers.
+ * Measures `incr` and `set` of handles, against the handles of peers.
  *
  * @module
  */
@@ -16,7 +16,7 @@ const theirs = names(shape.count, (i) => `http_requests_${i}`);
 const cells = new Float64Array(new SharedArrayBuffer(8 * shape.count));
 const places = Int32Array.from(ours, (_, i) => i);
 
-/** One of the clients of Prometheus, with a metric for each name. */
+/** A Prometheus client with a metric for each name. */
 function prometheus(
   client: keyof typeof PROMETHEUS_CLIENTS,
   kind: "Counter" | "Gauge",

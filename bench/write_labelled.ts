@@ -1,6 +1,6 @@
 /**
- * Measures `incr` of stats with two labels, which are given with each call or
- * only when the handle is made.
+ * Measures `incr` of stats with two labels, given with each call or once for a
+ * handle.
  *
  * @module
  */

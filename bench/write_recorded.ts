@@ -1,5 +1,5 @@
 /**
- * Measures `record` by handle, against the histograms of peers.
+ * Measures `record` of handles, against the histograms of peers.
  *
  * @module
  */
@@ -14,8 +14,8 @@ import { type Peer, versus } from "./versus.ts";
 const ours = names(shape.count, (i) => `http.latency.${i}.{0}`);
 const theirs = names(shape.count, (i) => `http_latency_${i}`);
 
-// The floor: a ring of 128 places, a sum, and 256 buckets, 16 for a factor of
-// two as far as that is seen in the bits, of each stat.
+// The floor of each stat: a ring of 128 places, a sum, and 256 buckets, found by
+// the leading bits of a value, so that 16 of them span a factor of two.
 const rings = new Float64Array(128 * shape.count);
 const places = new Int32Array(shape.count);
 const sums = new Float64Array(shape.count);
@@ -30,19 +30,19 @@ function keep(stat: number, value: number): void {
   buckets[256 * stat + (bits[3] & 255)]++;
 }
 
-/** What is recorded: whole numbers up to 4096, which all can take. */
+/** The values: whole numbers up to 4096, which all peers accept. */
 const VALUE = "(#) & 4095";
 
 /**
- * Gives what grows with its values as many as it has when a program has run for
- * a while. Else buckets are made while it is measured: of 10 000 stats at random
- * that took 0.42 of prom-client's time, and not 0.13.
+ * Records values in advance, so that all buckets exist as in a program that has
+ * run for a while. Otherwise the measured part creates buckets: with 10 000 stats
+ * at random the ratio to prom-client was 0.42 instead of 0.13.
  */
 function grown<T>(items: T[], record: (item: T, value: number) => void): T[] {
   for (const [i, item] of items.entries()) {
     for (let value = 1; value < 4096; value *= 2) record(item, value);
     for (let value = 0; value < 4096; value += 16) record(item, value);
-    // What is done once for many values must not be due for all stats at once.
+    // Periodic work of the stats must not fall due for all of them at once.
     for (let more = 37 * i % 128; more > 0; more--) record(item, 16 * more);
   }
   return items;

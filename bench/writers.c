@@ -1,9 +1,9 @@
 /*
- * Many processes that offer stats, and do nothing else.
+ * Many processes that do nothing but offer stats.
  *
  *     writers PROCESSES STATS DIRECTORY
  *
- * Prints a line when all can be read. Ends when its input does. Keeps to
+ * Prints a line when all of them can be read. Ends when its input does. Follows
  * PIPE_FORMAT.md.
  */
 #include <errno.h>
@@ -21,9 +21,9 @@ enum { LINE = 64 };
 static char path[512], names[2][512];
 
 /*
- * Gives the public name to a pipe, and the other one its private name back.
- * Makes no new one each time: ext4 looks at all inodes that were deleted in the
- * last seconds before it gives one away, and 1 000 reads took 280 ms and not 70.
+ * Gives one pipe the public name, and the other its private name back. Creating
+ * a new pipe each time would be slow: before ext4 hands out an inode, it examines
+ * all that were deleted in the last seconds, and 1 000 reads took 280 ms, not 70.
  */
 static int publish(int next) {
   int reader = open(names[next], O_WRONLY | O_NONBLOCK);

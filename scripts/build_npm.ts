@@ -81,7 +81,7 @@ async function declareAll(): Promise<void> {
   }
 }
 
-/** What `package.json` says. */
+/** The content of `package.json`. */
 function manifest() {
   return {
     name: "statvent",

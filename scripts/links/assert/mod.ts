@@ -1,4 +1,4 @@
-/** What is used of `@std/assert`, from npm. See CONTRIBUTING.md. */
+/** The parts of `@std/assert` that are used here, from npm. See CONTRIBUTING.md. */
 import * as std from "deno-std/assert/mod.js";
 
 // deno-lint-ignore no-explicit-any

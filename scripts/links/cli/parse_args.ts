@@ -1,4 +1,4 @@
-/** What is used of `@std/cli/parse-args`, from npm. See CONTRIBUTING.md. */
+/** The parts of `@std/cli/parse-args` that are used here, from npm. See CONTRIBUTING.md. */
 import * as std from "deno-std/cli/parse_args.js";
 
 /** Parses flags. Typed for flags with values, flags without, and `--`. */

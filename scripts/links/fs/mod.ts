@@ -1,6 +1,6 @@
 /**
- * What is used of `@std/fs`, with its contract. Written here, since npm's
- * `deno-std` has no `fs`. See CONTRIBUTING.md.
+ * The parts of `@std/fs` that are used here, with its contract. They are written
+ * out, since npm's `deno-std` has no `fs`. See CONTRIBUTING.md.
  */
 
 /** Whether there is a file or a directory at the path. */

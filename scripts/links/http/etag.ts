@@ -1,4 +1,4 @@
-/** What is used of `@std/http/etag`, from npm. See CONTRIBUTING.md. */
+/** The parts of `@std/http/etag` that are used here, from npm. See CONTRIBUTING.md. */
 import * as std from "deno-std/http/etag.js";
 
 /** Whether a client's `If-None-Match` asks for an answer. */

@@ -1,4 +1,4 @@
-/** What is used of `@std/path`, from npm. See CONTRIBUTING.md. */
+/** The parts of `@std/path` that are used here, from npm. See CONTRIBUTING.md. */
 import { dirname as stdDirname } from "deno-std/path/dirname.js";
 import { join as stdJoin } from "deno-std/path/join.js";
 import { resolve as stdResolve } from "deno-std/path/resolve.js";
