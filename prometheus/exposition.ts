@@ -12,17 +12,21 @@ import type { HostStats, ProcessState } from "../collect/host_stats.ts";
 import { ByteBuffer } from "../format/byte_buffer.ts";
 import type { NameTable } from "../format/snapshot.ts";
 import { type Family, makeFamilies, type OwnMetric } from "./families.ts";
-import { type Escaping, negotiate } from "./negotiate.ts";
+import {
+  type Escaping,
+  type ExpositionFormat,
+  negotiate,
+} from "./negotiate.ts";
 import { writeProtobuf } from "./protobuf.ts";
 import { TextLayout } from "./text.ts";
 
 export type { OwnMetric };
 
-/** A scrape's answer. */
+/** The answer to a scrape. */
 export interface ScrapeAnswer {
   /** The header `Content-Type`. */
   readonly contentType: string;
-  /** The caller's own. */
+  /** The body, which belongs to the caller. */
   readonly body: Uint8Array<ArrayBuffer>;
 }
 
@@ -36,11 +40,11 @@ export class PrometheusExposition {
   readonly #out = new ByteBuffer();
 
   /**
-   * Writes the stats in the form that is asked for.
+   * Writes the stats in the format that the client prefers.
    *
    * @param host The stats.
    * @param accept The header `Accept`, or `null` without one.
-   * @param own More that the service says of itself.
+   * @param own More metrics of the service itself.
    * @returns The answer.
    */
   respond(
@@ -51,15 +55,11 @@ export class PrometheusExposition {
     const { format, escaping, contentType } = negotiate(accept);
     const allOwn = [...processMetrics(host), ...own]
       .filter(({ value }) => Number.isFinite(value));
-    if (this.#shape.changed(host, allOwn)) {
+    if (this.#shape.update(host, allOwn)) {
       this.#families.clear();
       this.#layouts.clear();
     }
-    let families = this.#families.get(escaping);
-    if (families === undefined) {
-      families = makeFamilies(host, allOwn, escaping);
-      this.#families.set(escaping, families);
-    }
+    const families = this.#familiesOf(host, allOwn, escaping);
     const values = new Float64Array(host.ids.length + allOwn.length);
     values.set(host.values);
     values.set(allOwn.map(({ value }) => value), host.ids.length);
@@ -68,15 +68,37 @@ export class PrometheusExposition {
     if (format === "protobuf") {
       writeProtobuf(out, families, values, host.recorded);
     } else {
-      const key = `${format} ${escaping}`;
-      let layout = this.#layouts.get(key);
-      if (layout === undefined) {
-        layout = new TextLayout(families, format === "openmetrics");
-        this.#layouts.set(key, layout);
-      }
+      const layout = this.#layoutOf(families, format, escaping);
       layout.write(out, values, host.recorded);
     }
     return { contentType, body: out.bytes.slice(0, out.length) };
+  }
+
+  #familiesOf(
+    host: HostStats,
+    own: readonly OwnMetric[],
+    escaping: Escaping,
+  ): Family[] {
+    let families = this.#families.get(escaping);
+    if (families === undefined) {
+      families = makeFamilies(host, own, escaping);
+      this.#families.set(escaping, families);
+    }
+    return families;
+  }
+
+  #layoutOf(
+    families: readonly Family[],
+    format: ExpositionFormat,
+    escaping: Escaping,
+  ): TextLayout {
+    const key = `${format} ${escaping}`;
+    let layout = this.#layouts.get(key);
+    if (layout === undefined) {
+      layout = new TextLayout(families, format === "openmetrics");
+      this.#layouts.set(key, layout);
+    }
+    return layout;
   }
 }
 
@@ -91,24 +113,28 @@ function processMetrics({ processes }: HostStats): OwnMetric[] {
   }));
 }
 
-/** What the families of a host depend on, to see whether it is another. */
+/** What the families of a host depend on, besides the escaping. */
 class Shape {
   #table: NameTable | undefined;
   #ids = new Int32Array();
   #kinds = new Uint8Array();
   #rest = "";
 
-  /** Whether it is another than at the last call. */
-  changed(host: HostStats, own: readonly OwnMetric[]): boolean {
+  /**
+   * Becomes the shape of a host.
+   *
+   * @returns Whether the shape has changed.
+   */
+  update(host: HostStats, own: readonly OwnMetric[]): boolean {
     const { table, ids, kinds, recorded, descriptions } = host;
     const rest = JSON.stringify([
       recorded.map(({ name, histogram }) => [name, histogram === undefined]),
       [...descriptions],
       own.map(({ name, help, type, labels }) => [name, help, type, labels]),
     ]);
-    const same = table === this.#table && rest === this.#rest &&
+    const isSame = table === this.#table && rest === this.#rest &&
       equal(ids, this.#ids) && equal(kinds, this.#kinds);
-    if (same) return false;
+    if (isSame) return false;
     this.#table = table;
     this.#rest = rest;
     this.#ids = ids.slice();

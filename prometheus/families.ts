@@ -1,8 +1,7 @@
 /**
- * The metric families of a host: what Prometheus calls them, how series that
- * would be taken for each other are told apart.
+ * The metric families of a host, each with a name and with series of its own.
  *
- * Names depend on the escaping only, not on the form of the answer.
+ * Names depend on the escaping, but not on the format of the answer.
  *
  * Pure: no clock, no I/O.
  *
@@ -10,28 +9,27 @@
  */
 
 import type { HostStats } from "../collect/host_stats.ts";
-import type { Description } from "../model/descriptions.ts";
 import { COUNTER, GAUGE, SHOWN } from "../model/kinds.ts";
 import type { LabelledName } from "../model/labels.ts";
 import { withoutPlaceholder } from "../model/names.ts";
 import { cleanUnit, escapeName, withoutSuffix, withSuffix } from "./names.ts";
 import type { Escaping } from "./negotiate.ts";
 
-/** A number that the service says of itself. */
+/** A metric of the service itself. */
 export interface OwnMetric {
-  /** As Prometheus wants it; that of a counter ends in `_total`. */
+  /** The name in Prometheus; that of a counter ends in `_total`. */
   readonly name: string;
-  /** What it is, in a sentence. */
+  /** What the metric measures, in a sentence. */
   readonly help: string;
-  /** Whether it only goes up. */
+  /** The type; a counter only goes up. */
   readonly type: "counter" | "gauge";
-  /** What is not finite is left out. */
+  /** The value. A metric whose value is not finite is left out. */
   readonly value: number;
-  /** What tells the series of one name apart. */
+  /** The labels, which differ between the series of one name. */
   readonly labels?: Readonly<Record<string, string>>;
 }
 
-/** What a family is, in the words of the text format. */
+/** The type of a family, as the text format names it. */
 export type FamilyType =
   | "counter"
   | "gauge"
@@ -46,8 +44,8 @@ export type LabelPair = readonly [name: string, value: string];
 export interface Series {
   readonly labels: readonly LabelPair[];
   /**
-   * Of a recorded stat: where it stands in `host.recorded`. Of another one:
-   * where its value stands among those of the host, followed by the own ones.
+   * The index of a distribution in `host.recorded`. For everything else, the
+   * index of the value among those of the host, followed by the own ones.
    */
   readonly index: number;
 }
@@ -55,31 +53,34 @@ export interface Series {
 /** All series of one name. */
 export interface Family {
   readonly type: FamilyType;
-  /** Escaped. That of a counter is without `_total`. */
+  /** The escaped name; that of a counter lacks `_total`. */
   readonly name: string;
   readonly help: string;
-  /** What `name` ends in, after `_`; `undefined` without a unit. */
+  /** The unit that `name` ends in, after `_`, if there is one. */
   readonly unit: string | undefined;
   readonly series: readonly Series[];
 }
 
-/** Whether a family is of recorded stats. */
-export function isRecorded(type: FamilyType): type is "summary" | "histogram" {
+/** Whether the series of a family are distributions. */
+export function isOfDistributions(
+  type: FamilyType,
+): type is "summary" | "histogram" {
   return type === "summary" || type === "histogram";
 }
 
 interface DraftSeries extends Series {
-  /** The whole name of the stat. */
+  /** The name of the stat, labels included. */
   readonly original: string;
 }
 
 /** A family before its name is settled. */
 interface Draft {
   readonly type: FamilyType;
-  /** Those of a low rank keep their names. */
+  /** Of two families that want one name, the one with the lower rank gets it. */
   readonly rank: number;
   readonly escaped: string;
-  // Of several, the least, since the order in which they come must not count.
+  // The least one among all stats of the family, so that their order does not
+  // matter.
   /** The name before it is escaped. */
   base: string;
   /** The name of a stat without labels. */
@@ -89,7 +90,7 @@ interface Draft {
   readonly series: DraftSeries[];
 }
 
-// Prometheus adds these to every scrape.
+// Prometheus adds these metrics to every scrape.
 const OF_PROMETHEUS = [
   "up",
   "scrape_body_size_bytes",
@@ -102,7 +103,8 @@ const OF_PROMETHEUS = [
 ];
 
 const OWN = -1;
-// A family with samples under several names comes first: it keeps its name.
+// A family with samples under several names comes first, so that it keeps its
+// name.
 const RANKS: readonly FamilyType[] = [
   "summary",
   "histogram",
@@ -111,7 +113,7 @@ const RANKS: readonly FamilyType[] = [
   "untyped",
 ];
 
-/** The names of a family, and of all samples that it may have. */
+/** The suffixes of a family's name and of the names of its samples. */
 const SUFFIXES: Readonly<Record<FamilyType, readonly string[]>> = {
   counter: ["", "_total", "_created"],
   gauge: [""],
@@ -121,18 +123,18 @@ const SUFFIXES: Readonly<Record<FamilyType, readonly string[]>> = {
 };
 
 const NO_LABELS: ReadonlySet<string> = new Set();
-const OF_RECORDED: ReadonlySet<string> = new Set(["le", "quantile"]);
+const OF_DISTRIBUTIONS: ReadonlySet<string> = new Set(["le", "quantile"]);
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** The lesser text, if both are there. */
+/** The lesser of two texts, or the only one. */
 function least<T extends string | undefined>(a: T, b: T): T {
   return a === undefined || (b !== undefined && b < a) ? b : a;
 }
 
-/** The family's name. That of a counter is escaped as that of its samples. */
+/** A family's escaped name. A counter's is escaped with the suffix of its samples. */
 function escapeFamily(
   base: string,
   type: FamilyType,
@@ -143,7 +145,7 @@ function escapeFamily(
     : escapeName(base, escaping);
 }
 
-/** Escapes the labels, renames those that mean something else, sorts them. */
+/** Escapes labels, renames those with a reserved name, and sorts them. */
 function escapeLabels(
   labels: LabelledName["labels"],
   escaping: Escaping,
@@ -151,12 +153,12 @@ function escapeLabels(
 ): LabelPair[] {
   const result: LabelPair[] = [];
   if (labels.length === 0) return result;
-  // What the names are turned into must not depend on their order.
+  // Sorted first: renaming depends on the order.
   const sorted = labels.length > 1
     ? labels.toSorted(([a], [b]) => compare(a, b))
     : labels;
   for (const [key, value] of sorted) {
-    // To Prometheus an empty label is none.
+    // Prometheus treats a label with an empty value as absent.
     if (value === "") continue;
     let name = key;
     let escaped;
@@ -179,7 +181,7 @@ function has(labels: readonly LabelPair[], name: string): boolean {
   return labels.some(([other]) => other === name);
 }
 
-/** Gives a label with its original name to each series that others equal. */
+/** Gives each series whose labels are taken a label with its original name. */
 function tellApart(series: DraftSeries[]): Series[] {
   if (series.length === 1) return series;
   const seen = new Set<string>();
@@ -197,147 +199,198 @@ function tellApart(series: DraftSeries[]): Series[] {
   );
 }
 
-/** The unit as it stands at the end of an escaped name, if it does. */
+/** The unit as an escaped name ends in it, if it does. */
 function unitIn(name: string, unit: string | undefined): string | undefined {
   if (unit === undefined) return undefined;
   return [unit, unit.replaceAll("_", "__")]
     .find((unit) => name.endsWith(`_${unit}`));
 }
 
+/** A draft's parts that depend on one stat. */
+type Source = Pick<Draft, "type" | "rank" | "base" | "stat" | "help" | "unit">;
+
+/** Collects series into drafts, by their types and escaped names. */
+class Drafts {
+  readonly #drafts = new Map<string, Draft>();
+  readonly #escaping: Escaping;
+
+  constructor(escaping: Escaping) {
+    this.#escaping = escaping;
+  }
+
+  all(): Draft[] {
+    return [...this.#drafts.values()];
+  }
+
+  add(source: Source, series: DraftSeries): void {
+    const escaped = escapeFamily(source.base, source.type, this.#escaping);
+    const key = `${source.rank} ${source.type} ${escaped}`;
+    const draft = this.#drafts.get(key);
+    if (draft === undefined) {
+      this.#drafts.set(key, { ...source, escaped, series: [series] });
+      return;
+    }
+    draft.series.push(series);
+    draft.base = least(draft.base, source.base);
+    draft.stat = least(draft.stat, source.stat);
+    draft.help = least(draft.help, source.help);
+    draft.unit = least(draft.unit, source.unit);
+  }
+}
+
+/** What a program says of a stat, as far as a family can have it. */
+function describe(
+  { descriptions }: HostStats,
+  family: string,
+): Pick<Draft, "help" | "unit"> {
+  const { help, unit } = descriptions.get(family) ?? {};
+  return { help: help || undefined, unit: cleanUnit(unit ?? "") || undefined };
+}
+
+function withUnit(base: string, unit: string | undefined): string {
+  return unit === undefined ? base : withSuffix(base, unit);
+}
+
+/** Drafts the families of everything but distributions. */
+function draftPlain(drafts: Drafts, host: HostStats, escaping: Escaping): void {
+  const { table, ids, kinds } = host;
+  for (let index = 0; index < ids.length; index++) {
+    const kind = kinds[index];
+    if (kind === SHOWN) continue;
+    const { family, labels } = table.labelled(ids[index]);
+    const type = kind === COUNTER
+      ? "counter"
+      : kind === GAUGE
+      ? "gauge"
+      : "untyped";
+    const description = describe(host, family);
+    const name = type === "counter" ? withoutSuffix(family, "total") : family;
+    const base = withUnit(name || "unnamed", description.unit);
+    const rank = RANKS.indexOf(type);
+    drafts.add({ type, rank, base, stat: family, ...description }, {
+      labels: escapeLabels(labels, escaping, NO_LABELS),
+      index,
+      original: table.names[ids[index]],
+    });
+  }
+}
+
+/** Drafts a summary of each distribution, and a histogram where there is one. */
+function draftDistributions(
+  drafts: Drafts,
+  host: HostStats,
+  escaping: Escaping,
+): void {
+  const { table, recorded } = host;
+  for (const [index, { name, histogram }] of recorded.entries()) {
+    const { family, labels } = table.labelled(table.idOf(name));
+    const { help, unit } = describe(host, family);
+    const base = withUnit(withoutPlaceholder(family) || "recorded", unit);
+    const series = {
+      labels: escapeLabels(labels, escaping, OF_DISTRIBUTIONS),
+      index,
+      original: name,
+    };
+    const stat = family;
+    drafts.add({ type: "summary", rank: 0, base, stat, help, unit }, series);
+    if (histogram === undefined) continue;
+    drafts.add({
+      type: "histogram",
+      rank: 1,
+      base: `${base}_histogram`,
+      stat,
+      help,
+      unit: undefined,
+    }, series);
+  }
+}
+
+/** Drafts the families of the service's own metrics, which come after the host's values. */
+function draftOwn(
+  drafts: Drafts,
+  own: readonly OwnMetric[],
+  firstIndex: number,
+  escaping: Escaping,
+): void {
+  for (const [i, { name, type, help, labels = {} }] of own.entries()) {
+    const base = type === "counter" ? withoutSuffix(name, "total") : name;
+    const unit = undefined;
+    drafts.add({ type, rank: OWN, base, stat: name, help, unit }, {
+      labels: escapeLabels(Object.entries(labels), escaping, NO_LABELS),
+      index: firstIndex + i,
+      original: name,
+    });
+  }
+}
+
+/** The names that families have taken. */
+class TakenNames {
+  readonly #escaped = new Set(OF_PROMETHEUS);
+  // Before escaping, so that a family has the same name whatever the escaping,
+  // unless the escaping makes two names one.
+  readonly #bases = new Set<string>();
+  readonly #escaping: Escaping;
+
+  constructor(escaping: Escaping) {
+    this.#escaping = escaping;
+  }
+
+  /** Takes a name for a family, with its type as a suffix if it must. */
+  settle({ type, base, escaped: name }: Draft): string {
+    const isTaken = (suffix: string) =>
+      this.#escaped.has(name + suffix) || this.#bases.has(base + suffix);
+    while (SUFFIXES[type].some(isTaken)) {
+      base = `${base}_${type}`;
+      name = escapeFamily(base, type, this.#escaping);
+    }
+    for (const suffix of SUFFIXES[type]) {
+      this.#escaped.add(name + suffix);
+      this.#bases.add(base + suffix);
+    }
+    return name;
+  }
+}
+
+/** Own families come first, then plain ones, then those of distributions. */
+function sectionOf({ rank, type }: Draft): number {
+  return rank === OWN ? 0 : isOfDistributions(type) ? 2 : 1;
+}
+
 /**
  * The families of a host. Stats that only show a percentile or a mean are left
- * out: the recorded stats say that.
+ * out, since the distributions show these.
  *
- * No two families have a name or the name of a sample in common: the later one
- * gets its type as a suffix. No two series of a family have the same labels: the
- * later one, by its original name, gets it as a label.
+ * No two families share a name or the name of a sample: the later one gets its
+ * type as a suffix. No two series of a family share their labels: the later one,
+ * by its original name, gets that name as a label.
  *
  * @param host The stats.
- * @param own What the service says of itself. It comes first, and keeps its names.
- * @param escaping What becomes of names.
- * @returns The families: own ones, plain ones, recorded ones, each by name.
+ * @param own The service's own metrics. They come first, and keep their names.
+ * @param escaping How names are escaped.
+ * @returns The families: own ones, plain ones, those of distributions, each by
+ * name.
  */
 export function makeFamilies(
   host: HostStats,
   own: readonly OwnMetric[],
   escaping: Escaping,
 ): Family[] {
-  const { table } = host;
-  const drafts = new Map<string, Draft>();
-  const add = (
-    type: FamilyType,
-    rank: number,
-    base: string,
-    stat: string,
-    { help, unit }: Description,
-    series: DraftSeries,
-  ) => {
-    const escaped = escapeFamily(base, type, escaping);
-    const key = `${rank} ${type} ${escaped}`;
-    const draft = drafts.get(key);
-    if (draft === undefined) {
-      const all = [series];
-      drafts.set(key, {
-        type,
-        rank,
-        escaped,
-        base,
-        stat,
-        help,
-        unit,
-        series: all,
-      });
-      return;
-    }
-    draft.series.push(series);
-    draft.base = least(draft.base, base);
-    draft.stat = least(draft.stat, stat);
-    draft.help = least(draft.help, help);
-    draft.unit = least(draft.unit, unit);
-  };
-  const describe = (family: string): Description => {
-    const { help, unit } = host.descriptions.get(family) ?? {};
-    return {
-      help: help || undefined,
-      unit: cleanUnit(unit ?? "") || undefined,
-    };
-  };
-  const withUnit = (base: string, { unit }: Description) =>
-    unit === undefined ? base : withSuffix(base, unit);
-
-  for (const [i, { name, type, help, labels = {} }] of own.entries()) {
-    const base = type === "counter" ? withoutSuffix(name, "total") : name;
-    add(type, OWN, base, name, { help }, {
-      labels: escapeLabels(Object.entries(labels), escaping, NO_LABELS),
-      index: host.ids.length + i,
-      original: name,
-    });
-  }
-  for (let index = 0; index < host.ids.length; index++) {
-    const kind = host.kinds[index];
-    if (kind === SHOWN) continue;
-    const id = host.ids[index];
-    const { family, labels } = table.labelled(id);
-    const type = kind === COUNTER
-      ? "counter"
-      : kind === GAUGE
-      ? "gauge"
-      : "untyped";
-    const description = describe(family);
-    const name = type === "counter" ? withoutSuffix(family, "total") : family;
-    const base = withUnit(name || "unnamed", description);
-    add(type, RANKS.indexOf(type), base, family, description, {
-      labels: escapeLabels(labels, escaping, NO_LABELS),
-      index,
-      original: table.names[id],
-    });
-  }
-  for (const [index, { name, histogram }] of host.recorded.entries()) {
-    const { family, labels } = table.labelled(table.idOf(name));
-    const description = describe(family);
-    const base = withUnit(
-      withoutPlaceholder(family) || "recorded",
-      description,
-    );
-    const series = {
-      labels: escapeLabels(labels, escaping, OF_RECORDED),
-      index,
-      original: name,
-    };
-    add("summary", 0, base, family, description, series);
-    if (histogram === undefined) continue;
-    const { help } = description;
-    add("histogram", 1, `${base}_histogram`, family, { help }, series);
-  }
-
-  const taken = new Set(OF_PROMETHEUS);
-  // Also before they are escaped, so that a family is called the same whatever
-  // the escaping, unless that makes two names one.
-  const takenBases = new Set<string>();
-  const families = [...drafts.values()]
+  const drafts = new Drafts(escaping);
+  draftOwn(drafts, own, host.ids.length, escaping);
+  draftPlain(drafts, host, escaping);
+  draftDistributions(drafts, host, escaping);
+  const taken = new TakenNames(escaping);
+  return drafts.all()
     .sort((a, b) => a.rank - b.rank || compare(a.base, b.base))
-    .map(({ type, rank, escaped, base, stat, help, unit, series }) => {
-      let name = escaped;
-      const clashes = (suffix: string) =>
-        taken.has(name + suffix) || takenBases.has(base + suffix);
-      while (SUFFIXES[type].some(clashes)) {
-        base = `${base}_${type}`;
-        name = escapeFamily(base, type, escaping);
-      }
-      for (const suffix of SUFFIXES[type]) {
-        taken.add(name + suffix);
-        takenBases.add(base + suffix);
-      }
-      return {
-        section: rank === OWN ? 0 : isRecorded(type) ? 2 : 1,
-        type,
-        name,
-        help: help ?? `The stat ${stat}`,
-        unit: unitIn(name, unit),
-        series: tellApart(series),
-      };
-    });
-  return families.sort((a, b) =>
-    a.section - b.section || compare(a.name, b.name)
-  );
+    .map((draft) => ({ draft, name: taken.settle(draft) }))
+    .sort((a, b) =>
+      sectionOf(a.draft) - sectionOf(b.draft) || compare(a.name, b.name)
+    )
+    .map(({ draft: { type, stat, help, unit, series }, name }) => ({
+      type,
+      name,
+      help: help ?? `The stat ${stat}`,
+      unit: unitIn(name, unit),
+      series: tellApart(series),
+    }));
 }

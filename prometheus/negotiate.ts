@@ -1,24 +1,24 @@
 /**
- * The form of a scrape's answer, by the header `Accept`.
+ * The format of the answer to a scrape, by the header `Accept`.
  *
  * Pure: no clock, no I/O. Imports nothing.
  *
  * @module
  */
 
-/** A form in which Prometheus reads metrics. */
-export type Format = "text" | "openmetrics" | "protobuf";
+/** A format in which Prometheus reads metrics. */
+export type ExpositionFormat = "text" | "openmetrics" | "protobuf";
 
-/** What becomes of names that Prometheus did not take before its version 3. */
+/** How names are escaped that Prometheus did not allow before version 3. */
 export type Escaping = "allow-utf-8" | "underscores" | "dots" | "values";
 
-/** What to answer with. */
+/** The format that was agreed on. */
 export interface Negotiated {
-  /** The form. */
-  readonly format: Format;
+  /** The format. */
+  readonly format: ExpositionFormat;
   /** The escaping of names. */
   readonly escaping: Escaping;
-  /** The header that says both. */
+  /** The header `Content-Type`, which states both. */
   readonly contentType: string;
 }
 
@@ -26,13 +26,13 @@ interface MediaRange {
   /** In lower case, such as `text/plain`. */
   readonly type: string;
   readonly params: ReadonlyMap<string, string>;
-  /** How much it is wanted, from 0 to 1. */
+  /** The weight, from 0 to 1. */
   readonly q: number;
 }
 
 const PROTO = "io.prometheus.client.MetricFamily";
 
-/** The parts of a text between separators that are not in quotes. */
+/** Splits a text at separators, but not inside quotes. */
 function split(text: string, separator: "," | ";"): string[] {
   const part = new RegExp(`(?:[^"${separator}]|"(?:\\\\.|[^"\\\\])*"?)+`, "g");
   return text.match(part) ?? [];
@@ -51,10 +51,10 @@ function parseRange(text: string): MediaRange {
   return { type: type.trim().toLowerCase(), params, q: q >= 0 ? q : 1 };
 }
 
-/** The form that a range asks for, and its content type; `undefined` for none. */
+/** The format of a range and its content type, if the range has one. */
 function match(
   { type, params }: MediaRange,
-): [format: Format, contentType: string] | undefined {
+): [format: ExpositionFormat, contentType: string] | undefined {
   const version = params.get("version");
   const is = (...versions: string[]) =>
     version === undefined || versions.includes(version);
@@ -83,12 +83,12 @@ function escapingOf({ params }: MediaRange): Escaping {
 }
 
 /**
- * Picks the form that is wanted most. Of those that are wanted alike, one that
- * is named comes before a wildcard, and then the first. The text format 0.0.4
- * if there is none.
+ * Picks the format with the highest weight. Among equal weights, a named format
+ * comes before a wildcard, and otherwise the first one. If nothing matches, the
+ * text format 0.0.4 is picked.
  *
  * @param accept The header, or `null` without one.
- * @returns The form, and the content type by which the answer says it.
+ * @returns The format, the escaping and the content type.
  */
 export function negotiate(accept: string | null): Negotiated {
   const ranges = split(accept ?? "", ",").map(parseRange)

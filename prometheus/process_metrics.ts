@@ -1,7 +1,7 @@
 /**
- * What Linux says of this process, under the names that Prometheus clients use.
+ * The standard process metrics of Prometheus clients, for this process.
  *
- * Reads `/proc` through what it is given.
+ * Reads `/proc` through the source that it is given.
  *
  * @module
  */
@@ -10,14 +10,14 @@ import type { OwnMetric } from "./families.ts";
 import { attempt } from "../runtime/attempt.ts";
 import type { ProcessSource } from "../runtime/system.ts";
 
-// Of all architectures that JavaScript runtimes support.
+// The clock ticks of /proc, on every architecture that JavaScript runtimes support.
 const TICKS_PER_SECOND = 100;
 
 /**
  * The metrics of this process.
  *
- * @param source Where to read them.
- * @returns Those that are known.
+ * @param source Where to read the values.
+ * @returns The metrics whose values are known.
  */
 export function ownProcess(source: ProcessSource): OwnMetric[] {
   const texts = new Map<string, string>();
@@ -26,7 +26,7 @@ export function ownProcess(source: ProcessSource): OwnMetric[] {
     texts.set(path, text);
     return text;
   };
-  // Fields 1 and 2 come before: the id, and the name, which may hold anything.
+  // Fields 1 and 2 are the id and the name, which may contain spaces and brackets.
   const stat = (field: number) => {
     const text = textOf("/proc/self/stat");
     return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[field - 3]);

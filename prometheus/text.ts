@@ -14,7 +14,7 @@ import { countOf } from "../model/histogram.ts";
 import { classicBuckets } from "./classic_buckets.ts";
 import {
   type Family,
-  isRecorded,
+  isOfDistributions,
   type LabelPair,
   type Series,
 } from "./families.ts";
@@ -29,29 +29,29 @@ import {
 
 const encoder = new TextEncoder();
 
-/** The text of a host, but for the numbers: made once, written often. */
+/** The text of a host, except for the numbers: made once, written often. */
 export class TextLayout {
-  // What comes before each value: views of one buffer. To make one on each
-  // write takes four times as long, and so does a copy byte by byte.
+  // The text before each value: views of one buffer. Making a view on each write
+  // takes four times as long, and so does copying byte by byte.
   readonly #texts: readonly Uint8Array[];
-  /** For each, where its value stands. */
+  /** For each text, the index of its value. */
   readonly #indices: number[] = [];
-  readonly #recorded: RecordedFamilyText[] = [];
+  readonly #recorded: DistributionFamilyText[] = [];
   readonly #open: boolean;
 
   /**
    * Encodes all names.
    *
    * @param families What to write.
-   * @param open Whether as OpenMetrics.
+   * @param open Whether the text is OpenMetrics.
    */
   constructor(families: readonly Family[], open: boolean) {
     this.#open = open;
     const texts = new ByteBuffer();
     const ends: number[] = [];
     for (const family of families) {
-      if (isRecorded(family.type)) {
-        this.#recorded.push(new RecordedFamilyText(family, open));
+      if (isOfDistributions(family.type)) {
+        this.#recorded.push(new DistributionFamilyText(family, open));
         continue;
       }
       texts.string(header(family, family.type, open));
@@ -72,7 +72,7 @@ export class TextLayout {
    *
    * @param out What to append to.
    * @param values The values of plain series, by their indices.
-   * @param recorded The recorded stats, by theirs.
+   * @param recorded The distributions, by their indices.
    */
   write(
     out: ByteBuffer,
@@ -87,14 +87,14 @@ export class TextLayout {
   }
 }
 
-/** The text of one recorded stat, but for the numbers. */
-class RecordedText {
+/** The text of one distribution, except for the numbers. */
+class DistributionText {
   readonly #family: Family;
   readonly #series: Series;
   readonly #open: boolean;
   readonly #sum: Uint8Array;
   readonly #count: Uint8Array;
-  // By quantile or by upper bound.
+  // The text before a value, by quantile or by upper bound.
   readonly #numbered = new Map<number, Uint8Array>();
 
   constructor(family: Family, series: Series, open: boolean) {
@@ -105,7 +105,7 @@ class RecordedText {
     this.#count = encoder.encode(sample(`${family.name}_count`, series.labels));
   }
 
-  /** Writes it. If it is `bare`, without its sum and its count. */
+  /** Appends the text, without sum and count if it is `bare`. */
   write(out: ByteBuffer, stat: HostDistribution, bare: boolean): void {
     const { histogram } = stat;
     if (this.#family.type === "histogram") {
@@ -143,13 +143,13 @@ class RecordedText {
   }
 }
 
-/** The text of a family of recorded stats, but for the numbers. */
-class RecordedFamilyText {
+/** The text of a family of distributions, except for the numbers. */
+class DistributionFamilyText {
   readonly #family: Family;
   readonly #open: boolean;
   readonly #header: Uint8Array;
   readonly #gaugeHeader: Uint8Array;
-  readonly #stats: readonly RecordedText[];
+  readonly #stats: readonly DistributionText[];
 
   constructor(family: Family, open: boolean) {
     this.#family = family;
@@ -157,14 +157,14 @@ class RecordedFamilyText {
     this.#header = encoder.encode(header(family, family.type, open));
     this.#gaugeHeader = encoder.encode(header(family, "gauge", open));
     this.#stats = family.series.map((series) =>
-      new RecordedText(family, series, open)
+      new DistributionText(family, series, open)
     );
   }
 
   write(out: ByteBuffer, recorded: readonly HostDistribution[]): void {
     const { type, series } = this.#family;
-    // In OpenMetrics no number of a summary may be negative, and no histogram
-    // with negative buckets may have a sum, nor then a count.
+    // OpenMetrics forbids negative numbers in a summary, and a sum of a histogram
+    // with negative buckets; without a sum there must be no count.
     const bare = series.map(({ index }) =>
       this.#open && hasNegative(recorded[index])
     );
@@ -176,12 +176,12 @@ class RecordedFamilyText {
   }
 }
 
-/** Whether a value below 0 was ever recorded. */
+/** Whether a value below 0 was ever recorded, as far as is known. */
 function hasNegative({ histogram, window }: HostDistribution): boolean {
   return window[0] < 0 || (histogram?.negative.size ?? 0) > 0;
 }
 
-/** The lines that come before the samples of a family. */
+/** The lines before the samples of a family. */
 function header(
   { name, help, unit, type: real }: Family,
   type: Family["type"],

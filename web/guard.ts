@@ -1,5 +1,5 @@
 /**
- * Lets only those through who may read the stats of this host.
+ * Access control: refuses requests from clients that may not read the stats.
  *
  * Pure: no clock, no I/O.
  *
@@ -10,29 +10,29 @@ import { show } from "../model/show.ts";
 import type { Handler } from "../runtime/program.ts";
 import { ALWAYS } from "./respond.ts";
 
-/** Who may read. */
+/** Which clients may read. */
 export interface GuardOptions {
   /**
    * Whether the service listens on loopback only. Then a request must name an
-   * address or `localhost` as its host: a page from elsewhere that has its own
-   * name point to this address gets nothing.
+   * address or `localhost` as its host, so that a web page cannot read the stats
+   * by pointing its own domain at this address (DNS rebinding).
    */
   readonly loopback: boolean;
-  /** What a client must send as `Authorization: Bearer <token>`, if there is one. */
+  /** The token that clients must send as `Authorization: Bearer <token>`, if any. */
   readonly token: string | undefined;
 }
 
-/** Whether an address is one that only this host can reach. */
+/** Whether only this host can reach an address. */
 export function isLoopback(address: string): boolean {
   const url = `http://${address.includes(":") ? `[${address}]` : address}`;
   if (!URL.canParse(url)) return false;
-  // In its one form: 127.1 and 0:0:0:0:0:0:0:1 are too.
+  // A URL normalizes addresses such as 127.1 and 0:0:0:0:0:0:0:1.
   const { hostname } = new URL(url);
   return /^(127\.[\d.]+|\[::1\]|\[::ffff:7f[\da-f]{2}:[\da-f]+\]|localhost)$/
     .test(hostname);
 }
 
-/** Whether a host of a URL is an address or `localhost`, so that nobody else can have it. */
+/** Whether the host of a URL is an address or `localhost`, which no domain owner controls. */
 function isOwn(hostname: string): boolean {
   return /^(\d{1,3}(\.\d{1,3}){3}|\[[\da-f:.]+\]|(.+\.)?localhost)$/
     .test(hostname);
@@ -43,7 +43,7 @@ async function digest(text: string): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 }
 
-/** Compares in a time that tells nothing of where two texts differ. */
+/** Compares two texts in a time that does not depend on where they differ. */
 async function isSameSecret(a: string, b: string): Promise<boolean> {
   const [digestA, digestB] = await Promise.all([digest(a), digest(b)]);
   return digestA.reduce((sum, byte, i) => sum | (byte ^ digestB[i]), 0) === 0;
@@ -61,9 +61,9 @@ function refuse(
 }
 
 /**
- * Makes a handler that asks another one if the request may be answered. The
- * web service has one; a server of your own needs it where not everybody may
- * read who reaches it.
+ * Wraps a handler, so that only requests that may be answered reach it. The web
+ * service does so; a server of your own needs it if it can be reached by clients
+ * that may not read the stats.
  *
  * @example In a server of your own
  * ```ts
@@ -75,9 +75,9 @@ function refuse(
  * assertEquals((await handler(new Request(url))).status, 401);
  * ```
  *
- * @param handler The other one.
- * @param options Who may read.
- * @returns The handler.
+ * @param handler The handler that answers.
+ * @param options Which clients may read.
+ * @returns The guarded handler.
  */
 export function guard(
   handler: Handler,

@@ -1,5 +1,5 @@
 /**
- * What a request asks for: the parameters of its URL, checked.
+ * The parameters of a request for stats, checked.
  *
  * Pure: no clock, no I/O.
  *
@@ -13,17 +13,17 @@ import { splitLabels } from "../model/labels.ts";
 import { parseNumber } from "../model/numbers.ts";
 import { show } from "../model/show.ts";
 
-/** How stats are written. */
-export type Format = "json" | "prettyjson" | "text";
+/** The format of an answer with stats. */
+export type AnswerFormat = "json" | "prettyjson" | "text";
 
-/** What a request asks for. */
+/** The parameters of a request. */
 export interface Query {
-  readonly format: Format;
+  readonly format: AnswerFormat;
   /** Whether each process is shown by itself. */
   readonly byProcess: boolean;
   /** The only process that is shown, if there is one. */
   readonly pid: number | undefined;
-  /** How processes merge, if not as their stats say. */
+  /** How the stats of processes merge, in place of what their descriptions say. */
   readonly aggregate: MergeInput["aggregate"];
   /** Which stats are shown; `undefined` for all. */
   readonly keep: Keep | undefined;
@@ -32,7 +32,7 @@ export interface Query {
 /** Whether a stat is shown. Its family is its name without labels. */
 export type Keep = (name: string, family: string, value: number) => boolean;
 
-/** Thrown for a parameter that makes no sense. */
+/** Thrown for an invalid parameter. */
 export class QueryError extends RangeError {
   /** `"QueryError"`. */
   override name = "QueryError";
@@ -75,7 +75,7 @@ function refuse(key: string, rule: string, value: string): QueryError {
   );
 }
 
-/** Whether a stat is meant by a name: all of it, without its labels, or its last parts. */
+/** Whether a query names a stat: by its name, its family or the last parts of it. */
 function isMeant(name: string, family: string, wanted: string): boolean {
   return name === wanted || family === wanted ||
     family.endsWith(`.${wanted}`);
@@ -101,10 +101,10 @@ function parseComparison(text: string): Keep {
   return (name, family) => isMeant(name, family, wanted);
 }
 
-/** How long a pattern or a comparison may be, so that no request takes long. */
+/** The longest pattern or comparison, so that no request takes long. */
 const MAX_LENGTH = 256;
 
-/** How many comparisons a pattern may take: a fifth of a second. */
+/** How many comparisons a pattern may take: they last a fifth of a second. */
 const MAX_STEPS = 2e7;
 
 const KEYS = ["format", "match", "query", "aggr", "by", "pid"];
@@ -112,8 +112,7 @@ const KEYS = ["format", "match", "query", "aggr", "by", "pid"];
 /**
  * Reads the parameters of a request for stats.
  *
- * @throws {QueryError} For a parameter that there is not, that stands there
- * twice, or whose value it does not take.
+ * @throws {QueryError} For an unknown or repeated parameter, or an invalid value.
  */
 export function parseQuery(parameters: URLSearchParams): Query {
   checkKeys(parameters, KEYS);
@@ -154,8 +153,7 @@ export function parseQuery(parameters: URLSearchParams): Query {
 }
 
 /**
- * Makes a test whether a name, with its labels or without them, is like a
- * pattern.
+ * Compiles a pattern for names, with or without their labels.
  *
  * @returns The test, which throws a {@linkcode QueryError} if it takes too long.
  */
@@ -176,9 +174,9 @@ function compileMatch(
 }
 
 /**
- * Checks that there are no other parameters than these, each once.
+ * Checks that a request has only these parameters, each of them once.
  *
- * @throws {QueryError} If there are.
+ * @throws {QueryError} For any other parameter, or a repeated one.
  */
 export function checkKeys(
   parameters: URLSearchParams,
@@ -197,7 +195,7 @@ export function checkKeys(
   }
 }
 
-/** The stats of a host that are kept, and the recorded ones that show in them. */
+/** Keeps some stats of a host, and the distributions that show in them. */
 export function filter(
   host: HostStats,
   keep: Keep,
