@@ -1,10 +1,13 @@
 /**
  * The files that are published, as `deno.json` lists them.
  *
- * Reads the file system.
+ * Reads the file system, and writes copies.
  *
  * @module
  */
+
+import { copy, ensureDir } from "@std/fs";
+import { dirname } from "@std/path";
 
 /**
  * The files that `publish.include` names, relative to the root.
@@ -27,4 +30,12 @@ export function packageFiles(root: URL): string[] {
       .sort()
       .map((name) => folder + name);
   });
+}
+
+/** Copies the files that are published into a folder. */
+export async function copyPackage(root: URL, target: string): Promise<void> {
+  for (const file of packageFiles(root)) {
+    await ensureDir(dirname(`${target}/${file}`));
+    await copy(new URL(file, root), `${target}/${file}`);
+  }
 }

@@ -7,23 +7,14 @@
  * @module
  */
 
-import { copy, ensureDir } from "@std/fs";
-import { dirname } from "@std/path";
-import { packageFiles } from "./package_files.ts";
+import { copy } from "@std/fs";
+import { copyPackage } from "./package_files.ts";
 
 const root = new URL("..", import.meta.url);
 const isDryRun = Deno.args.includes("--dry-run");
 
-/** Copies what is published into a folder. */
-async function copyPackage(target: string): Promise<void> {
-  for (const file of packageFiles(root)) {
-    await ensureDir(dirname(`${target}/${file}`));
-    await copy(new URL(file, root), `${target}/${file}`);
-  }
-}
-
-/** Mends `links` of the copy: a registry has `@std`, a dry run may do without one. */
-async function mendLinks(stage: string): Promise<void> {
+/** Adapts `links` of the copy: JSR has `@std`, a dry run must do without JSR. */
+async function adaptLinks(stage: string): Promise<void> {
   const path = `${stage}/package/deno.json`;
   const { links, ...config } = JSON.parse(await Deno.readTextFile(path));
   if (isDryRun) {
@@ -35,8 +26,8 @@ async function mendLinks(stage: string): Promise<void> {
 
 const stage = await Deno.makeTempDir({ prefix: "statvent-publish-" });
 try {
-  await copyPackage(`${stage}/package`);
-  await mendLinks(stage);
+  await copyPackage(root, `${stage}/package`);
+  await adaptLinks(stage);
   const { code } = await new Deno.Command(Deno.execPath(), {
     cwd: `${stage}/package`,
     args: ["publish", "--allow-dirty", ...Deno.args],

@@ -4,9 +4,8 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { dirname } from "@std/path";
 import { Collector, toMap } from "../../collect.ts";
-import { packageFiles } from "../../scripts/package_files.ts";
+import { copyPackage } from "../../scripts/package_files.ts";
 import {
   cat,
   leastPermissions,
@@ -127,10 +126,7 @@ Deno.test("startRecorder() called twice, and by a second copy, is one recorder a
   withDir(async (dir) => {
     // Another URL is another copy of the module.
     const copy = `${dir}/copy/mod.ts`;
-    for (const name of packageFiles(ROOT)) {
-      await Deno.mkdir(dirname(`${dir}/copy/${name}`), { recursive: true });
-      await Deno.copyFile(new URL(name, ROOT), `${dir}/copy/${name}`);
-    }
+    await copyPackage(ROOT, `${dir}/copy`);
     await using program = await startProgram(
       `const other = await import("${copy}");
        const [a, b, c] = await Promise.all([startRecorder(), startRecorder(), other.startRecorder()]);

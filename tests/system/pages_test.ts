@@ -9,6 +9,7 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { copy, ensureDir } from "@std/fs";
 import { dirname } from "@std/path";
 import { createSocket } from "node:dgram";
 import { packageFiles } from "../../scripts/package_files.ts";
@@ -131,7 +132,7 @@ class Place implements AsyncDisposable {
       if (!name.endsWith(".ts")) continue;
       const text = await Deno.readTextFile(root + name);
       const target = `${dir}/package/${name}`;
-      await Deno.mkdir(dirname(target), { recursive: true });
+      await ensureDir(dirname(target));
       await Deno.writeTextFile(target, this.here(text));
     }
     const { links, ...config } = JSON.parse(
@@ -144,13 +145,8 @@ class Place implements AsyncDisposable {
       await Deno.writeTextFile(`${dir}/app/${file}`, this.here(text));
     }
     // A clone, whose own `links` count, and a program next to it.
-    for (const name of ["statvent", "neighbor"]) {
-      await Deno.mkdir(`${dir}/${name}`);
-    }
-    const { code } = await new Deno.Command("cp", {
-      args: ["-R", `${dir}/package/.`, `${dir}/statvent`],
-    }).output();
-    assertEquals(code, 0);
+    await copy(`${dir}/package`, `${dir}/statvent`);
+    await Deno.mkdir(`${dir}/neighbor`);
     await this.#writeJson("statvent/deno.json", { ...config, links: std });
     const [, specifier] = /import from\s+`(\S+\.ts)`/.exec(README.text)!;
     await Deno.writeTextFile(

@@ -6,6 +6,7 @@
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { exists } from "@std/fs";
 import { output, ROOT, until } from "../helpers/program.ts";
 
 const isRoot = Deno.uid() === 0;
@@ -285,8 +286,7 @@ Deno.test({ name: "several users of one machine", ignore }, async (t) => {
     );
     await until(
       "the planted pipe",
-      async () =>
-        (await Deno.lstat(planted).catch(() => undefined)) !== undefined,
+      () => exists(planted),
     );
     const forged = await service.collect();
     const [status] = forged.processes.filter(({ pid }) => pid === sleeper.pid);
