@@ -1,5 +1,5 @@
 /**
- * The web service: all stats of a host, merged.
+ * The web service, which answers with the merged stats of a host.
  *
  * `deno run -A jsr:@statvent/statvent/web` serves it on port 7828; see `--help`.
  * `deno serve -A jsr:@statvent/statvent/web` works too.
@@ -12,9 +12,6 @@ import type { Handler } from "./runtime/program.ts";
 import { startAsProgram } from "./runtime/program_deno.ts";
 import { createHandler } from "./web/handler.ts";
 
-export type * from "./collect.ts";
-export type * from "./format.ts";
-export type { OwnMetric } from "./prometheus/families.ts";
 export { guard, type GuardOptions } from "./web/guard.ts";
 export { createHandler, type HandlerOptions } from "./web/handler.ts";
 export { type Handler } from "./runtime/program.ts";
@@ -26,7 +23,7 @@ const service = {
     (handler ??= createHandler())(request),
 };
 
-/** What `deno serve` looks for. */
+/** The object whose `fetch` `deno serve` calls. */
 const entry: { fetch: Handler } | undefined =
   import.meta.main && "Deno" in globalThis
     ? startAsProgram(

@@ -1,5 +1,5 @@
 /**
- * Histograms as Prometheus had them first: how many values are at most so much.
+ * Classic histograms of Prometheus, which count the values up to each bound.
  *
  * Pure: no clock, no I/O.
  *
@@ -8,27 +8,28 @@
 
 import type { Buckets, Histogram } from "../model/histogram.ts";
 
-/** An upper bound, and how many values there are up to it. */
+/** An upper bound, and the number of values up to it. */
 export type ClassicBucket = readonly [bound: number, count: number];
 
-// 2 to this power is no longer a double above 0, or below infinity.
+// The greatest power of two that rounds to 0, and the least that is infinite.
 const LEAST = -1075;
 const GREATEST = 1024;
 
 /**
  * The buckets between powers of two, from the lowest to the highest that has
- * values, with the lower end of the lowest as an empty one: those who
- * interpolate would begin at 0 without it.
+ * values. The lower end of the lowest is an empty bucket, since interpolation
+ * would begin at 0 without it.
  *
- * A value that is exactly minus a power of two counts as a little above it: the
- * histogram does not tell.
+ * A value that is exactly minus a power of two counts as a little above it, since
+ * the histogram does not distinguish the two.
  *
  * @param histogram Left as it is.
- * @returns Each with its bound, in ascending order, without the one of infinity.
+ * @returns The buckets in ascending order, without the one up to infinity.
  */
 export function classicBuckets(histogram: Histogram): ClassicBucket[] {
   const { scale, zeros, positive, negative } = histogram;
-  // How many of its buckets make one, and how many powers of two one spans.
+  // How many buckets of the histogram make one, and how many powers of two one
+  // bucket spans.
   const by = 2 ** Math.max(scale, 0);
   const step = 2 ** Math.max(-scale, 0);
   const result: ClassicBucket[] = [];
@@ -65,7 +66,7 @@ function coarsen(
 ): { low: number; counts: Float64Array } {
   const least = Math.floor(LEAST / step);
   const greatest = Math.ceil(GREATEST / step);
-  // No double is beyond these: such an index was made up.
+  // No double lies beyond these bounds; a forged histogram may have such indices.
   const larger = (index: number) =>
     Math.min(Math.max(Math.floor(index / by), least), greatest);
   let low = greatest;

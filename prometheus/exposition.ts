@@ -53,7 +53,7 @@ export class PrometheusExposition {
     own: readonly OwnMetric[],
   ): ScrapeAnswer {
     const { format, escaping, contentType } = negotiate(accept);
-    const allOwn = [...processMetrics(host), ...own]
+    const allOwn = [...stateMetrics(host), ...own]
       .filter(({ value }) => Number.isFinite(value));
     if (this.#shape.update(host, allOwn)) {
       this.#families.clear();
@@ -102,8 +102,8 @@ export class PrometheusExposition {
   }
 }
 
-/** How many processes are in each state. */
-function processMetrics({ processes }: HostStats): OwnMetric[] {
+/** The number of processes in each state. */
+function stateMetrics({ processes }: HostStats): OwnMetric[] {
   return STATES.map((state) => ({
     name: "statvent_processes",
     help: "Processes of this host by whether they answer.",

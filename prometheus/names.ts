@@ -1,5 +1,5 @@
 /**
- * Names and numbers as Prometheus has them.
+ * How Prometheus spells names and numbers.
  *
  * Pure: no clock, no I/O.
  *
@@ -12,11 +12,11 @@ import type { Escaping } from "./negotiate.ts";
 
 const METRIC = /^[A-Za-z_:][A-Za-z0-9_:]*$/;
 const LABEL = /^[A-Za-z_][A-Za-z0-9_]*$/;
-// What no name had before Prometheus 3: any other character, and a digit first.
+// Not allowed before Prometheus 3: any other character, and a leading digit.
 const FOREIGN = /^[0-9]|[^A-Za-z0-9_:]/gu;
 const FOREIGN_OR_UNDERSCORE = /^[0-9]|[^A-Za-z0-9:]/gu;
 
-// What people put between the words of a name.
+// Common separators between the words of a name.
 const SEPARATOR = /[ ._:/-]/;
 
 /**
@@ -24,7 +24,7 @@ const SEPARATOR = /[ ._:/-]/;
  *
  * @param name Any text.
  * @param escaping The scheme.
- * @returns A name that every Prometheus takes, except for `allow-utf-8`.
+ * @returns A name that every version accepts, except with `allow-utf-8`.
  */
 export function escapeName(name: string, escaping: Escaping): string {
   switch (escaping) {
@@ -38,7 +38,8 @@ export function escapeName(name: string, escaping: Escaping): string {
         (c) => c === "." ? "_dot_" : "__",
       );
     case "values":
-      // A name that looks escaped must be, or it would be read as another one.
+      // A name that looks escaped must be escaped, or it would be unescaped into
+      // another name.
       if (METRIC.test(name) && !name.startsWith("U__")) return name;
       return `U__${
         name.replace(
@@ -64,7 +65,7 @@ export function quote(text: string): string {
   return `"${escapeText(text).replaceAll('"', '\\"')}"`;
 }
 
-/** Escapes what stands on a line without quotes. */
+/** Escapes a text that stands on a line without quotes. */
 export function escapeText(text: string): string {
   return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
 }
@@ -106,7 +107,7 @@ export function goNumber(value: number, point: boolean): string {
   return point && !text.includes(".") ? `${text}.0` : text;
 }
 
-/** The quantiles of a recorded stat, each once; none without values. */
+/** The quantiles of a distribution, each once; none without values. */
 export function quantileValues(
   { percentiles, window }: HostDistribution,
 ): Map<number, number> {

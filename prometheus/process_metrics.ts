@@ -19,7 +19,7 @@ const TICKS_PER_SECOND = 100;
  * @param source Where to read the values.
  * @returns The metrics whose values are known.
  */
-export function ownProcess(source: ProcessSource): OwnMetric[] {
+export function processMetrics(source: ProcessSource): OwnMetric[] {
   const texts = new Map<string, string>();
   const textOf = (path: string) => {
     const text = texts.get(path) ?? source.readText(path);

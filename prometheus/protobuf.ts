@@ -40,7 +40,7 @@ const FIELDS: Readonly<Record<FamilyType, number>> = {
 const LEAST_SCALE = -4;
 const GREATEST_SCALE = 8;
 
-/** The buckets of one sign: spans of used ones, then each as a difference. */
+/** Writes the buckets of one sign: spans of used buckets, then the differences of their counts. */
 function writeBuckets(
   w: ProtobufWriter,
   field: number,
@@ -89,7 +89,7 @@ function writeHistogram(w: ProtobufWriter, histogram: Histogram): void {
   w.uint(7, zeros);
   writeBuckets(w, 9, negative);
   writeBuckets(w, 12, positive);
-  // Without any span it would not be a native one.
+  // A histogram without a span would not count as a native one.
   if (positive.size === 0) w.message(12, () => w.uint(2, 0));
 }
 
@@ -122,7 +122,7 @@ function writeLabels(w: ProtobufWriter, labels: readonly LabelPair[]): void {
  * @param out What to append to.
  * @param families The families.
  * @param values The values of plain series, by their indices.
- * @param recorded The recorded stats, by theirs.
+ * @param recorded The distributions, by their indices.
  */
 export function writeProtobuf(
   out: ByteBuffer,
@@ -135,7 +135,7 @@ export function writeProtobuf(
 
   function writeFamily(family: Family): void {
     const { name, help, unit, series } = family;
-    // Of a summary that lacks them Prometheus would make a count and a sum of 0.
+    // Prometheus would give a summary without count and sum a count and a sum of 0.
     const asGauge = family.type === "summary" &&
       series.every(({ index }) => recorded[index].histogram === undefined);
     const type = asGauge ? "gauge" : family.type;

@@ -57,14 +57,14 @@ export class ProtobufWriter {
     this.delimited(write);
   }
 
-  /** Whatever `write` appends, after its length. */
+  /** Appends what `write` appends, preceded by its length. */
   delimited(write: () => void): void {
     const out = this.#out;
     out.char(0);
     const start = out.length;
     write();
     const size = out.length - start;
-    // How many bytes the length takes is known only now. Mostly it is one.
+    // Only now it is known how many bytes the length takes. It is mostly one.
     if (size >= 128) {
       let more = 0;
       for (let rest = size; rest >= 128; rest = Math.floor(rest / 128)) more++;

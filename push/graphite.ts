@@ -1,12 +1,12 @@
 /**
  * Graphite's two protocols: lines of text, and pickles.
  *
- * A server that has been away gets the newest values first. As many points as
- * the bound allows wait for it; then the oldest are given up. A point counts as
- * sent when the operating system has it. Of those, a server that vanishes
- * without a word loses what it had not read.
+ * A server that was unreachable gets the newest values first. Points wait for it
+ * up to a bound; beyond that the oldest are given up. A point counts as sent once
+ * the operating system has taken it, so a server that vanishes without closing
+ * the connection loses sent points that it has not read.
  *
- * Opens a connection when there is something to send and keeps it.
+ * Opens a connection when points wait, and keeps it.
  *
  * @module
  */
@@ -17,21 +17,22 @@ import type { NameCache } from "./name_cache.ts";
 import type { Tick } from "./points.ts";
 import type { Sender } from "./sender.ts";
 
-/** How many points wait for a server at most: 21 MB of them, as measured. */
+/** How many points wait for a server at most: 21 MB of memory, as measured. */
 const MAX_WAITING = 1_000_000;
 
 // Carbon closes the connection on a line of more than 16,384 bytes.
 const MAX_PATH_LENGTH = 4096;
 
-/** When a piece is large enough to be sent. Carbon takes pickles up to 1 MiB. */
+/** The size at which a piece is sent. Carbon takes pickles up to 1 MiB. */
 const PIECE_BYTES = 65_536;
 
-// Carbon splits lines at these, and Graphite cannot ask for names with those.
+// Carbon splits lines at control characters, and a query to Graphite gives the
+// other characters a meaning of its own.
 const UNFIT = /[*?{}[\](),;"'\\|]|\p{Cc}/gu;
 
 /**
- * Makes one name of a hierarchy fit for Graphite, as scales does: spaces become
- * `-`, slashes `_`. So does what Graphite has another use for.
+ * Makes a dotted name fit for Graphite, as scales does: spaces become `-`;
+ * slashes and characters with a meaning in Graphite become `_`.
  */
 export function graphitePath(name: string): string {
   return name.split(".").map((level) =>
@@ -43,14 +44,14 @@ export function graphitePath(name: string): string {
 /**
  * The path of a series, with its labels as tags.
  *
- * @param prefix Stands before the name, with its dot.
+ * @param prefix The prefix of the name, with its dot.
  */
 export function graphiteSeries(
   prefix: string,
   { family, labels }: LabelledName,
 ): string {
   const tags = labels.map(([key, value]) => {
-    // Carbon has the path under "name".
+    // Carbon stores the path under the tag "name".
     const tag = key === "name" ? "name_" : key;
     const text = value.trim().replace(/\s/g, "-")
       .replace(/^~|[;"]|\p{Cc}/gu, "_");
@@ -59,9 +60,9 @@ export function graphiteSeries(
   return `${prefix}${graphitePath(family)}${tags.join("")}`;
 }
 
-/** Points of one time, of which those from `next` on wait. */
+/** Points of one time. Points from `next` on wait to be sent. */
 interface Batch {
-  /** In seconds since 1970. */
+  /** The time, in seconds since 1970. */
   readonly time: number;
   readonly paths: readonly string[];
   readonly values: Float64Array;
@@ -96,11 +97,11 @@ const TUPLE2 = 0x86;
 const APPENDS = 0x65;
 const STOP = 0x2e;
 
-/** What a point takes besides its path: 5 for that, 5 and 9 for the numbers, 2. */
+/** The bytes of a point besides its path: 5 before it, 5 and 9 for the numbers, 2 for the tuples. */
 const POINT_BYTES = 21;
 
 /**
- * Writes points as a pickle of `[(path, (time, value)), …]`, after its length.
+ * Writes points as the length and the pickle of `[(path, (time, value)), …]`.
  */
 export function encodePickle(
   { time, paths, values, next }: Batch,
@@ -143,7 +144,7 @@ export function encodePickle(
   return { bytes: bytes.subarray(0, at), end };
 }
 
-/** Sends to a server of Graphite's. */
+/** Sends to a Graphite server. */
 export class GraphiteSender implements Sender {
   waiting = 0;
   sent = 0;
@@ -153,7 +154,7 @@ export class GraphiteSender implements Sender {
   readonly #encode: Encode;
   readonly #paths: NameCache<string>;
   readonly #maxWaiting: number;
-  /** The oldest first. */
+  /** The waiting batches, the oldest first. */
   readonly #batches: Batch[] = [];
   #connection: Connection | undefined;
 
@@ -199,11 +200,11 @@ export class GraphiteSender implements Sender {
     }
     const batch = this.#batches.at(-1)!;
     const { bytes, end } = this.#encode(batch);
-    // If this fails, the piece is sent once more: the server keeps one value
-    // for each time.
+    // A piece whose write fails is sent again. The server keeps one value for each
+    // time, so it does no harm if it had the piece already.
     await this.#connection.write(bytes);
     const index = this.#batches.indexOf(batch);
-    // It has been given up meanwhile, and counted as such.
+    // The batch was given up meanwhile, and is counted as dropped.
     if (index === -1) return;
     this.sent += end - batch.next;
     this.waiting -= end - batch.next;

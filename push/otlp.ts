@@ -1,10 +1,10 @@
 /**
  * OTLP/HTTP with JSON, the protocol of OpenTelemetry.
  *
- * Counters are cumulative sums, recorded stats exponential histograms of all
- * values ever recorded, everything else, the percentiles included, are gauges.
- * All of it is the state at one time, so a tick that could not be sent is
- * replaced by the next one.
+ * Counters are cumulative sums, distributions are exponential histograms of all
+ * values ever recorded, and everything else, percentiles included, is a gauge.
+ * Each tick holds the whole state, so the next tick replaces one that could not
+ * be sent.
  *
  * Sends requests with `fetch`.
  *
@@ -27,25 +27,25 @@ import { NameCache } from "./name_cache.ts";
 import type { Point, Tick } from "./points.ts";
 import { RetryLater, type Sender } from "./sender.ts";
 
-/** How large one request becomes. */
+/** The bounds of one request: data points, and characters of JSON. */
 const MAX_POINTS = 10_000;
 const MAX_LENGTH = 4_000_000;
 
-/** How many buckets a histogram is sent with, for each sign, as the SDKs do. */
+/** The most buckets of a histogram for each sign, as in the SDKs. */
 const MAX_BUCKETS = 160;
 
 /** How long one request may take, in milliseconds. */
 const TIMEOUT_MS = 10_000;
 
-/** How much of an answer is read. */
+/** How much of an answer is read, in bytes. */
 const MAX_ANSWER_BYTES = 65_536;
 
-/** For how long a target is left alone at most, in milliseconds. */
+/** The longest wait that a target can ask for, in milliseconds. */
 const MAX_RETRY_AFTER_MS = 3_600_000;
 
 const CUMULATIVE = 2;
 
-/** The kinds of metrics that are sent, as the JSON names them. */
+/** The types of metrics, as the JSON names them. */
 type Type = "sum" | "gauge" | "exponentialHistogram";
 
 const HEADS: Record<Type, string> = {
@@ -54,12 +54,12 @@ const HEADS: Record<Type, string> = {
   exponentialHistogram: `"aggregationTemporality":${CUMULATIVE},`,
 };
 
-/** Milliseconds as nanoseconds, which no double can hold. */
+/** Milliseconds as nanoseconds, in text, since they exceed the integers of a double. */
 function nanoseconds(ms: number): string {
   return `${BigInt(Math.round(ms * 1000)) * 1000n}`;
 }
 
-/** A number as the JSON of 64-bit integers and of doubles has it. */
+/** The field of a number, which is a 64-bit integer or a double. */
 function numberJson(value: number, fractional: boolean): string {
   return fractional || !Number.isInteger(value) || Math.abs(value) >= 2 ** 63
     ? `"asDouble":${value}`
@@ -70,7 +70,7 @@ function attribute(key: string, value: string): unknown {
   return { key, value: { stringValue: value } };
 }
 
-/** Buckets side by side, the empty ones between them included. */
+/** Contiguous buckets, including empty ones. */
 function bucketsJson(buckets: Buckets): string {
   const offset = smallest(buckets);
   const counts = new Array<string>(spanOf(buckets)).fill('"0"');
@@ -92,7 +92,7 @@ function spanOf(buckets: Buckets): number {
   return max - smallest(buckets) + 1;
 }
 
-/** What stands in a data point of a histogram, besides its labels and times. */
+/** The fields of a histogram's data point, besides labels and times. */
 export function histogramJson(histogram: Histogram): string {
   const small = emptyHistogram(histogram.scale);
   addHistogram(small, histogram);
@@ -104,7 +104,7 @@ export function histogramJson(histogram: Histogram): string {
   const parts = [
     `"count":"${count}","scale":${scale},"zeroCount":"${zeros}"`,
   ];
-  // What can fall is no sum, says the protocol.
+  // The protocol forbids a sum that can fall.
   if (!(min < 0)) parts.push(`"sum":${sum}`);
   if (count > 0) parts.push(`"min":${min},"max":${max}`);
   if (positive.size > 0) parts.push(`"positive":${bucketsJson(positive)}`);
@@ -112,20 +112,20 @@ export function histogramJson(histogram: Histogram): string {
   return parts.join(",");
 }
 
-/** When cumulative series began. */
+/** The start times of cumulative series. */
 class Starts {
   #starts = new Map<string, { start: string; last: number }>();
   #next = new Map<string, { start: string; last: number }>();
   #start = "";
   #previous: number | undefined;
 
-  /** To be called before the series of a tick. Forgets those not asked for since. */
+  /** Begins a tick. Series that the last tick did not have are forgotten. */
   begin(time: number, { processes }: HostStats): void {
     this.#starts = this.#next;
     this.#next = new Map();
     let start = this.#previous;
     if (start === undefined) {
-      // What was there before us began with the processes, as far as is known.
+      // Series of the first tick began with the oldest process, as far as is known.
       start = time;
       for (const process of processes) {
         if (process.start !== undefined) {
@@ -137,10 +137,10 @@ class Starts {
     this.#previous = time;
   }
 
-  /** When a series began, in nanoseconds since 1970. */
+  /** The start of a series, in nanoseconds since 1970. */
   of(key: string, value: number): string {
     const known = this.#starts.get(key);
-    // What has fallen has begun again.
+    // A cumulative value that has fallen has begun again.
     const start = known === undefined || value < known.last
       ? this.#start
       : known.start;
@@ -151,7 +151,7 @@ class Starts {
 
 /** All data points of one name and type. */
 interface Metric {
-  /** The JSON of it, up to the first point. */
+  /** The JSON of the metric up to its first point. */
   readonly head: string;
   readonly points: string[];
 }
@@ -167,7 +167,7 @@ export class OtlpEncoder {
   readonly #starts = new Starts();
 
   /**
-   * @param prefix Stands before each name, with its dot.
+   * @param prefix The prefix of each name, with its dot.
    * @param host The name of the host.
    */
   constructor(prefix: string, host: string) {
@@ -184,7 +184,7 @@ export class OtlpEncoder {
     },"scopeMetrics":[{"scope":${JSON.stringify(scope)},"metrics":[`;
   }
 
-  /** Writes one tick as as many bodies as it takes. Call it once for each. */
+  /** Writes a tick as one body or more. Call it once for each tick. */
   encode(tick: Tick): { body: string; points: number }[] {
     return this.#split(this.#metrics(tick));
   }
@@ -212,7 +212,7 @@ export class OtlpEncoder {
       );
     };
     for (const { id, value, fractional, kind, derived } of points) {
-      // These stand in the histogram.
+      // The histogram has its count and its sum.
       if (derived) continue;
       const type = kind === COUNTER ? "sum" : "gauge";
       add(id, type, value, numberJson(value, fractional));
@@ -227,7 +227,7 @@ export class OtlpEncoder {
   #metricHead(family: string, type: Type, host: HostStats): string {
     const { help, unit } = host.descriptions.get(family) ?? {};
     const name = type === "exponentialHistogram"
-      // OTLP has a use for any name, "{0}" too.
+      // A name may be anything in OTLP, so "{0}" can stay where it is all of it.
       ? withoutPlaceholder(family) || family
       : family;
     const head = JSON.stringify({
@@ -279,7 +279,7 @@ function countPoints({ points, recorded }: Tick): number {
   return plain.length + recorded.length;
 }
 
-/** When a `Retry-After` says to come again, in milliseconds from now. */
+/** The wait that a header `Retry-After` asks for, in milliseconds. */
 export function retryAfter(
   header: string | null,
   now: number,
@@ -293,7 +293,7 @@ export function retryAfter(
     : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS);
 }
 
-/** The beginning of an answer. The rest is not waited for. */
+/** Reads the beginning of an answer, and cancels the rest. */
 async function readText(response: Response): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
@@ -312,7 +312,7 @@ async function readText(response: Response): Promise<string> {
   return text;
 }
 
-/** What a server that has taken a request says that it has not taken of it. */
+/** The points of an accepted request that the server says it rejected. */
 export function rejectedIn(
   answer: string,
 ): { points: number; message: string } {
@@ -325,12 +325,12 @@ export function rejectedIn(
       message: String(errorMessage),
     };
   } catch {
-    // Some servers answer with no JSON at all.
+    // Some servers answer without JSON.
     return { points: 0, message: "" };
   }
 }
 
-/** What an answer is worth in an error message. */
+/** An answer as one short line for an error message. */
 function summary(status: number, text: string): string {
   const line = text.replace(/\p{Cc}+/gu, " ").trim().slice(0, 200);
   return `the server answered ${status}${line && `: ${line}`}`;
@@ -338,12 +338,12 @@ function summary(status: number, text: string): string {
 
 const RETRYABLE = [429, 502, 503, 504];
 
-/** Sends to an OpenTelemetry collector, or to what speaks its protocol. */
+/** Sends to an OpenTelemetry collector, or to a server with its protocol. */
 export class OtlpSender implements Sender {
   waiting = 0;
   sent = 0;
   dropped = 0;
-  /** How many points are under way. */
+  /** How many points are being sent. */
   #sending = 0;
   readonly #url: string;
   readonly #encoder: OtlpEncoder;
@@ -376,7 +376,7 @@ export class OtlpSender implements Sender {
       const { rejected, error } = await this.#post(body, points, signal);
       this.sent += points - rejected;
       this.dropped += rejected;
-      // Unless a later tick has come meanwhile.
+      // A later tick may have been offered meanwhile.
       if (bodies === this.#bodies) {
         bodies.pop();
         this.waiting -= points;
@@ -414,7 +414,7 @@ export class OtlpSender implements Sender {
       });
       text = await readText(response);
     } catch (error) {
-      // What Node says is "fetch failed", and why is in the cause.
+      // Node says "fetch failed"; the reason is in the cause.
       const { message, cause } = error as Error;
       throw new Error(cause instanceof Error ? cause.message : message);
     } finally {

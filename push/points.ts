@@ -15,18 +15,18 @@ import { NameCache } from "./name_cache.ts";
 
 /** One number to push. */
 export interface Point {
-  /** Of its name, in the host's table. */
+  /** The id of its name in the host's table. */
   readonly id: number;
   readonly value: number;
   readonly fractional: boolean;
   readonly kind: Kind;
-  /** Whether it is the count or the sum of a recorded stat's histogram. */
+  /** Whether it is the count or the sum of a distribution. */
   readonly derived: boolean;
 }
 
-/** A recorded stat that has a histogram. */
-export interface RecordedInFull extends HostDistribution {
-  /** Of its name, in the host's table. */
+/** A distribution that has a histogram. */
+export interface FullDistribution extends HostDistribution {
+  /** The id of its name in the host's table. */
   readonly id: number;
   readonly histogram: Histogram;
 }
@@ -37,11 +37,11 @@ export interface Tick {
   readonly time: number;
   readonly host: HostStats;
   readonly points: readonly Point[];
-  /** The recorded stats that have a histogram. */
-  readonly recorded: readonly RecordedInFull[];
+  /** The distributions that have a histogram. */
+  readonly recorded: readonly FullDistribution[];
 }
 
-/** The name of a recorded stat's count or sum, as its median is named. */
+/** The name of a distribution's count or sum, formed like that of its median. */
 function derivedName(
   name: string,
   { family }: LabelledName,
@@ -75,7 +75,7 @@ export function tickMaker(
         derived: false,
       });
     }
-    const recorded: RecordedInFull[] = [];
+    const recorded: FullDistribution[] = [];
     const withHistogram = host.recorded.filter((stat) => stat.histogram);
     const taken = new Set(withHistogram.length === 0 ? [] : ids);
     for (const stat of withHistogram) {

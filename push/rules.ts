@@ -9,26 +9,25 @@
 import { compileGlob } from "../model/glob.ts";
 import type { LabelledName } from "../model/labels.ts";
 
-/** One rule. Of those that apply to a stat the last one decides. */
+/** One rule. The last rule that matches a stat decides. */
 export interface Rule {
   /**
-   * `allow` sends the stats that the glob matches, `forbid` does not. `prune`
-   * cuts off what the glob matches and all that is below it, whatever is
-   * allowed.
+   * `allow` pushes the stats that the glob matches, `forbid` does not. `prune`
+   * removes what the glob matches and everything below it, whatever is allowed.
    */
   readonly action: "allow" | "forbid" | "prune";
   /**
-   * A pattern for the whole name, with or without its labels: `*` is any text,
-   * dots included, `?` any character, `[a-z]` one of these, `[!a-z]` one of the
-   * others.
+   * A pattern for the whole name, with or without its labels: `*` matches any
+   * text, dots included, `?` any character, `[a-z]` a character in the range, and
+   * `[!a-z]` a character outside of it.
    */
   readonly glob: string;
 }
 
 /**
- * Makes one test of all rules. A stat that no rule applies to is pushed unless
- * something is allowed: scales never pushes it, which makes sense of nothing but
- * rules that allow.
+ * Compiles rules into one test. A stat that no rule matches is pushed unless a
+ * rule allows something. In scales such a stat is never pushed, so that rules
+ * that only forbid would push nothing.
  */
 export function compileRules(
   rules: readonly Rule[],

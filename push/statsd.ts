@@ -1,13 +1,13 @@
 /**
- * StatsD: gauges as they are, counters as what they have grown by.
+ * StatsD: gauges as values, counters as increases.
  *
- * The first push only takes note of the counters, so that a start of the web
- * service is no spike. A counter that is new later has grown from 0. What has
- * been handed to the network counts as sent, because UDP tells no more.
+ * The first push only notes the counters, so that starting the web service makes
+ * no spike. A counter that appears later has grown from 0. Points count as sent
+ * once the network has taken them, since UDP reports nothing further.
  *
  * Labels go as the tags of DogStatsD, `|#key:value`, which Datadog, Telegraf,
- * Vector and Prometheus's statsd_exporter read. The original StatsD makes
- * Graphite's tags of them since 0.9. Older ones skip such lines.
+ * Vector and Prometheus's statsd_exporter read. The original StatsD turns them
+ * into Graphite tags since version 0.9; older versions skip lines with tags.
  *
  * Opens a socket for each push.
  *
@@ -22,15 +22,15 @@ import type { NameCache } from "./name_cache.ts";
 import type { Tick } from "./points.ts";
 import type { Sender } from "./sender.ts";
 
-/** What fits into one Ethernet frame with every header there may be. */
+/** The payload that fits into one Ethernet frame with all possible headers. */
 const DATAGRAM_BYTES = 1432;
 
-/** A receiver's buffer holds some 90 datagrams by default on Linux. */
+/** How many datagrams are sent at once. A receiver on Linux buffers some 90 by default. */
 const BURST = 32;
-/** What a receiver gets to empty it, in milliseconds. */
+/** The pause in which a receiver can empty its buffer, in milliseconds. */
 const PAUSE_MS = 5;
 
-/** How a series is written: before its value, and after its type. */
+/** The text of a series before its value, and after its type. */
 export interface StatsdSeries {
   readonly name: string;
   readonly tags: string;
@@ -39,7 +39,7 @@ export interface StatsdSeries {
 /**
  * The name and the tags of a series.
  *
- * @param prefix Stands before the name, with its dot.
+ * @param prefix The prefix of the name, with its dot.
  */
 export function statsdSeries(
   prefix: string,
@@ -57,7 +57,7 @@ export function statsdSeries(
 interface Datagram {
   readonly bytes: Uint8Array;
   readonly points: number;
-  /** What its counters have been sent up to then. */
+  /** The values that its counters have once it is sent. */
   readonly counters: readonly (readonly [name: string, value: number])[];
 }
 
@@ -72,7 +72,7 @@ export class StatsdSender implements Sender {
   readonly #port: number;
   readonly #series: NameCache<StatsdSeries>;
   readonly #sleep: (ms: number, signal: AbortSignal) => Promise<void>;
-  /** What each counter has been sent up to, or was when it all began. */
+  /** The value of each counter up to which increases were sent, or at the first push. */
   #counters: Map<string, number> | undefined;
   #tick: Tick | undefined;
 
@@ -102,7 +102,7 @@ export class StatsdSender implements Sender {
   async send(signal: AbortSignal): Promise<string | undefined> {
     const socket = await openUdp(this.#host, this.#port, signal);
     const datagrams = this.#pack(this.#tick!);
-    // What is not sent is given up: the next tick has it, and later values.
+    // Unsent points are given up, since the next tick has later values.
     this.waiting = 0;
     let unsent = datagrams.reduce((sum, { points }) => sum + points, 0);
     try {
@@ -123,7 +123,7 @@ export class StatsdSender implements Sender {
 
   async #sendOne(socket: DatagramSender, datagram: Datagram): Promise<void> {
     await socket.send(datagram.bytes);
-    // Not before: what fails to be sent must be part of the next increase.
+    // Noted only now, so that the next increase includes what failed to be sent.
     for (const [name, value] of datagram.counters) {
       this.#counters!.set(name, value);
     }
@@ -134,7 +134,7 @@ export class StatsdSender implements Sender {
   /** Packs the lines into as few datagrams as their order allows. */
   #pack({ host: { table }, points }: Tick): Datagram[] {
     const old = this.#counters!;
-    // Only what there still is, so that it does not grow without bound.
+    // Only counters that still exist, so that the map does not grow without bound.
     const counters = this.#counters = new Map<string, number>();
     const datagrams: Datagram[] = [];
     let text = "";
@@ -161,7 +161,7 @@ export class StatsdSender implements Sender {
         line = `${key}:${value < last ? value : value - last}|c${tags}`;
       } else {
         line = `${key}:${value}|g${tags}`;
-        // With a sign it would be added to what the gauge is.
+        // StatsD adds a signed value to the gauge, so it is set to 0 first.
         if (value < 0) line = `${key}:0|g${tags}\n${line}`;
       }
       const bytes = encoder.encode(line).length;

@@ -1,5 +1,5 @@
 /**
- * The request handler: which path is answered with what.
+ * The request handler, with the routes of the web service.
  *
  * Reads the pipes through a collector.
  *
@@ -19,7 +19,7 @@ import {
   type OwnMetric,
   PrometheusExposition,
 } from "../prometheus/exposition.ts";
-import { ownProcess } from "../prometheus/process_metrics.ts";
+import { processMetrics } from "../prometheus/process_metrics.ts";
 import type { Handler } from "../runtime/program.ts";
 import { runtime } from "../runtime/runtime.ts";
 import { endOfJson, StatsJson } from "./json.ts";
@@ -47,11 +47,11 @@ export interface HandlerOptions extends CollectorOptions {
  *
  * `GET` and `HEAD` of the path answer with
  * `{"stats": {…}, "processes": {"ok": …, "dead": …, "timeout": …, "invalid": …},
- * "timestamp": <seconds>}`. Parameters choose what of it, and how:
+ * "timestamp": <seconds>}`. Parameters select stats and their form:
  * `?format=json|prettyjson|text`, `?match=http.*`, `?query=requests > 100`,
  * `?aggr=sum|min|max|mean`, `?by=process`, `?pid=1234`. Beside the path,
- * `processes` lists the processes and `metrics` is for Prometheus. Requests that
- * come while the pipes are being read share what is read.
+ * `processes` lists the processes and `metrics` answers Prometheus. Requests that
+ * arrive while the pipes are being read share the result.
  *
  * @example Beside other routes
  * ```ts
@@ -76,7 +76,7 @@ export function createHandler(options: HandlerOptions = {}): Handler {
   return handlerOf(new Collector(options), { path });
 }
 
-/** Where a handler answers, and what it adds. */
+/** Where a handler answers, and which metrics it adds. */
 export interface Routing {
   /** The path of the stats, as {@linkcode normalizePath} returns it. */
   readonly path: string;
@@ -99,7 +99,7 @@ export function handlerOf(
     [beside(path, "metrics"), async (request, parameters) => {
       checkKeys(parameters, []);
       const host = merge(await collector.read());
-      const metrics = [...ownProcess(runtime.self), ...own()];
+      const metrics = [...processMetrics(runtime.self), ...own()];
       return answerMetrics(request, exposition, host, metrics);
     }],
     [path, async (request, parameters) => {

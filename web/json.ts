@@ -22,7 +22,7 @@ const encoder = new TextEncoder();
 /** Writes answers, one after the other. */
 export class StatsJson {
   readonly #out = new ByteBuffer();
-  // By id, each with ": " behind it, for as long as ids stay.
+  // Quoted names by id, each followed by ": ". They hold for one table.
   #table: NameTable | undefined;
   #quoted: Uint8Array[] = [];
 
@@ -103,7 +103,7 @@ export class StatsJson {
   }
 }
 
-/** The end of the object, with a line break. */
+/** The end of the object, including a line break. */
 export function endOfJson(timestamp: number, pretty: boolean): Uint8Array {
   return encoder.encode(
     pretty

@@ -1,5 +1,5 @@
 /**
- * Answers as bytes with their headers.
+ * Responses, with the headers that all of them have.
  *
  * Pure: no clock, no I/O.
  *
@@ -37,7 +37,7 @@ export function respond(
   });
 }
 
-/** Answers with `bytes` and what comes `after` them, or with 304 if the client has `bytes` already. */
+/** Answers with `bytes` and `after`, or with 304 if the client has `bytes` already. */
 export async function conditional(
   request: Request,
   bytes: Uint8Array<ArrayBuffer>,
@@ -58,8 +58,9 @@ export async function conditional(
 }
 
 /**
- * The tag of an answer. Weak, since its timestamp is left out: what counts is
- * whether the stats have changed. That of `@std/http` does not run on Node 20.
+ * The entity tag of an answer. It is weak, since it does not cover the timestamp,
+ * so that it changes only when the stats do. The one in `@std/http` does not run
+ * on Node 20.
  */
 async function weakTag(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
@@ -67,7 +68,7 @@ async function weakTag(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return `W/"${Array.from(digest.subarray(0, 16), hex).join("")}"`;
 }
 
-/** What all answers say. Names of stats are anybody's, and no page. */
+/** The headers of all answers. A stat may have any name, so no answer may be run as a page. */
 export const ALWAYS = {
   "cache-control": "no-cache",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",

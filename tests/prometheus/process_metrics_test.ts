@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { ownProcess } from "../../prometheus/process_metrics.ts";
+import { processMetrics } from "../../prometheus/process_metrics.ts";
 import { output, ROOT } from "../helpers/program.ts";
 
 const FILES: Record<string, string> = {
@@ -17,8 +17,8 @@ function readText(path: string): string {
   throw new Error(path);
 }
 
-Deno.test("ownProcess() reads /proc", () => {
-  const metrics = ownProcess({ readText, namesIn: () => ["0", "1", "2"] });
+Deno.test("processMetrics() reads /proc", () => {
+  const metrics = processMetrics({ readText, namesIn: () => ["0", "1", "2"] });
   assertEquals(
     metrics.map(({ name, type, value }) => `${name} ${type} ${value}`),
     [
@@ -33,14 +33,14 @@ Deno.test("ownProcess() reads /proc", () => {
   assert(metrics.every(({ help }) => help.endsWith(".")));
 });
 
-Deno.test("ownProcess() leaves out what is not known and asks the runtime", () => {
+Deno.test("processMetrics() leaves out what is not known and asks the runtime", () => {
   const fail = () => {
     throw new Error("no permission");
   };
   const nothing = { readText: fail, namesIn: fail };
-  assertEquals(ownProcess(nothing), []);
+  assertEquals(processMetrics(nothing), []);
   assertEquals(
-    ownProcess({
+    processMetrics({
       ...nothing,
       cpuSeconds: () => 2,
       residentBytes: fail,
@@ -51,21 +51,23 @@ Deno.test("ownProcess() leaves out what is not known and asks the runtime", () =
   const unlimited = (path: string) =>
     readText(path).replace("1024  ", "unlimited");
   assertEquals(
-    ownProcess({ readText: unlimited, namesIn: fail }).map(({ name }) => name)
+    processMetrics({ readText: unlimited, namesIn: fail }).map(({ name }) =>
+      name
+    )
       .slice(-1),
     ["process_start_time_seconds"],
   );
 });
 
 Deno.test({
-  name: "ownProcess() says of a real process what its runtime says",
+  name: "processMetrics() says of a real process what its runtime says",
   ignore: Deno.build.os !== "linux",
   async fn() {
     const program = `
-      import { ownProcess } from ${
+      import { processMetrics } from ${
       JSON.stringify(new URL("prometheus/process_metrics.ts", ROOT).href)
     };
-      const metrics = ownProcess({
+      const metrics = processMetrics({
         readText: Deno.readTextFileSync,
         namesIn: (path) => [...Deno.readDirSync(path)].map(({ name }) => name),
       });
