@@ -50,6 +50,7 @@ export const KINDS = [
   "node20",
   "node22",
   "node24",
+  "node26",
   "bun",
   "c",
   "python",
@@ -149,7 +150,7 @@ export async function prepare(
       `${place}/node_modules/runtime/bin/${path}`,
     );
   };
-  for (const version of [20, 22, 24]) {
+  for (const version of [20, 22, 24, 26]) {
     makers[`node${version}`] = () =>
       install(`node${version}`, `node-${system}@${version}`, "node");
   }
