@@ -1,12 +1,12 @@
 #!/bin/sh
 #
-# Prints the stats of all processes of this host, summed by name: a reader of
-# PIPE_FORMAT.md.
+# Prints the stats of all processes of this host, summed by name. It reads the
+# format of PIPE_FORMAT.md.
 #
 #   sh examples/reader.sh
 #
-# Stats that a `# window` describes, which are percentiles and means, are left
-# out: they have no sum. What gives no whole snapshot is named on standard error.
+# The stats that a `# window` describes are left out: percentiles and means have
+# no sum. Pipes without a whole snapshot are named on standard error.
 # STATVENT_PIPE_DIR names another directory. Needs `mktemp` and `timeout`, as in
 # coreutils.
 
@@ -17,11 +17,11 @@ export LC_ALL
 dir=${STATVENT_PIPE_DIR:-/tmp/stats-pipe}
 seconds=1 # How long one pipe may take.
 
-# Fails unless it reads one whole snapshot. Prints its lines that have a sum.
+# Prints the lines of a snapshot that can be summed. Fails unless it is whole.
 # shellcheck disable=SC2016
 plain='
   BEGIN { largest = 1.7976931348623157e308 }
-  # The quoted names of the stats that a window shows, between others.
+  # Finds the quoted names of the stats of a window.
   function shown(window) {
     sub(/,"values":.*/, "", window)
     return substr(window, index(window, "\"percentiles\":"))
@@ -58,7 +58,7 @@ plain='
 # shellcheck disable=SC2016
 sum='
   BEGIN { largest = 1.7976931348623157e308 }
-  # The shortest text that reads back as the same number.
+  # Finds the shortest text that reads back as the same number.
   function show(value, fractional,   text, digits) {
     if (!fractional) return sprintf("%.0f", value)
     for (digits = 15; digits <= 17; digits++) {
@@ -73,14 +73,14 @@ sum='
     name = substr($0, 1, RSTART - 1)
     number = substr($0, RSTART + 2)
     sums[name] += number
-    # A sum beyond the range of a number is the largest one.
+    # A sum beyond the range of numbers becomes the largest number.
     if (sums[name] > largest) sums[name] = largest
     if (sums[name] < -largest) sums[name] = -largest
     if (number ~ /[.eE]/) fractional[name] = 1
   }
   END { for (name in sums) print name ": " show(sums[name], name in fractional) }'
 
-# Reads a pipe, a few times where another reader got a part of it.
+# Reads a pipe. Tries again if another reader got a part of the snapshot.
 read_pipe() {
   for _ in 1 2 3; do
     timeout "$seconds" cat "$1" >"$2.text" 2>/dev/null

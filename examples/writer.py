@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Counts the lines and the bytes that come on its standard input, and shows
-both on a named pipe as long as it runs. A writer of PIPE_FORMAT.md.
+"""Counts the lines and bytes of its standard input and offers both on a named
+pipe while it runs, in the format of PIPE_FORMAT.md.
 
     tail -f some.log | python3 examples/writer.py
     cat /tmp/stats-pipe/*.stats             # in another terminal
 
-STATVENT_PIPE_DIR names another directory. Or take it as a module: call start()
-once and incr() whenever there is something to count.
+STATVENT_PIPE_DIR names another directory. As a module: call start() once, and
+incr() whenever there is something to count.
 """
 
 import atexit
@@ -19,10 +19,10 @@ import sys
 import threading
 import time
 
-# How long one reader may take, in seconds.
+# The longest time that a reader may take, in seconds.
 PATIENCE = 1.0
 
-# What cannot begin a line: a line break, or the beginning of an annotation.
+# Matches invalid names: those with a line break or the start of an annotation.
 _BAD_NAME = re.compile("[\n\v\f\r\x85\u2028\u2029]|^# ")
 
 _counting = threading.Lock()
@@ -33,7 +33,7 @@ _ended = False
 
 
 def incr(name, value=1):
-    """Adds to a stat. One that was ever given a float stays one."""
+    """Adds to a stat. A stat that was ever given a float stays a float."""
     if _BAD_NAME.search(name):
         raise ValueError(f"Cannot name a stat: {name!r}")
     name.encode()  # Raises an error for half a surrogate pair.
@@ -45,12 +45,12 @@ def incr(name, value=1):
 
 
 def snapshot():
-    """All stats as the bytes that a reader gets."""
+    """Returns all stats as the bytes that a reader gets."""
     with _counting:
         lines = [f"{name}: {value!r}\n" for name, value in _stats.items()]
     text = "".join(lines).encode()
-    # The second step: a last line by which a reader knows that it has all of
-    # it and nothing else. Without these two lines this is statvent 1.0.
+    # The last line tells a reader that the snapshot is whole and nobody else's.
+    # Without these two lines the format is that of statvent 1.0.
     end = f"# EOF: {len(text)}\n"
     return text + end.encode()
 
@@ -61,7 +61,7 @@ def start(directory=None):
                  "/tmp/stats-pipe")
     os.makedirs(directory, exist_ok=True)
     path = os.path.join(directory, f"{os.getpid()}.stats")
-    # A name that begins with a dot is nobody else's business.
+    # Readers ignore names that begin with a dot.
     spare = os.path.join(directory, f".{os.getpid()}.next")
     atexit.register(_end, path, spare)
     _remove(spare)
@@ -71,7 +71,7 @@ def start(directory=None):
 
 def _serve(path, spare):
     while True:
-        # Waits here until a reader comes. Other threads go on meanwhile.
+        # Opening blocks until a reader comes. Other threads go on meanwhile.
         try:
             fd = os.open(path, os.O_WRONLY)
         except FileNotFoundError:
@@ -87,7 +87,7 @@ def _serve(path, spare):
 
 
 def _renew(path, spare):
-    """Puts a new pipe in the place of the old one, in one step."""
+    """Replaces the old pipe by a new one, atomically."""
     with _creating:
         if not _ended:
             os.mkfifo(spare, 0o644)
@@ -95,7 +95,7 @@ def _renew(path, spare):
 
 
 def _write(fd, data):
-    """Writes all, unless the reader takes too long."""
+    """Writes all bytes, unless the reader takes too long."""
     data = memoryview(data)
     os.set_blocking(fd, False)
     room = select.poll()
@@ -126,7 +126,7 @@ def _remove(path):
 def main():
     signals = signal.SIGHUP, signal.SIGINT, signal.SIGTERM
     for number in signals:
-        # What ends by a signal runs no atexit, and would leave its pipe.
+        # A process that a signal kills runs no atexit and would leave its pipe.
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     for name in "input.lines", "input.bytes":
         incr(name, 0)

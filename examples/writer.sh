@@ -1,8 +1,7 @@
 #!/bin/sh
 #
-# Counts the lines and the bytes that come on its standard input, and shows
-# both on a named pipe as long as it runs. A writer of PIPE_FORMAT.md, which is
-# plain statvent 1.0.
+# Counts the lines and bytes of its standard input and offers both on a named
+# pipe while it runs, in the plain statvent 1.0 format of PIPE_FORMAT.md.
 #
 #   tail -f some.log | sh examples/writer.sh
 #   cat /tmp/stats-pipe/*.stats             # in another terminal
@@ -14,22 +13,22 @@ export LC_ALL
 
 dir=${STATVENT_PIPE_DIR:-/tmp/stats-pipe}
 pipe=$dir/$$.stats
-# A name that begins with a dot is nobody else's business.
+# Readers ignore names that begin with a dot.
 next=$dir/.$$.next
 values=$dir/.$$.values
 
-# Writes all stats to a file, in one step: a reader may come at any time.
+# Writes all stats to a file, atomically, since a reader may come at any time.
 show() {
   printf 'input.lines: %d\ninput.bytes: %d\n' "$lines" "$bytes" \
     >"$values.new" && mv -f "$values.new" "$values"
 }
 
-# Gives the stats to one reader after the other, until it gets SIGTERM.
+# Serves one reader after the other, until SIGTERM.
 serve() {
-  # What waits for a reader gets one. To kill it might be too early or too late,
-  # and what it then does would come after the files are removed.
+  # A writer that waits for a reader gets one, and ends. A kill might come too
+  # early or too late, and the writer would then act after the files are removed.
   trap 'writer=$!; timeout 1 cat "$pipe" & wait "${writer:-0}"; exit' TERM
-  # Nor does this go on for long when the script is killed by SIGKILL.
+  # The loop also ends soon after the script is killed by SIGKILL.
   while kill -0 "$$"; do
     # Without a pipe, the shell below would create a file of that name.
     [ -p "$pipe" ] || mkfifo -m 644 "$pipe" || exit
