@@ -146,7 +146,7 @@ function openLedger(
   // Kept, so that a person can see what is wrong with it.
   else if (file !== undefined) runtime.rename(path, invalidLedgerPath(path));
   const info = old?.ledger ??
-    { id: crypto.randomUUID(), count: 0, ended: [] };
+    { id: crypto.randomUUID(), count: 0, killed: 0, ended: [] };
   return { path, mode, info, totals, table };
 }
 
@@ -180,6 +180,7 @@ function addFiles(
     const source = totals.source({
       id: info.id,
       count,
+      killed: info.killed,
       ended: ended.slice(-MAX_LISTED),
     });
     const bytes = new SnapshotWriter().write(source, true);

@@ -14,6 +14,7 @@ import {
   LAST_SET,
   LEDGER,
   PROCESS,
+  SEQ,
   UNKNOWNS,
   WINDOW,
 } from "./annotation_words.ts";
@@ -37,6 +38,7 @@ import {
   MIN_SCALE,
 } from "../model/histogram.ts";
 import {
+  isProcessId,
   type LedgerInfo,
   MAX_LISTED,
   type ProcessInfo,
@@ -73,6 +75,8 @@ export class Annotations {
   readonly lastSet: Map<string, number> = new Map();
   process: ProcessInfo | undefined;
   ledger: LedgerInfo | undefined;
+  /** The number of the snapshot. */
+  seq: number | undefined;
   /** All that kinds depend on: lists of names, and the names of recorded stats. */
   readonly structure: unknown[] = [];
   readonly gauges: (readonly string[])[] = [];
@@ -157,6 +161,10 @@ function isText(text: unknown): text is string | undefined {
   return text === undefined || typeof text === "string";
 }
 
+function isFlag(flag: unknown): flag is boolean | undefined {
+  return flag === undefined || typeof flag === "boolean";
+}
+
 function isDistributionNames(value: unknown): value is DistributionNames {
   const { name, percentiles, mean } = value as Partial<DistributionNames>;
   return isName(name) && isName(mean) && Array.isArray(percentiles) &&
@@ -224,27 +232,31 @@ const ANNOTATIONS: {
   ) => ((to: Annotations) => void) | undefined;
 } = {
   [PROCESS]: (content: Partial<ProcessInfo> | null, stalled) => {
-    const { start, name, runtime, relay } = content ?? {};
+    const { id, start, name, runtime, relay, final } = content ?? {};
     if (
+      (id !== undefined && !isProcessId(id)) ||
       !Number.isFinite(start) || !isText(name) || !isText(runtime) ||
-      (relay !== undefined && typeof relay !== "boolean")
+      !isFlag(relay) || !isFlag(final)
     ) return;
     const info = {
+      ...(id !== undefined && { id }),
       start: start!,
       name,
       runtime,
       ...(relay && { relay }),
+      ...(final && { final }),
       stalled,
     };
     return (to) => to.process = info;
   },
   [LEDGER]: (content: Partial<LedgerInfo> | null, number) => {
-    const { id, count, ended } = content ?? {};
+    const { id, count, killed = 0, ended } = content ?? {};
     if (
       typeof id !== "string" || !Number.isSafeInteger(count) ||
+      !Number.isSafeInteger(killed) ||
       !isNames(ended) || ended.length !== number || number > MAX_LISTED
     ) return;
-    const info = { id, count: count!, ended };
+    const info = { id, count: count!, killed, ended };
     return (to) => to.ledger = info;
   },
   [GAUGES]: (names: unknown, number) => {
@@ -324,6 +336,8 @@ export function parseAnnotation(
   if (line.length > MAX_LINE_BYTES) {
     return `an annotation must have at most ${MAX_LINE_BYTES} bytes, got ${line.length}`;
   }
+  const seq = parseSeq(line);
+  if (seq !== undefined) return seq;
   const like = last?.head && parseRecordedLike(line, last.bytes, last.head);
   if (like !== undefined) return like;
   let text;
@@ -359,6 +373,27 @@ export function parseAnnotation(
   }
   // A copy, so that no line keeps the rest of its snapshot.
   return { bytes: line.slice(), apply, head: headOf(line, word, text, apply) };
+}
+
+/** What the line begins with that numbers a snapshot. */
+const SEQ_START = new TextEncoder().encode(`${SEQ}: `);
+
+/**
+ * Reads the number of a snapshot without decoding the line, since it is another
+ * one in each snapshot.
+ *
+ * @returns `undefined` if this is another annotation.
+ */
+function parseSeq(line: Uint8Array): KnownAnnotation | string | undefined {
+  const start = SEQ_START.length;
+  if (!isSame(line, 0, SEQ_START, 0, start)) return undefined;
+  const seq = readNumber(line, start);
+  const isWhole = numberEnd === line.length - 1 && !numberFractional;
+  return isWhole && Number.isSafeInteger(seq) && seq >= 1
+    ? { bytes: line.slice(), apply: (to) => to.seq = seq }
+    : `${SEQ} must be a whole number from 1 on, got ${
+      show(latin1.decode(line.subarray(start, -1)))
+    }`;
 }
 
 /** What the next snapshot will have in the line of a recorded stat, too. */

@@ -9,6 +9,12 @@
 /** The name of the last line's annotation. */
 export const EOF = "# EOF";
 
+/** The name of the annotation that numbers the snapshots of a process. */
+export const SEQ = "# seq";
+
+/** The checksum of a file. */
+export const CRC32 = "# crc32 ";
+
 /** What the annotations begin with that hold JSON before their number. */
 export const PROCESS = "# process ";
 

@@ -77,6 +77,8 @@ export interface Snapshot {
   readonly descriptions: ReadonlyMap<string, Description>;
   /** When gauges that note it were last set, in seconds since 1970. */
   readonly lastSet: ReadonlyMap<string, number>;
+  /** The number of the snapshot, which grows within a process; `undefined` if the writer sends none. */
+  readonly seq: number | undefined;
   /** What the process says of itself. */
   readonly process: ProcessInfo | undefined;
   /** What the ledger says of itself, if it is one. */

@@ -57,6 +57,7 @@ class ParsedSnapshot implements Snapshot {
   readonly recorded: readonly ParsedDistribution[];
   readonly descriptions: ReadonlyMap<string, Description>;
   readonly lastSet: ReadonlyMap<string, number>;
+  readonly seq: number | undefined;
   readonly process: ProcessInfo | undefined;
   readonly ledger: LedgerInfo | undefined;
 
@@ -75,6 +76,7 @@ class ParsedSnapshot implements Snapshot {
     this.recorded = annotations?.recorded ?? [];
     this.descriptions = annotations?.descriptions ?? new Map();
     this.lastSet = annotations?.lastSet ?? new Map();
+    this.seq = annotations?.seq;
     this.process = annotations?.process;
     this.ledger = annotations?.ledger;
   }

@@ -9,6 +9,7 @@
  */
 
 import {
+  CRC32,
   DESCRIBE,
   EOF,
   GAUGES,
@@ -16,6 +17,7 @@ import {
   LAST_SET,
   LEDGER,
   PROCESS,
+  SEQ,
   UNKNOWNS,
   WINDOW,
 } from "./annotation_words.ts";
@@ -64,6 +66,21 @@ export interface SnapshotSource extends Scalars {
   readonly ledger?: LedgerInfo;
 }
 
+/** What is written of a source, and around it. */
+export interface WriteOptions {
+  /**
+   * Whether to send windows, and the lines that show them. Files have none: of
+   * an ended process only counters and histograms count. By default `true`.
+   */
+  readonly windows?: boolean;
+  /** The number of the snapshot, which grows within a process. */
+  readonly seq?: number;
+  /** The CRC-32 of bytes, as eight hexadecimal digits, for a snapshot that is to carry its checksum. */
+  readonly crc32?: (bytes: Uint8Array) => string;
+}
+
+const NO_WINDOW = new Float64Array(0);
+
 /** What stands on the lines of a recorded stat, but for the numbers. */
 interface DistributionText {
   readonly percentiles: readonly (readonly [number, Uint8Array])[];
@@ -75,6 +92,7 @@ interface DistributionText {
 }
 
 const WINDOW_END = encoder.encode("]}: ");
+const SEQ_START = encoder.encode(`${SEQ}: `);
 const EOF_START = encoder.encode(`${EOF}: `);
 const JSON_END = encoder.encode("}: ");
 const RUN_START = encoder.encode("[");
@@ -147,9 +165,15 @@ export class SnapshotWriter {
    *
    * @param source What to write. Always the same object.
    * @param annotations Whether to send more than the lines of statvent 1.0.
+   * @param options What to leave out, and what to add if annotations are sent.
    * @returns The bytes, in a buffer that the next call reuses.
    */
-  write(source: SnapshotSource, annotations: boolean): Uint8Array<ArrayBuffer> {
+  write(
+    source: SnapshotSource,
+    annotations: boolean,
+    options: WriteOptions = {},
+  ): Uint8Array<ArrayBuffer> {
+    const { windows = true } = options;
     const out = this.#out;
     this.#scalars.write(out, source);
     const recorded = [...source.recorded.values()].map((stat) => {
@@ -159,7 +183,7 @@ export class SnapshotWriter {
         text = encodeRecorded(description);
         this.#recorded.set(description, text);
       }
-      return { stat, text, window: stat.sorted() };
+      return { stat, text, window: windows ? stat.sorted() : NO_WINDOW };
     });
     for (const { stat, text, window } of recorded) {
       this.#writeShown(text, window, stat.fractional);
@@ -173,12 +197,26 @@ export class SnapshotWriter {
           this.#writeHistogram(text, histogram, stat.fractional);
         }
       }
-      const before = out.length;
-      out.text(EOF_START);
-      out.number(before, false);
-      out.char(NEWLINE);
+      this.#writeEnd(options);
     }
     return out.bytes.subarray(0, out.length);
+  }
+
+  #writeEnd({ seq, crc32 }: WriteOptions): void {
+    const out = this.#out;
+    if (seq !== undefined) {
+      out.text(SEQ_START);
+      out.number(seq, false);
+      out.char(NEWLINE);
+    }
+    if (crc32 !== undefined) {
+      const { length } = out;
+      this.#annotate(CRC32, [crc32(out.bytes.subarray(0, length))], length);
+    }
+    const before = out.length;
+    out.text(EOF_START);
+    out.number(before, false);
+    out.char(NEWLINE);
   }
 
   #writeShown(
@@ -235,9 +273,11 @@ export class SnapshotWriter {
   }
 
   #writeProcess(process: ProcessInfo): void {
-    const { stalled, ...identity } = process;
+    const { stalled, id, ...rest } = process;
     if (process !== this.#process) {
       this.#process = process;
+      // The id comes first, whatever the order of the object's fields.
+      const identity = { id, ...rest };
       this.#identity = encoder.encode(`${PROCESS}${jsonLine(identity)}: `);
     }
     const out = this.#out;

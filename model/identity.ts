@@ -8,7 +8,9 @@
 
 /** The identity and state of a process. */
 export interface ProcessInfo {
-  /** The start of the process, in seconds since 1970. With the process id it is unique. */
+  /** The identity of the process: 32 lowercase hexadecimal digits, drawn at random when it starts. */
+  readonly id?: string;
+  /** The start of the process, in seconds since 1970. With the process id it is unique on a host without namespaces. */
   readonly start: number;
   /** The name of the program. */
   readonly name?: string;
@@ -16,8 +18,17 @@ export interface ProcessInfo {
   readonly runtime?: string;
   /** Whether its stats are sums over other processes. */
   readonly relay?: boolean;
+  /** Whether these are the last values of a process that has ended in an orderly way. */
+  readonly final?: boolean;
   /** The minimum time, in seconds, for which its main thread has not responded. */
   stalled: number;
+}
+
+const ID = /^[0-9a-f]{32}$/;
+
+/** Whether a value is the identity of a process. */
+export function isProcessId(value: unknown): value is string {
+  return typeof value === "string" && ID.test(value);
 }
 
 /** The number of processes that a ledger lists: those it took in last. */
@@ -29,6 +40,11 @@ export interface LedgerInfo {
   readonly id: string;
   /** The number of processes that it has taken in. */
   readonly count: number;
-  /** The processes taken in last, in order: `<pid>@<start in milliseconds>`. */
+  /** How many of these were killed. */
+  readonly killed: number;
+  /**
+   * The processes taken in last, in order: `<id>`, or `<id>@<seq>` for a process
+   * that was killed, with the number of the snapshot that was taken in.
+   */
   readonly ended: readonly string[];
 }

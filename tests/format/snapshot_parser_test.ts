@@ -17,6 +17,7 @@ interface Plain {
   recorded: unknown[];
   descriptions: unknown[];
   lastSet: unknown[];
+  seq: number | undefined;
   process: unknown;
   ledger: unknown;
 }
@@ -41,6 +42,7 @@ function plain(snapshot: Snapshot): Plain {
     })),
     descriptions: [...snapshot.descriptions],
     lastSet: [...snapshot.lastSet].sort(),
+    seq: snapshot.seq,
     process: process && { ...process },
     ledger: snapshot.ledger && { ...snapshot.ledger },
   };
@@ -85,6 +87,18 @@ const WRONG = [
   "# process {}: 0",
   "# process 5: 0",
   "# process : 0",
+  '# process {"id":5,"start":1}: 0',
+  '# process {"id":"0123456789ABCDEF0123456789ABCDEF","start":1}: 0',
+  '# process {"id":"0123456789abcdef0123456789abcde","start":1}: 0',
+  '# process {"start":1,"final":1}: 0',
+  '# ledger {"id":"i","count":1,"killed":0.5,"ended":[]}: 0',
+  "# seq: 0",
+  "# seq: -1",
+  "# seq: 1.0",
+  "# seq: 1e3",
+  "# seq: 9007199254740993",
+  "# seq: x",
+  "# seq: 5 ",
   "# describe null: 1",
   '# last [["a","1"]]: 1',
   "# other",
@@ -186,6 +200,7 @@ function readSlowly(bytes: Uint8Array): Plain | undefined {
     }
   }
   const last = of("# last").flatMap(({ content }) => content);
+  const numbered = lines.filter((line) => line.startsWith("# seq: "));
   const processes = of("# process");
   const ledgers = of("# ledger");
   const without = annotated ? COUNTER : UNKNOWN;
@@ -204,6 +219,9 @@ function readSlowly(bytes: Uint8Array): Plain | undefined {
       ),
     ],
     lastSet: [...new Map(last)].sort(),
+    seq: numbered.length > 0
+      ? Number(numbered.at(-1)!.slice("# seq: ".length))
+      : undefined,
     process: processes.length === 0 ? undefined : {
       name: undefined,
       runtime: undefined,
@@ -346,10 +364,15 @@ const annotation = fc.oneof(
       })
     ),
   fc.tuple(whole, whole).map(([start, stalled]) =>
-    `# process {"start":${start}.5,"name":"p","runtime":"x 1"}: ${stalled}.25`
+    `# process {${
+      start > 4 ? `"id":"${`${start}a`.repeat(16)}",` : ""
+    }"start":${start}.5,"name":"p","runtime":"x 1"${
+      stalled > 7 ? `,"final":true` : ""
+    }}: ${stalled}.25`
   ),
+  fc.integer({ min: 1, max: 10 ** 15 - 1 }).map((seq) => `# seq: ${seq}`),
   fc.uniqueArray(fc.constantFrom("1@2", "3@4", "5@6")).map((ended) =>
-    `# ledger {"id":"i","count":7,"ended":${
+    `# ledger {"id":"i","count":7,"killed":2,"ended":${
       JSON.stringify(ended)
     }}: ${ended.length}`
   ),

@@ -1,7 +1,8 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
+import { checksumOf } from "../../format/checksum.ts";
 import { NameTable } from "../../format/snapshot.ts";
-import { SnapshotParser } from "../../format/snapshot_parser.ts";
+import { parseSnapshot, SnapshotParser } from "../../format/snapshot_parser.ts";
 import {
   type DistributionSource,
   type SnapshotSource,
@@ -14,9 +15,12 @@ import {
   type Histogram,
 } from "../../model/histogram.ts";
 import { COUNTER, GAUGE, SHOWN, UNKNOWN } from "../../model/kinds.ts";
+import type { ProcessInfo } from "../../model/identity.ts";
 import { IS_FRACTIONAL, IS_GAUGE } from "../../model/marks.ts";
 import { whyNoName } from "../../model/names.ts";
 import { mean, percentile } from "../../percentile.ts";
+import { crc32 } from "../../runtime/crc32.ts";
+import { encode, withEnd } from "../helpers/text.ts";
 
 const name = fc.oneof(
   fc.constantFrom(
@@ -124,6 +128,7 @@ const source = fc.record({
   ),
   process: fc.option(
     fc.record({
+      id: fc.constant("0123456789abcdef0123456789abcdef"),
       start: fc.double({ min: 0, max: 1e10, noNaN: true }).map((n) => n + 0),
       name: fc.string(),
       runtime: fc.string(),
@@ -261,6 +266,73 @@ Deno.test("what SnapshotWriter writes, SnapshotParser reads, again and again as 
     }),
     { numRuns: 400 },
   );
+});
+
+/** A source with one counter and one recorded stat. */
+function small(process: ProcessInfo): SnapshotSource {
+  return {
+    names: ["n"],
+    values: Float64Array.of(3),
+    marks: new Uint8Array(1),
+    times: new Map(),
+    recorded: new Map([["r", {
+      description: { name: "r", percentiles: [[50, "r.median"]], mean: "r.m" },
+      fractional: false,
+      sorted: () => Float64Array.of(1),
+      histogram: () => ({
+        ...emptyHistogram(),
+        sum: 1,
+        min: 1,
+        max: 1,
+        positive: new Map([[-1, 1]]),
+      }),
+    }]]),
+    descriptions: new Map(),
+    process,
+  };
+}
+
+Deno.test("write() numbers a snapshot, leaves out windows and adds the checksum of all before it", () => {
+  const id = "0123456789abcdef0123456789abcdef";
+  const process = { start: 1.5, name: "p", final: true, id, stalled: 0 };
+  const bytes = new SnapshotWriter().write(small(process), true, {
+    windows: false,
+    seq: 7,
+    crc32,
+  });
+  const before = `n: 3
+# process {"id":"${id}","start":1.5,"name":"p","final":true}: 0.0
+# histogram {"name":"r","scale":4,"sum":1,"min":1,"max":1,"zeros":0,"positive":[[-1,1]],"negative":[]}: 1
+# seq: 7
+`;
+  const sum = crc32(encode(before));
+  assertEquals(
+    new TextDecoder().decode(bytes),
+    withEnd(`${before}# crc32 ["${sum}"]: ${before.length}\n`),
+  );
+  assertEquals(checksumOf(bytes), { crc32: sum, length: before.length });
+  const { seq, process: read } = parseSnapshot(bytes);
+  assertEquals([seq, read?.id, read?.final], [7, id, true]);
+  // On a pipe the number stands before the end, and there is no checksum.
+  const onPipe = new SnapshotWriter().write(small(process), true, { seq: 8 });
+  assertMatch(
+    new TextDecoder().decode(onPipe),
+    /\n# window .*\n# histogram .*\n# seq: 8\n# EOF: \d+\n$/,
+  );
+  assertEquals(checksumOf(onPipe), undefined);
+});
+
+Deno.test("checksumOf() takes the line only where it stands, with the bytes before it", () => {
+  const line = (length: number | string, crc = "00000000") =>
+    encode(withEnd(`n: 1\n# crc32 ["${crc}"]: ${length}\n`));
+  assertEquals(checksumOf(line(5)), { crc32: "00000000", length: 5 });
+  for (const bytes of [line(4), line(6), line("5.0"), line(5, "0000000A")]) {
+    assertEquals(checksumOf(bytes), undefined);
+  }
+  const behind = encode(withEnd(`n: 1\n# crc32 ["00000000"]: 5\nm: 1\n`));
+  for (const bytes of [behind, encode(""), line(5).subarray(0, -1)]) {
+    assertEquals(checksumOf(bytes), undefined);
+  }
 });
 
 Deno.test("write() leaves out a histogram of which not all has arrived in memory", () => {
