@@ -32,6 +32,7 @@ import { attempt } from "./runtime/attempt.ts";
 import { sleep } from "./runtime/pause.ts";
 import { runtime } from "./runtime/runtime.ts";
 import type { Thread } from "./runtime/system.ts";
+import { warnOnce } from "./runtime/warn.ts";
 import { config } from "./stats/config.ts";
 import { ownSlab } from "./stats/stats.ts";
 
@@ -207,6 +208,8 @@ async function startThread(
   };
   const forgetExit = runtime.onExit(giveUp, () => {});
   let thread: Thread | undefined;
+  // Once the recorder runs, an error of its thread ends it.
+  let failed: (error: Error) => void = () => {};
   let done!: () => void;
   const isDone = new Promise<void>((resolve) => done = resolve);
   try {
@@ -215,7 +218,10 @@ async function startThread(
         const report = message as RecorderReport;
         if (report.state === "done") done();
         else resolve(report);
-      }, reject);
+      }, (error) => {
+        reject(error);
+        failed(error);
+      });
     }).catch((error: Error) => {
       throw failure(
         `its thread must start (${error.message}); let more run (ulimit -u), or give it memory`,
@@ -232,7 +238,14 @@ async function startThread(
     forgetExit();
   }
   thread!.unref();
-  return new PipeRecorder(dir, user, control, thread!, isDone);
+  const recorder = new PipeRecorder(dir, user, control, thread!, isDone);
+  failed = ({ message }) => {
+    warnOnce(
+      `the recorder's thread failed (${message}), so the stats of this process can no longer be read`,
+    );
+    recorder.stop();
+  };
+  return recorder;
 }
 
 function settingsOf(

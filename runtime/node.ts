@@ -5,8 +5,9 @@
  */
 
 import process from "node:process";
-import { Worker } from "node:worker_threads";
-import { firstLine, posix } from "./posix.ts";
+import { Worker, type WorkerOptions } from "node:worker_threads";
+import { firstLine, posix, startThreadWith } from "./posix.ts";
+import { warnOnce } from "./warn.ts";
 import type { Runtime } from "./system.ts";
 
 /**
@@ -26,15 +27,46 @@ parentPort.on("message", (path) => {
   }
 });`;
 
+/**
+ * Keeps threads of statvent from running what the program's own threads run
+ * first: a preload that starts the recorder would be run by the recorder's
+ * thread again, for ever. `--input-type=module` would make the opener's text a
+ * module, in which there is no `require`.
+ */
+function alone(): WorkerOptions {
+  return { execArgv: [], env: { ...process.env, NODE_OPTIONS: "" } };
+}
+
+/** Why there is no opener, once it has failed. */
+let failure: Error | undefined;
+
 let opener: Worker | undefined;
 // The callers that wait for the opener, in the order of their messages.
 const waiting: ((answer: { fd?: number; error?: unknown }) => void)[] = [];
 
-/** Opens a pipe for writing, in the opener's thread. */
+/** Notes that there is no opener, and that all who wait for it must poll. */
+function failed(error: Error): void {
+  failure = error;
+  warnOnce(
+    `the thread that waits for readers failed (${error.message}), so the recorder looks for them 50 times a second`,
+  );
+  for (const answer of waiting.splice(0)) answer({ error });
+}
+
+/**
+ * Opens a pipe for writing, in the opener's thread.
+ *
+ * @throws By the promise, if the pipe cannot be opened or there is no opener.
+ */
 function park(path: string): Promise<number> {
   if (opener === undefined) {
-    opener = new Worker(OPENER, { eval: true, trackUnmanagedFds: false });
+    opener = new Worker(OPENER, {
+      ...alone(),
+      eval: true,
+      trackUnmanagedFds: false,
+    });
     opener.on("message", (answer) => waiting.shift()!(answer));
+    opener.on("error", failed);
   }
   return new Promise((resolve, reject) => {
     waiting.push(({ fd, error }) => {
@@ -92,10 +124,18 @@ export const nodeRuntime: Runtime = {
       );
     }),
   waitForReader: async (path, mayPark) => {
-    if (!mayPark || !mayFree()) return posix.pollForReader(path);
-    const fd = await park(path);
-    return () => posix.close(fd);
+    if (failure === undefined && mayPark && mayFree()) {
+      try {
+        const fd = await park(path);
+        return () => posix.close(fd);
+      } catch (error) {
+        if (failure === undefined) throw error;
+      }
+    }
+    return posix.pollForReader(path);
   },
+  startThread: (source, data, receive, fail) =>
+    startThreadWith(alone(), source, data, receive, fail),
   onExit: (end) => {
     if (exits.size === 0) process.on("newListener", stayLast);
     exits.add(end);

@@ -32,9 +32,10 @@ import {
   parentPort,
   Worker,
   workerData,
+  type WorkerOptions,
 } from "node:worker_threads";
 import { sleep } from "./pause.ts";
-import type { FileId, Runtime } from "./system.ts";
+import type { FileId, Runtime, Thread } from "./system.ts";
 
 /** The code of a system error, such as `ENOENT`. */
 export function errorCode(error: unknown): string | undefined {
@@ -116,6 +117,36 @@ const POLL_MS = 20;
 // Opens a pipe as neither its reader nor its writer. Linux only; Node has no
 // constant for it.
 const O_PATH = 0o10000000;
+
+/**
+ * Starts a thread that runs the text of a module.
+ *
+ * @param options What this runtime needs besides.
+ */
+export function startThreadWith(
+  options: WorkerOptions,
+  source: string,
+  data: unknown,
+  receive: (message: unknown) => void,
+  fail: (error: Error) => void,
+): Thread {
+  const url = new URL(`data:text/javascript,${encodeURIComponent(source)}`);
+  const worker = new Worker(url, {
+    ...options,
+    workerData: data,
+    // Node would warn about files that one thread opens and another one closes.
+    trackUnmanagedFds: false,
+    // Few objects outlive a snapshot. Saves 2.4 MB after 100 reads.
+    resourceLimits: { maxYoungGenerationSizeMb: 1 },
+  });
+  worker.on("message", receive);
+  worker.on("error", fail);
+  return {
+    post: (message) => worker.postMessage(message),
+    unref: () => worker.unref(),
+    terminate: async () => void await worker.terminate(),
+  };
+}
 
 /** The part of a {@linkcode Runtime} that all runtimes share. */
 export const posix = {
@@ -247,24 +278,8 @@ export const posix = {
     channel.unref();
     return (message) => channel.postMessage(message);
   },
-  startThread: (source, data, receive, fail) => {
-    const url = new URL(`data:text/javascript,${encodeURIComponent(source)}`);
-    const options = {
-      workerData: data,
-      // Node would warn about files that one thread opens and another one closes.
-      trackUnmanagedFds: false,
-      // Few objects outlive a snapshot. Saves 2.4 MB after 100 reads.
-      resourceLimits: { maxYoungGenerationSizeMb: 1 },
-    };
-    const worker = new Worker(url, options);
-    worker.on("message", receive);
-    worker.on("error", fail);
-    return {
-      post: (message) => worker.postMessage(message),
-      unref: () => worker.unref(),
-      terminate: async () => void await worker.terminate(),
-    };
-  },
+  startThread: (source, data, receive, fail) =>
+    startThreadWith({}, source, data, receive, fail),
   joinParent: (receive) => {
     parentPort!.on("message", receive);
     return {

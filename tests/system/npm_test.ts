@@ -13,6 +13,7 @@ import {
   startShell,
   until,
 } from "../helpers/program.ts";
+import { checkPreloads } from "../helpers/preloads.ts";
 import { body } from "../helpers/text.ts";
 
 const root = ROOT.pathname;
@@ -151,6 +152,7 @@ Deno.test({ name: "the npm package", ignore }, async (t) => {
         "node_modules/statvent/cli.js",
         "serve",
       ]);
+      await checkPreloads(runtime, `${dir}/node_modules/statvent/mod.js`);
     });
   }
 
