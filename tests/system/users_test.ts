@@ -8,6 +8,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { output, ROOT, until } from "../helpers/program.ts";
+import { Service } from "../helpers/service.ts";
 
 const isRoot = Deno.uid() === 0;
 
@@ -120,42 +121,21 @@ catch (error) { console.log(error.message); }`,
 }
 
 /** The web service, which root runs with all permissions, as far as a test needs it. */
-class Service implements AsyncDisposable {
-  readonly #child: Deno.ChildProcess;
-  readonly #log: ReadableStreamDefaultReader<string>;
-  #url = "";
-
-  constructor(dir: string) {
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "--quiet", "-A", "--config", `${ROOT.pathname}/deno.json`],
-        ...[`${ROOT.pathname}/web.ts`, "--port", "0", "--pipe-dir", dir],
-      ],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    this.#log = this.#child.stderr.pipeThrough(new TextDecoderStream())
-      .getReader();
-  }
+class RootService extends Service {
+  #logged = 0;
 
   /** The next lines that it has logged. */
   async log(lines: number): Promise<string> {
-    let text = "";
-    while (text.split("\n").length <= lines) {
-      text += (await this.#log.read()).value!;
-    }
+    const next = () => this.stderr.split("\n").slice(this.#logged, -1);
+    await until("the log", () => next().length >= lines);
+    const text = next().map((line) => `${line}\n`).join("");
+    this.#logged += next().length;
     return text;
   }
 
   async read(path: string) {
-    if (this.#url === "") {
-      const reader = this.#child.stdout.pipeThrough(new TextDecoderStream())
-        .getReader();
-      this.#url = /http:[^/]*\/\/[^/]+/.exec((await reader.read()).value!)![0];
-      reader.releaseLock();
-    }
-    return await (await fetch(this.#url + path)).json();
+    const url = `http://127.0.0.1:${await this.port()}${path}`;
+    return await (await fetch(url)).json();
   }
 
   /** The stats, and what is said of each process. */
@@ -165,12 +145,6 @@ class Service implements AsyncDisposable {
   }> {
     const { stats } = await this.read("/stats");
     return { stats, processes: (await this.read("/processes")).processes };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGKILL");
-    await this.#child.status;
-    await this.#log.cancel();
   }
 }
 
@@ -224,7 +198,7 @@ Deno.test({ name: "several users of one machine", ignore }, async (t) => {
     const a = await machine.program(0, shared);
     const b = await machine.program(1, shared);
     assertEquals([a.said, b.said], ["live", "live"]);
-    await using service = new Service(shared);
+    await using service = new RootService(shared);
     const host = await service.collect();
     assertEquals(host.processes.map(({ state }) => state), ["ok", "ok"]);
     assertEquals(host.stats, { "of.0": 3, "of.1": 3 });
@@ -303,7 +277,7 @@ Deno.test({ name: "several users of one machine", ignore }, async (t) => {
       const shared = `${dir}/ends`;
       await Deno.mkdir(shared);
       await Deno.chmod(shared, 0o1777);
-      await using service = new Service(shared);
+      await using service = new RootService(shared);
       const ends = 'Deno.addSignalListener("SIGTERM", () => Deno.exit());';
       const a = await machine.program(0, shared, ends);
       const { processes: [{ start }] } = await service.collect();

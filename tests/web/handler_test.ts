@@ -498,3 +498,55 @@ Deno.test("a pattern that takes too long for the names that there are is refused
     }]);
     assert(ms < 2000, `${ms} ms`);
   }));
+
+Deno.test("every answer forbids to take it for a page", () =>
+  withDir(async (dir) => {
+    const handler = createHandler({ pipeDir: dir });
+    const paths = [
+      "/stats",
+      "/processes",
+      "/metrics",
+      "/none",
+      "/stats?x=<script>",
+    ];
+    for (const path of paths) {
+      const { headers } = await handler(
+        new Request(`http://localhost${path}`),
+      );
+      assertEquals(headers.get("x-content-type-options"), "nosniff", path);
+      assertEquals(
+        headers.get("content-security-policy"),
+        "default-src 'none'; frame-ancestors 'none'",
+      );
+      assertEquals(headers.get("cache-control"), "no-cache");
+      assert(!headers.get("content-type")!.includes("html"), path);
+    }
+  }));
+
+Deno.test("no name of a stat gets into a header, or out of its quotes", () =>
+  withDir(async (dir) => {
+    const name = `<script>alert(1)</script>"}\\{a: 1`;
+    await using program = await startProgram(
+      `incr(${JSON.stringify(name)}, 7); incr("l", 1, { a: ${
+        JSON.stringify(`"}\n</script>\u2028`)
+      } }); await startRecorder(); ${LIVE}`,
+      { dir },
+    );
+    await program.printed("live");
+    const handler = createHandler({ pipeDir: dir, deadline: 2000 });
+    const ask = (path: string) =>
+      handler(new Request(`http://localhost${path}`));
+    const { stats } = await (await ask("/stats")).json();
+    assertEquals(stats[name], 7);
+    for (const path of ["/stats", "/stats?format=text", "/metrics"]) {
+      const { headers } = await ask(path);
+      for (const [, value] of headers) assert(!value.includes("script"), value);
+    }
+    const metrics = await (await ask("/metrics")).text();
+    for (const line of metrics.trimEnd().split("\n")) {
+      assert(
+        /^(# (HELP|TYPE) |[a-zA-Z_:][\w:]*(\{[^\n]*\})? \S+$)/.test(line),
+        line,
+      );
+    }
+  }));

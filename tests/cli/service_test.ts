@@ -1,76 +1,12 @@
 /**
- * The web service as a program, among clients that mean no good.
+ * The web service as a program, among slow, huge and hostile requests.
  *
  * @module
  */
 
+import { Service } from "../helpers/service.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { toRequest } from "../../runtime/program_node.ts";
-import { createHandler } from "../../web.ts";
-import { isLoopback } from "../../web/guard.ts";
-import {
-  LIVE,
-  output,
-  ROOT,
-  startProgram,
-  until,
-  withDir,
-} from "../helpers/program.ts";
-
-/** The web service, on a port of its own. */
-class Service implements AsyncDisposable {
-  readonly #child: Deno.ChildProcess;
-  readonly pid: number;
-  stdout = "";
-  stderr = "";
-
-  constructor(dir: string, flags: string[]) {
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "--quiet", "-A", "--config", `${ROOT.pathname}/deno.json`],
-        ...[`${ROOT.pathname}/web.ts`, "--port", "0", "--pipe-dir", dir],
-        ...flags,
-      ],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-      env: { NO_COLOR: "1" },
-    }).spawn();
-    this.pid = this.#child.pid;
-    const { stdout, stderr } = this.#child;
-    this.#read(stdout, (text) => this.stdout += text);
-    this.#read(stderr, (text) => this.stderr += text);
-  }
-
-  async #read(
-    stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-    add: (text: string) => void,
-  ): Promise<void> {
-    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-      add(text);
-    }
-  }
-
-  /** The port, when it is open. */
-  async port(): Promise<number> {
-    return Number(
-      await until("the port", () => /:(\d+)\/stats\n/.exec(this.stdout)?.[1]),
-    );
-  }
-
-  ended(): Promise<Deno.CommandStatus> {
-    return this.#child.status;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch {
-      // It has ended.
-    }
-    await this.#child.status;
-  }
-}
+import { output, ROOT, until, withDir } from "../helpers/program.ts";
 
 /** Sends bytes, and returns all that comes back until the other side closes or `enough` is there. */
 async function talk(
@@ -124,26 +60,6 @@ Deno.test("the service answers only hosts that are addresses or localhost", () =
     assertEquals(service.stderr, "");
   }));
 
-Deno.test("toRequest() takes the host from the header, whatever the path looks like", () => {
-  const urlOf = (host: string, url: string) => {
-    const headers = { host };
-    try {
-      return toRequest({ method: "GET", url, headers, rawHeaders: [] }).url;
-    } catch {
-      return undefined;
-    }
-  };
-  const paths = ["/stats", "//localhost/stats", "//127.0.0.1/metrics", "/@x"];
-  for (const path of paths) {
-    assertEquals(urlOf("evil.com:7828", path), `http://evil.com:7828${path}`);
-  }
-  for (const host of ["localhost#.evil.com", "localhost/x?.evil.com", "a b"]) {
-    assertEquals(urlOf(host, "/stats"), undefined);
-  }
-  assertEquals(urlOf("evil.com", "http://localhost/stats"), undefined);
-  assertEquals(urlOf("a.com", "http://a.com/stats"), "http://a.com/stats");
-});
-
 Deno.test("SIGTERM ends the service although a request never becomes whole", () =>
   withDir(async (dir) => {
     await using service = new Service(dir, []);
@@ -160,23 +76,6 @@ Deno.test("SIGTERM ends the service although a request never becomes whole", () 
     const { code } = await service.ended();
     assertEquals(code, 0);
   }));
-
-Deno.test("isLoopback() knows every form of an address that only this host can reach", () => {
-  const own = [
-    "127.0.0.1",
-    "127.1",
-    "127.255.255.254",
-    "0x7f000001",
-    "::1",
-    "0:0:0:0:0:0:0:1",
-    "::ffff:127.0.0.1",
-    "localhost",
-  ];
-  const others = ["0.0.0.0", "128.0.0.1", "::", "::2", "fe80::1", "1.2.3.4"];
-  assertEquals(own.filter((address) => !isLoopback(address)), []);
-  assertEquals(others.filter(isLoopback), []);
-  assertEquals(["", "127.0.0.1.evil.com", "%"].filter(isLoopback), []);
-});
 
 Deno.test("the service with --token-file answers only who sends the token, and says what is missing", () =>
   withDir(async (dir) => {
@@ -282,58 +181,6 @@ Deno.test("wrong files for --token-file, --cert and --key end with a sentence", 
       );
       assertEquals(code, 2);
       assertEquals(stderr.slice(0, expected.length), expected);
-    }
-  }));
-
-Deno.test("every answer forbids to take it for a page", () =>
-  withDir(async (dir) => {
-    const handler = createHandler({ pipeDir: dir });
-    const paths = [
-      "/stats",
-      "/processes",
-      "/metrics",
-      "/none",
-      "/stats?x=<script>",
-    ];
-    for (const path of paths) {
-      const { headers } = await handler(
-        new Request(`http://localhost${path}`),
-      );
-      assertEquals(headers.get("x-content-type-options"), "nosniff", path);
-      assertEquals(
-        headers.get("content-security-policy"),
-        "default-src 'none'; frame-ancestors 'none'",
-      );
-      assertEquals(headers.get("cache-control"), "no-cache");
-      assert(!headers.get("content-type")!.includes("html"), path);
-    }
-  }));
-
-Deno.test("no name of a stat gets into a header, or out of its quotes", () =>
-  withDir(async (dir) => {
-    const name = `<script>alert(1)</script>"}\\{a: 1`;
-    await using program = await startProgram(
-      `incr(${JSON.stringify(name)}, 7); incr("l", 1, { a: ${
-        JSON.stringify(`"}\n</script>\u2028`)
-      } }); await startRecorder(); ${LIVE}`,
-      { dir },
-    );
-    await program.printed("live");
-    const handler = createHandler({ pipeDir: dir, deadline: 2000 });
-    const ask = (path: string) =>
-      handler(new Request(`http://localhost${path}`));
-    const { stats } = await (await ask("/stats")).json();
-    assertEquals(stats[name], 7);
-    for (const path of ["/stats", "/stats?format=text", "/metrics"]) {
-      const { headers } = await ask(path);
-      for (const [, value] of headers) assert(!value.includes("script"), value);
-    }
-    const metrics = await (await ask("/metrics")).text();
-    for (const line of metrics.trimEnd().split("\n")) {
-      assert(
-        /^(# (HELP|TYPE) |[a-zA-Z_:][\w:]*(\{[^\n]*\})? \S+$)/.test(line),
-        line,
-      );
     }
   }));
 
