@@ -10,6 +10,11 @@
  * | `.<pid>.<uuid>`                  | a pipe that was withdrawn, or a file made to see its owner  |
  * | `.<pid>.starting`                | the lock of the thread that is starting the recorder        |
  * | `.<pid>.watched`                 | a second link of the pipe, while a watch on it is set up    |
+ * | `.<base>.<id>.alive`             | the sign of life of a process                               |
+ * | `.<base>.<id>.checkpoint`        | its values for the case that it is killed                   |
+ * | `.ended.<id>.<seq>[.<uuid>]`     | the last values of a process that has ended                 |
+ * | `.ledger.<user>.<generation>`    | the totals of the processes of a user that have ended       |
+ * | `.ledger.<user>.missed`          | one byte for each process whose last values were not kept   |
  * | `.ended.<pid>.<start>[.<uuid>]`  | the last values of a process that has ended                 |
  * | `.ending.<pid>.<start>[.<uuid>]` | the last values of a process that may be about to end       |
  * | `.ledger.<user>`                 | the totals of the processes of a user that have ended       |
@@ -76,6 +81,75 @@ export function startLockPath(dir: string, pid: number): string {
 /** The path of the second link of a pipe by which it is watched. */
 export function watchedPath(dir: string, pid: number): string {
   return privatePath(dir, pid, "watched");
+}
+
+/** The path of the sign of life of a process. */
+export function alivePath(dir: string, base: string, id: string): string {
+  return `${dir}/.${base}.${id}.alive`;
+}
+
+/** The path of the checkpoint of a process. */
+export function checkpointPath(dir: string, base: string, id: string): string {
+  return `${dir}/.${base}.${id}.checkpoint`;
+}
+
+const LAST_VALUES = /^\.ended\.([0-9a-f]{32})\.(\d{1,15})(?:\.[0-9a-f-]{36})?$/;
+
+/** What the name of a file with last values says. */
+export interface LastValuesName {
+  /** The identity of the process. */
+  readonly id: string;
+  /** The number of the snapshot. */
+  readonly seq: number;
+}
+
+/** The path of the last values of a process that has ended. */
+export function lastValuesPath(dir: string, id: string, seq: number): string {
+  return `${dir}/.ended.${id}.${seq}`;
+}
+
+/** The process and the snapshot whose values have this name; `undefined` for another kind of file. */
+export function parseLastValuesName(name: string): LastValuesName | undefined {
+  const match = LAST_VALUES.exec(name);
+  return match === null ? undefined : { id: match[1], seq: Number(match[2]) };
+}
+
+const GENERATION = /^\.ledger\.(\d{1,10})\.(\d{1,15})$/;
+
+/** What the name of a ledger says. */
+export interface LedgerName {
+  /** The id of the user whose processes are in it. */
+  readonly user: number;
+  /** Its number: of the ledgers of a user, the highest one that is whole counts. */
+  readonly generation: number;
+}
+
+/** The path of a generation of the ledger of a user. */
+export function generationPath(
+  dir: string,
+  { user, generation }: LedgerName,
+): string {
+  return `${dir}/.ledger.${user}.${generation}`;
+}
+
+/** The user and the generation whose ledger has this name; `undefined` for another kind of file. */
+export function parseGenerationName(name: string): LedgerName | undefined {
+  const match = GENERATION.exec(name);
+  return match === null
+    ? undefined
+    : { user: Number(match[1]), generation: Number(match[2]) };
+}
+
+const MISSED = /^\.ledger\.(\d{1,10})\.missed$/;
+
+/** The path of the file whose size is the number of processes of a user whose last values were not kept. */
+export function missedPath(dir: string, user: number): string {
+  return `${dir}/.ledger.${user}.missed`;
+}
+
+/** The user whose missed processes have this name; `undefined` for another kind of file. */
+export function userOfMissed(name: string): number | undefined {
+  return pidIn(MISSED, name);
 }
 
 const ENDED = /^\.ended\.([1-9]\d{0,9})\.(\d{1,16})(?:\.[0-9a-f-]{36})?$/;
