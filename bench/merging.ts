@@ -7,7 +7,8 @@
 import { integers, names } from "./inputs.ts";
 import { type Measured, say } from "./measured.ts";
 import { openTelemetry } from "./peers.ts";
-import { once, versus } from "./versus.ts";
+import { once, type Pass, versus } from "./versus.ts";
+import type { HostStats } from "../collect/host_stats.ts";
 import { merge } from "../collect/merge.ts";
 import { NameTable } from "../format/snapshot.ts";
 import { SnapshotParser } from "../format/snapshot_parser.ts";
@@ -30,6 +31,53 @@ function snapshotOf(values: readonly number[]) {
   return encoder.encode(`${lines}# EOF: ${encoder.encode(lines).length}\n`);
 }
 
+/** Makes a function that parses and merges all processes, with other values each time. */
+function parseAndMergeOf(
+  reads: readonly (readonly Uint8Array<ArrayBuffer>[])[],
+): () => HostStats {
+  // A service keeps one parser per process, which knows its previous snapshot.
+  const table = new NameTable();
+  const parsers = reads[0].map(() => new SnapshotParser(table));
+  let read = 0;
+  return () => {
+    const bytes = reads[read++ % reads.length];
+    const live = parsers.map((parser, i) => parser.parse(bytes[i]));
+    return merge({ table, live });
+  };
+}
+
+/** Makes the work of prom-client's primary, which aggregates its workers' messages. */
+async function aggregateOf(all: readonly (readonly number[])[]) {
+  const { AggregatorRegistry, Counter, Registry } = await import("prom-client");
+  const texts = await Promise.all(all.map(async (values) => {
+    const registry = new Registry();
+    theirs.forEach((name, i) =>
+      new Counter({ name, help: "Requests", registers: [registry] })
+        .inc(values[i])
+    );
+    return JSON.stringify(await registry.getMetricsAsJSON());
+  }));
+  return () =>
+    AggregatorRegistry.aggregate(texts.map((text) => JSON.parse(text)));
+}
+
+/** Makes the work of OpenTelemetry, which writes the stats of all processes. */
+async function serializeOf(processes: number): Promise<Pass> {
+  const { PrometheusSerializer } = await import(
+    "@opentelemetry/exporter-prometheus"
+  );
+  const { meter, reader } = await openTelemetry();
+  for (const name of theirs) {
+    const counter = meter.createCounter(name);
+    for (let process = 0; process < processes; process++) {
+      counter.add(1, { process });
+    }
+  }
+  const { resourceMetrics } = await reader.collect();
+  const serializer = new PrometheusSerializer();
+  return once(() => serializer.serialize(resourceMetrics).length);
+}
+
 async function measure(processes: number): Promise<Measured[]> {
   const values = integers(STATS * processes);
   const all = Array.from(
@@ -41,40 +89,14 @@ async function measure(processes: number): Promise<Measured[]> {
     (_, read) =>
       all.map((values) => snapshotOf(values.map((value) => value + read))),
   );
-  // A service keeps one parser per process, which knows its previous snapshot.
-  const table = new NameTable();
-  const parsers = all.map(() => new SnapshotParser(table));
+  const parseAndMerge = parseAndMergeOf(reads);
   const exposition = new PrometheusExposition();
-  let read = 0;
-  const parseAndMerge = () => {
-    const bytes = reads[read++ % READS];
-    const live = parsers.map((parser, i) => parser.parse(bytes[i]));
-    return merge({ table, live });
-  };
   const floor = once(() =>
     reads[0].reduce(
       (lines, bytes) => lines + decoder.decode(bytes).split("\n").length,
       0,
     )
   );
-
-  /** The message that each worker of prom-client's cluster sends to the primary. */
-  const promTexts = async () => {
-    const { Counter, Registry } = await import("prom-client");
-    return await Promise.all(all.map(async (values) => {
-      const registry = new Registry();
-      theirs.forEach((name, i) =>
-        new Counter({ name, help: "Requests", registers: [registry] })
-          .inc(values[i])
-      );
-      return JSON.stringify(await registry.getMetricsAsJSON());
-    }));
-  };
-  const aggregate = async (texts: readonly string[]) => {
-    const { AggregatorRegistry } = await import("prom-client");
-    return () =>
-      AggregatorRegistry.aggregate(texts.map((text) => JSON.parse(text)));
-  };
   const label = `${processes} snapshots of ${STATS} stats`;
   const effort = { rounds: 25, warmUp: 8 };
   return [
@@ -83,8 +105,8 @@ async function measure(processes: number): Promise<Measured[]> {
       floor,
       peers: {
         "prom-client: JSON.parse, aggregate": async () => {
-          const merged = await aggregate(await promTexts());
-          return once(() => merged().getMetricsAsArray().length);
+          const aggregate = await aggregateOf(all);
+          return once(() => aggregate().getMetricsAsArray().length);
         },
       },
     }, effort),
@@ -95,22 +117,10 @@ async function measure(processes: number): Promise<Measured[]> {
       floor,
       peers: {
         "prom-client: JSON.parse, aggregate, metrics": async () => {
-          const merged = await aggregate(await promTexts());
-          return once(async () => (await merged().metrics()).length);
+          const aggregate = await aggregateOf(all);
+          return once(async () => (await aggregate().metrics()).length);
         },
-        "OpenTelemetry's serializer": async () => {
-          const { PrometheusSerializer } = await import(
-            "@opentelemetry/exporter-prometheus"
-          );
-          const { meter, reader } = await openTelemetry();
-          for (const name of theirs) {
-            const counter = meter.createCounter(name);
-            all.forEach((_, process) => counter.add(1, { process }));
-          }
-          const { resourceMetrics } = await reader.collect();
-          const serializer = new PrometheusSerializer();
-          return once(() => serializer.serialize(resourceMetrics).length);
-        },
+        "OpenTelemetry's serializer": () => serializeOf(processes),
       },
     }, effort),
   ];

@@ -28,39 +28,47 @@ const SETTLE_MS = 300;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** Starts a program and makes a function that reads it and returns the cost per read. */
+async function start(
+  pipeDir: string,
+  stats: number,
+  kind: string,
+  isRead = true,
+): Promise<() => Promise<ProcessorUse>> {
+  const child = new Child("subject.ts", [kind, pipeDir, `${stats}`]);
+  const path = await child.receive();
+  const read = async () => {
+    if (!isRead) return;
+    if (path === "") await child.ask("read 1");
+    else readFileSync(path);
+  };
+  return async () => {
+    const before = processorUse(child.pid);
+    for (let i = 0; i < READS; i++) {
+      await read();
+      await sleep(PERIOD_MS);
+    }
+    await sleep(SETTLE_MS);
+    const after = processorUse(child.pid);
+    return {
+      ms: (after.ms - before.ms) / READS,
+      mainMs: (after.mainMs - before.mainMs) / READS,
+      runs: (after.runs - before.runs) / READS,
+    };
+  };
+}
+
 async function measure(stats: number): Promise<Measured[]> {
   return await withPipeDir(async (pipeDir) => {
-    /** Starts a program and makes a function that reads it and returns the cost. */
-    const start = async (kind: string, isRead = true) => {
-      const child = new Child("subject.ts", [kind, pipeDir, `${stats}`]);
-      const path = await child.receive();
-      const read = async () => {
-        if (!isRead) return;
-        if (path === "") await child.ask("read 1");
-        else readFileSync(path);
-      };
-      return async (): Promise<ProcessorUse> => {
-        const before = processorUse(child.pid);
-        for (let i = 0; i < READS; i++) {
-          await read();
-          await sleep(PERIOD_MS);
-        }
-        await sleep(SETTLE_MS);
-        const after = processorUse(child.pid);
-        return {
-          ms: (after.ms - before.ms) / READS,
-          mainMs: (after.mainMs - before.mainMs) / READS,
-          runs: (after.runs - before.runs) / READS,
-        };
-      };
-    };
     const { there, missing } = await assemble(
-      Object.fromEntries(PEERS.map((peer) => [peer, () => start(peer)])),
+      Object.fromEntries(
+        PEERS.map((peer) => [peer, () => start(pipeDir, stats, peer)]),
+      ),
     );
     const uses = await inTurn({
-      statvent: await start("recording"),
-      bare: await start("bare"),
-      unread: await start("recording", false),
+      statvent: await start(pipeDir, stats, "recording"),
+      bare: await start(pipeDir, stats, "bare"),
+      unread: await start(pipeDir, stats, "recording", false),
       ...there,
     }, WARM_UP + rounds(ROUNDS));
     const { bare, unread, ...others } = uses;
