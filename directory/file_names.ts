@@ -30,16 +30,49 @@
  * @module
  */
 
-const PIPE = /^([1-9]\d{0,9})\.stats$/;
+// A base: a process id, and behind a hyphen what tells its process from others
+// that have the same id elsewhere.
+const BASE = "([1-9]\\d{0,9})(?:-([A-Za-z0-9_.-]{1,64}))?";
 
-/** The public path of a process's pipe. */
-export function pipePath(dir: string, pid: number): string {
-  return `${dir}/${pid}.stats`;
+const PIPE = new RegExp(`^${BASE}\\.stats$`);
+
+const INSTANCE = /^[A-Za-z0-9_.-]{1,64}$/;
+
+/** Whether a text can stand behind the process id in the name of a pipe. */
+export function isInstance(text: string): boolean {
+  return INSTANCE.test(text);
+}
+
+/** The name of a process's pipe without `.stats`. */
+export function baseOf(pid: number, instance?: string): string {
+  return instance === undefined ? `${pid}` : `${pid}-${instance}`;
+}
+
+/** The public path of a process's pipe, by its base. */
+export function pipePath(dir: string, base: string | number): string {
+  return `${dir}/${base}.stats`;
+}
+
+/** The process whose pipe has a name. */
+export interface PipeName {
+  /** The name without `.stats`. */
+  readonly base: string;
+  readonly pid: number;
+  /** What stands behind the process id. */
+  readonly instance: string | undefined;
+}
+
+/** What the name of a pipe says; `undefined` if it is no pipe's. */
+export function parsePipeName(name: string): PipeName | undefined {
+  const match = PIPE.exec(name);
+  if (match === null) return undefined;
+  const [, pid, instance] = match;
+  return { base: name.slice(0, -".stats".length), pid: Number(pid), instance };
 }
 
 /** The id of the process whose pipe has this name; `undefined` if it is no pipe's. */
 export function pidOfPipe(name: string): number | undefined {
-  return pidIn(PIPE, name);
+  return parsePipeName(name)?.pid;
 }
 
 /** Whether a name looks like that of a pipe, such as `app.stats`, also if it names no process. */
@@ -81,6 +114,37 @@ export function startLockPath(dir: string, pid: number): string {
 /** The path of the second link of a pipe by which it is watched. */
 export function watchedPath(dir: string, pid: number): string {
   return privatePath(dir, pid, "watched");
+}
+
+const OWN = new RegExp(`^\\.(${BASE})\\.([0-9a-f]{32})\\.(.+)$`);
+
+/** What a name says that is private to a process with an identity. */
+export interface OwnName {
+  /** The name of the process's pipe without `.stats`. */
+  readonly base: string;
+  readonly pid: number;
+  /** The identity of the process. */
+  readonly id: string;
+  /** What the file is: `alive`, `checkpoint`, or a name that ends with `.fifo` or `.new`. */
+  readonly rest: string;
+}
+
+/** What a name says that is private to a process with an identity; `undefined` for other names. */
+export function parseOwnName(name: string): OwnName | undefined {
+  const match = OWN.exec(name);
+  if (match === null) return undefined;
+  const [, base, pid, , id, rest] = match;
+  return { base, pid: Number(pid), id, rest };
+}
+
+/** A random path for a pipe of a process that is not public. */
+export function ownFifoPath(dir: string, base: string, id: string): string {
+  return `${dir}/.${base}.${id}.${crypto.randomUUID().slice(0, 13)}.fifo`;
+}
+
+/** A random path for a file of a process until it is complete. */
+export function ownNewPath(dir: string, base: string, id: string): string {
+  return `${dir}/.${base}.${id}.${crypto.randomUUID()}.new`;
 }
 
 /** The path of the sign of life of a process. */

@@ -1,13 +1,23 @@
 import { assertEquals } from "@std/assert";
 import {
+  alivePath,
+  baseOf,
+  checkpointPath,
   endedPath,
   endingPath,
   fifoPath,
   invalidLedgerPath,
+  isInstance,
+  lastValuesPath,
   ledgerLockPath,
   ledgerName,
   looksLikePipe,
   newFilePath,
+  ownFifoPath,
+  ownNewPath,
+  parseLastValuesName,
+  parseOwnName,
+  parsePipeName,
   pidOfPipe,
   pidOfPrivate,
   pipePath,
@@ -81,4 +91,53 @@ Deno.test("names that are nearly right are not recognized", () => {
     ["12.stats", "app.stats", ".app.stats", "app"].filter(looksLikePipe),
     ["12.stats", "app.stats"],
   );
+});
+
+Deno.test("names that tell processes of one id apart are read back", () => {
+  const id = "0123456789abcdef".repeat(2);
+  for (const instance of [undefined, "a", "web.1_x-y", id, "x".repeat(64)]) {
+    const base = baseOf(12, instance);
+    const owner = [base, id] as const;
+    assertEquals(parsePipeName(pipePath("/d", base).slice(3)), {
+      base,
+      pid: 12,
+      instance,
+    });
+    assertEquals(pidOfPipe(`${base}.stats`), 12);
+    const paths: [string, RegExp][] = [
+      [alivePath("/d", ...owner), /^alive$/],
+      [checkpointPath("/d", ...owner), /^checkpoint$/],
+      [ownFifoPath("/d", ...owner), /^[0-9a-f]{8}-[0-9a-f]{4}\.fifo$/],
+      [ownNewPath("/d", ...owner), /^[0-9a-f-]{36}\.new$/],
+    ];
+    for (const [path, rest] of paths) {
+      const own = parseOwnName(path.slice(3))!;
+      assertEquals(own, { base, pid: 12, id, rest: own.rest });
+      assertEquals(rest.test(own.rest), true, own.rest);
+    }
+  }
+  assertEquals(
+    parseLastValuesName(lastValuesPath("/d", id, 123456789012345).slice(3)),
+    { id, seq: 123456789012345 },
+  );
+});
+
+Deno.test("names that look alike are refused", () => {
+  const id = "0123456789abcdef".repeat(2);
+  for (const text of ["", "a/b", "a b", "é", "x".repeat(65)]) {
+    assertEquals(isInstance(text), false, text);
+    assertEquals(parsePipeName(`12-${text}.stats`), undefined);
+  }
+  for (
+    const name of [
+      `.12.${id}`,
+      `.12.${id.toUpperCase()}.alive`,
+      `.012.${id}.alive`,
+      `12.${id}.alive`,
+      `.ended.12.1`,
+    ]
+  ) assertEquals(parseOwnName(name), undefined, name);
+  for (const seq of ["", "-1", "1.5", "x", "12345678901234567"]) {
+    assertEquals(parseLastValuesName(`.ended.${id}.${seq}`), undefined, seq);
+  }
 });
