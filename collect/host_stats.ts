@@ -11,20 +11,20 @@ import type { Description } from "../model/descriptions.ts";
 import type { Histogram } from "../model/histogram.ts";
 import type { Stat } from "../model/numbers.ts";
 
-/** A recorded stat, over all processes. */
+/** A distribution: a recorded stat, over all processes. */
 export interface HostDistribution {
   /** The name it was recorded under, labels included: `db.{0}.ms{table="users"}`. */
   readonly name: string;
   /** Each percentile, 0 to 100, and the name of the stat that shows it. */
   readonly percentiles:
     readonly (readonly [percentile: number, name: string])[];
-  /** The name of the stat that shows the mean, if there is one. */
+  /** The name of the stat that shows the mean; `undefined` if no stat does. */
   readonly mean: string | undefined;
-  /** The last values, of all processes that live, in ascending order. */
+  /** The last values of all live processes, in ascending order. */
   readonly window: Float64Array;
   /** Whether a fractional value was ever recorded. */
   readonly fractional: boolean;
-  /** All values ever recorded, or `undefined` if its writers keep none. */
+  /** All values ever recorded; `undefined` if no process sends a histogram. */
   readonly histogram: Histogram | undefined;
 }
 
@@ -35,19 +35,19 @@ export type ProcessState = "ok" | "dead" | "timeout" | "invalid";
 export interface ProcessStatus {
   /** Its id. */
   readonly pid: number;
-  /** Its name, if it says one. */
+  /** Its name, if it sends one. */
   readonly name: string | undefined;
-  /** Its runtime and the version of it, such as `deno 2.9.6`, if it says so. */
+  /** Its runtime and version, such as `deno 2.9.6`, if it sends them. */
   readonly runtime: string | undefined;
-  /** When it started, in seconds since 1970, if it says so. */
+  /** When it started, in seconds since 1970, if it sends that. */
   readonly start: number | undefined;
   /** Whether it answers. */
   readonly state: ProcessState;
   /** How old its values are, in seconds; `undefined` if there are none. */
   readonly age: number | undefined;
-  /** For how many seconds, at least, its main thread has not turned, if it says so. */
+  /** The minimum time, in seconds, that its main thread has failed to respond, if it sends that. */
   readonly stalled: number | undefined;
-  /** Why its last read failed; `undefined` if none has. */
+  /** Why its last read failed; `undefined` if it did not. */
   readonly error: string | undefined;
 }
 
@@ -66,9 +66,9 @@ export interface HostStats {
   readonly fractional: Uint8Array;
   /** For each, its {@linkcode Kind}. */
   readonly kinds: Uint8Array;
-  /** The recorded stats. Each of their percentiles is among the stats too. */
+  /** The distributions. Their percentiles and means are among the stats too. */
   readonly recorded: readonly HostDistribution[];
-  /** What programs say of their stats, by name without labels. */
+  /** The descriptions that programs give of their stats, by name without labels. */
   readonly descriptions: ReadonlyMap<string, Description>;
   /** The processes, in ascending order of their ids. */
   readonly processes: readonly ProcessStatus[];

@@ -1,5 +1,5 @@
 /**
- * Writes the stats of a host in the format of the pipe.
+ * Writes the stats of a host as text in the format of the pipe.
  *
  * Pure: no clock, no I/O.
  *
@@ -16,10 +16,10 @@ import { GAUGE, SHOWN, UNKNOWN } from "../model/kinds.ts";
 import { IS_FRACTIONAL, IS_GAUGE } from "../model/marks.ts";
 
 /**
- * Writes a snapshot that says of a whole host what a pipe says of one process,
- * so that it can be merged like one.
+ * Writes a snapshot of a whole host, which others can merge like one of a
+ * process.
  *
- * @param process Who says it.
+ * @param process The process that the snapshot names as its writer.
  * @returns The bytes.
  */
 export function toText(
@@ -28,7 +28,7 @@ export function toText(
 ): Uint8Array<ArrayBuffer> {
   const places: number[] = [];
   for (let i = 0; i < host.ids.length; i++) {
-    // Written with the recorded stat that they show.
+    // The stats that show a distribution are written with it.
     if (host.kinds[i] !== SHOWN) places.push(i);
   }
   const nameOf = (i: number) => host.table.names[host.ids[i]];

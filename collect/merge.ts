@@ -1,5 +1,5 @@
 /**
- * Merges what the processes of a host say of themselves into one answer.
+ * Merges the snapshots of all processes into the stats of their host.
  *
  * Pure: no clock, no I/O.
  *
@@ -27,36 +27,36 @@ import { COUNTER, GAUGE, type Kind, SHOWN, UNKNOWN } from "../model/kinds.ts";
 import { add } from "../model/numbers.ts";
 import { mean, percentile, pool } from "../percentile.ts";
 
-/** What is merged. */
+/** The input of {@linkcode merge}. */
 export interface MergeInput {
-  /** What gives names their ids, those of the snapshots if they have one in common. */
+  /** The ids of names in the result. Merging is faster if all snapshots use the same table. */
   readonly table?: NameTable;
-  /** One snapshot of each process that lives. */
+  /** One snapshot of each process that is alive. */
   readonly live: Iterable<Snapshot>;
-  /** What is left of others. Only their counters and histograms count. */
+  /** Snapshots of processes that have ended. Only their counters and histograms count. */
   readonly ended?: Iterable<Snapshot>;
-  /** The sums of still others. */
+  /** Sums of processes that are no longer kept one by one. */
   readonly totals?: Iterable<EndedTotals>;
-  /** How all stats of live processes merge, instead of what is said of each. */
+  /** How all stats of live processes merge, regardless of their descriptions. */
   readonly aggregate?: Exclude<GaugeMerge, "last">;
-  /** The processes, as they are passed on. */
+  /** The processes, which are passed on to the result. */
   readonly processes?: readonly ProcessStatus[];
 }
 
-// What is known of an id, in bits.
+// The bits that are kept of each id.
 const IS_FRACTIONAL = 1;
 const IS_SHOWN = 32;
-/** By kind: there is a stat, and it is of this kind. */
+/** Bit per kind, set if any process reports the stat as that kind. */
 const KIND_BITS = [2, 4, 8, 16];
 
-/** The kind that counts where processes contradict each other. */
-function kindOf(bits: number): Kind {
+/** The kind of a stat, also if processes contradict each other. */
+function prevailingKind(bits: number): Kind {
   if ((bits & KIND_BITS[GAUGE]) !== 0) return GAUGE;
   if ((bits & KIND_BITS[COUNTER]) !== 0) return COUNTER;
   return (bits & KIND_BITS[UNKNOWN]) !== 0 ? UNKNOWN : SHOWN;
 }
 
-/** The stats that the merge is made of, by id. */
+/** The stats of the result while they are summed, by id. */
 class Columns {
   readonly table: NameTable;
   sums: Float64Array;
@@ -68,7 +68,7 @@ class Columns {
     this.bits = new Uint8Array(table.names.length);
   }
 
-  /** The id of a name, with room for it. */
+  /** The id of a name, for which the columns have room. */
   idOf(name: string): number {
     const id = this.table.idOf(name);
     if (id >= this.sums.length) {
@@ -81,7 +81,7 @@ class Columns {
     return id;
   }
 
-  /** The ids of a snapshot's stats here. */
+  /** The ids of a snapshot's stats in the table of the result. */
   idsOf({ table, ids }: Snapshot): Int32Array {
     return table === this.table
       ? ids
@@ -92,17 +92,38 @@ class Columns {
     this.sums[id] += value;
     this.bits[id] |= bits;
   }
+
+  /** The stats of which any process has reported a kind. */
+  toStats(): Pick<HostStats, "ids" | "values" | "fractional" | "kinds"> {
+    const { sums, bits } = this;
+    let count = 0;
+    const ids = new Int32Array(bits.length);
+    for (let id = 0; id < bits.length; id++) {
+      if (bits[id] > IS_FRACTIONAL) ids[count++] = id;
+    }
+    const values = new Float64Array(count);
+    const fractional = new Uint8Array(count);
+    const kinds = new Uint8Array(count);
+    for (let i = 0; i < count; i++) {
+      const id = ids[i];
+      // Clamped, since neither the pipe nor JSON has an infinity.
+      values[i] = add(sums[id], 0);
+      fractional[i] = bits[id] & IS_FRACTIONAL;
+      kinds[i] = prevailingKind(bits[id]);
+    }
+    return { ids: ids.subarray(0, count), values, fractional, kinds };
+  }
 }
 
-/** Values that do not add up, each with when it was set, by how they merge. */
+/** Values of a gauge that is not summed, each with the time it was set, by how they merge. */
 type Parts = Map<GaugeMerge, number[][]>;
 
-/** A recorded stat over all processes that have it. */
+/** A distribution, pooled from all processes that have it. */
 interface Pool {
   readonly name: string;
-  /** The percentile that each name shows. */
+  /** The percentile that each stat shows, by the stat's name. */
   readonly percentiles: Map<string, number>;
-  /** The names that show the mean. */
+  /** The names of the stats that show the mean. */
   readonly means: Set<string>;
   readonly windows: Float64Array[];
   histogram: Histogram | undefined;
@@ -110,8 +131,8 @@ interface Pool {
 }
 
 /**
- * Merges snapshots: counters are summed, gauges as their descriptions say, and
- * recorded stats are computed from all windows together.
+ * Merges snapshots: counters are summed, gauges are merged as their
+ * descriptions say, and percentiles are computed from all windows together.
  *
  * @example Two processes
  * ```ts
@@ -124,7 +145,7 @@ interface Pool {
  * assertEquals(toMap(host).get("b"), { value: 2.5, fractional: true });
  * ```
  *
- * @param input What to merge. It is left as it is.
+ * @param input What to merge. It is not changed.
  * @returns The stats of the host.
  */
 export function merge(input: MergeInput): HostStats {
@@ -136,7 +157,7 @@ export function merge(input: MergeInput): HostStats {
   const parts = new Map<number, Parts>();
   for (const snapshot of live) addLive(columns, snapshot, parts, aggregate);
   for (const [id, ways] of parts) addParts(columns, id, ways);
-  // The least, the greatest or the mean is one of those that live.
+  // A minimum, a maximum or a mean is taken of live processes only.
   const isOfAll = aggregate === undefined || aggregate === "sum";
   if (isOfAll) { for (const snapshot of ended) addEnded(columns, snapshot); }
   const pools = new Map<string, Pool>();
@@ -150,28 +171,9 @@ export function merge(input: MergeInput): HostStats {
     showDistribution(columns, pool)
   );
 
-  const { sums, bits } = columns;
-  let count = 0;
-  const ids = new Int32Array(bits.length);
-  for (let id = 0; id < bits.length; id++) {
-    if (bits[id] > IS_FRACTIONAL) ids[count++] = id;
-  }
-  const values = new Float64Array(count);
-  const fractional = new Uint8Array(count);
-  const kinds = new Uint8Array(count);
-  for (let i = 0; i < count; i++) {
-    const id = ids[i];
-    // Neither the pipe nor JSON has an infinity.
-    values[i] = add(sums[id], 0);
-    fractional[i] = bits[id] & IS_FRACTIONAL;
-    kinds[i] = kindOf(bits[id]);
-  }
   return {
     table,
-    ids: ids.subarray(0, count),
-    values,
-    fractional,
-    kinds,
+    ...columns.toStats(),
     recorded,
     descriptions: describe(totals, ended, live),
     processes: input.processes ?? [],
@@ -188,7 +190,7 @@ function describe(
   return all;
 }
 
-/** Adds what a process says, and keeps for later what must not be summed. */
+/** Adds the stats of a process, and collects in `parts` what must not be summed. */
 function addLive(
   columns: Columns,
   snapshot: Snapshot,
@@ -202,10 +204,11 @@ function addLive(
   const isPlain = ways.size === 0 && (aggregate ?? "sum") === "sum";
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i];
-    // What some writer calls a counter, and is none.
+    // A negative "counter" is a gauge.
     const kind = kinds[i] === COUNTER && values[i] < 0 ? GAUGE : kinds[i];
     if (kind === SHOWN) {
-      // Computed anew. Whether it is fractional is told by the line.
+      // The value is computed from the pooled window, but whether it is
+      // fractional is known from the line only.
       bits[id] |= fractional[i];
       continue;
     }
@@ -230,7 +233,7 @@ function addLive(
   }
 }
 
-/** How the gauges of a process merge that are not summed, by their names without labels. */
+/** The gauges of a process that are not summed, by name without labels, and how they merge. */
 function waysOf({ descriptions }: Snapshot): Map<string, GaugeMerge> {
   const ways = new Map<string, GaugeMerge>();
   for (const [name, { merge = "sum" }] of descriptions) {
@@ -240,9 +243,9 @@ function waysOf({ descriptions }: Snapshot): Map<string, GaugeMerge> {
 }
 
 /**
- * Adds the gauges of live processes that must not be summed. What a process
- * says of a stat holds for its own value: where processes contradict each
- * other, none of them changes what another one's is worth.
+ * Adds the gauges of live processes that must not be summed. A description
+ * holds for the values of its own process: one process's description never
+ * changes another process's value.
  */
 function addParts(columns: Columns, id: number, parts: Parts): void {
   for (const [way, values] of parts) {
@@ -330,7 +333,7 @@ function addTotals(
   }
 }
 
-/** Shows a recorded stat among the others, if it has a window. */
+/** Adds the percentiles and the mean of a distribution to the stats, if it has a window. */
 function showDistribution(columns: Columns, stat: Pool): HostDistribution {
   const { name, percentiles, means, windows, histogram, fractional } = stat;
   const window = pool(windows);
