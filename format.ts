@@ -19,7 +19,5 @@ export type { Buckets, Histogram } from "./model/histogram.ts";
 export type { Description, GaugeMerge } from "./model/descriptions.ts";
 export type { DistributionNames } from "./model/descriptions.ts";
 export { NameTable, type Snapshot, SnapshotError } from "./format/snapshot.ts";
-export {
-  type ParsedDistribution,
-  parseSnapshot,
-} from "./format/snapshot_parser.ts";
+export type { ParsedDistribution } from "./format/annotations.ts";
+export { parseSnapshot } from "./format/snapshot_parser.ts";

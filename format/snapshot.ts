@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { ParsedDistribution } from "./annotation_parser.ts";
+import type { ParsedDistribution } from "./annotations.ts";
 import type { Description } from "../model/descriptions.ts";
 import type { LedgerInfo, ProcessInfo } from "../model/identity.ts";
 import { type LabelledName, splitLabels } from "../model/labels.ts";

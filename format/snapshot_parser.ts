@@ -1,23 +1,19 @@
 /**
- * Reads snapshots, as they come from a pipe.
+ * Parses snapshots, as they come from a pipe.
  *
- * Most lines of a process's next snapshot have the names that they had in its
- * last one, in the same order. So a parser keeps the last text and compares:
- * where the bytes are the same, no name is decoded or looked up.
+ * A process's next snapshot mostly has the same names in the same order as its
+ * last one. So a parser keeps the last text and compares: where the bytes are
+ * equal, no name is decoded or looked up.
  *
  * Pure: no clock, no I/O.
  *
  * @module
  */
 
-import {
-  Annotations,
-  type KnownAnnotation,
-  parseAnnotation,
-  type ParsedDistribution,
-} from "./annotation_parser.ts";
+import { parseAnnotation } from "./annotation_parser.ts";
 import { EOF } from "./annotation_words.ts";
-import { COLON, HASH, NEWLINE, SPACE } from "./ascii.ts";
+import { Annotations, type KnownAnnotation } from "./annotations.ts";
+import { HASH, NEWLINE, SPACE } from "./ascii.ts";
 import {
   isSame,
   numberEnd,
@@ -31,103 +27,69 @@ import {
   type Snapshot,
   SnapshotError,
 } from "./snapshot.ts";
-import type { Description } from "../model/descriptions.ts";
-import type { LedgerInfo, ProcessInfo } from "../model/identity.ts";
+import { type Columns, type Places, StatLines } from "./stat_lines.ts";
 import { COUNTER, GAUGE, SHOWN, UNKNOWN } from "../model/kinds.ts";
-import { ANNOTATION, MAX_NAME_LENGTH } from "../model/names.ts";
-import { add, parsePaddedNumber, type Stat } from "../model/numbers.ts";
-import { show } from "../model/show.ts";
+import { ANNOTATION } from "../model/names.ts";
+import type { Stat } from "../model/numbers.ts";
 
-export type { ParsedDistribution };
-
-/** The plain lines of a snapshot. */
-interface Lines {
-  readonly ids: Int32Array;
-  readonly values: Float64Array;
-  readonly fractional: Uint8Array;
+function toSnapshot(
+  table: NameTable,
+  columns: Columns,
+  kinds: Uint8Array,
+  annotations: Annotations | undefined,
+): Snapshot {
+  const { ids, values, fractional } = columns;
+  return {
+    annotated: annotations !== undefined,
+    table,
+    ids,
+    values,
+    fractional,
+    kinds,
+    recorded: annotations?.recorded ?? [],
+    descriptions: annotations?.descriptions ?? new Map(),
+    lastSet: annotations?.lastSet ?? new Map(),
+    seq: annotations?.seq,
+    process: annotations?.process,
+    ledger: annotations?.ledger,
+    get stats() {
+      const stats = new Map<string, Stat>();
+      for (const [i, id] of ids.entries()) {
+        stats.set(table.names[id], {
+          value: values[i],
+          fractional: fractional[i] === 1,
+        });
+      }
+      return stats;
+    },
+  };
 }
 
-class ParsedSnapshot implements Snapshot {
-  readonly annotated: boolean;
-  readonly table: NameTable;
-  readonly ids: Int32Array;
-  readonly values: Float64Array;
-  readonly fractional: Uint8Array;
-  readonly kinds: Uint8Array;
-  readonly recorded: readonly ParsedDistribution[];
-  readonly descriptions: ReadonlyMap<string, Description>;
-  readonly lastSet: ReadonlyMap<string, number>;
-  readonly seq: number | undefined;
-  readonly process: ProcessInfo | undefined;
-  readonly ledger: LedgerInfo | undefined;
-
-  constructor(
-    table: NameTable,
-    lines: Lines,
-    kinds: Uint8Array,
-    annotations: Annotations | undefined,
-  ) {
-    this.annotated = annotations !== undefined;
-    this.table = table;
-    this.ids = lines.ids;
-    this.values = lines.values;
-    this.fractional = lines.fractional;
-    this.kinds = kinds;
-    this.recorded = annotations?.recorded ?? [];
-    this.descriptions = annotations?.descriptions ?? new Map();
-    this.lastSet = annotations?.lastSet ?? new Map();
-    this.seq = annotations?.seq;
-    this.process = annotations?.process;
-    this.ledger = annotations?.ledger;
-  }
-
-  get stats(): Map<string, Stat> {
-    const stats = new Map<string, Stat>();
-    for (const [i, id] of this.ids.entries()) {
-      stats.set(this.table.names[id], {
-        value: this.values[i],
-        fractional: this.fractional[i] === 1,
-      });
-    }
-    return stats;
-  }
-}
-
-/** After how many lines the time is looked at. */
+/** How many lines are parsed between two questions whether it is late. */
 const LINES_AT_ONCE = 4_096;
 
-// A pipe holds its bytes in pages, so what one of two readers gets of a
-// snapshot, except for its end, is made of whole pages. Larger pages are
-// multiples of this.
+// A pipe holds its bytes in pages, so if two readers share a snapshot, the part
+// of each, except for the end, consists of whole pages. Sizes of larger pages
+// are multiples of this one.
 const PAGE_BYTES = 4096;
+
+/** The length of the longest correct last line, with room to spare. */
+const MAX_EOF_BYTES = 30;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const latin1 = new TextDecoder("latin1");
 
-/** The plain lines of a text, which the next text may have too. */
-interface Layout {
+/** The stat lines of a text, which the next text is compared to. */
+interface Layout extends Places {
   readonly bytes: Uint8Array;
   readonly annotated: boolean;
   readonly ids: Int32Array;
-  /** Where each line's name starts. */
-  readonly starts: Int32Array;
-  /** Where its number starts. */
-  readonly ends: Int32Array;
   kinds: Uint8Array;
+  /** {@linkcode Annotations.structure}, from which the kinds were made. */
   structure: readonly unknown[] | undefined;
 }
 
-/** The bytes that stand before a correct last line, or -1 if there is none. */
-function endOf(bytes: Uint8Array): number {
-  const start = bytes.lastIndexOf(NEWLINE, bytes.length - 2) + 1;
-  if (bytes.length - start > 30) return -1;
-  const match = /^# EOF: (\d{1,15})\n$/.exec(
-    latin1.decode(bytes.subarray(start)),
-  );
-  return match !== null && Number(match[1]) === start ? start : -1;
-}
-
-/** Reads the snapshots of one process, one after the other. */
+/** Parses the snapshots of one process, one after the other. */
 export class SnapshotParser {
   readonly #table: NameTable;
   #layout: Layout | undefined;
@@ -138,14 +100,14 @@ export class SnapshotParser {
   }
 
   /**
-   * Reads one snapshot.
+   * Parses one snapshot.
    *
-   * @param bytes All that came between opening the pipe and its end. Kept, and
-   * must not be changed.
+   * @param bytes All bytes between opening the pipe and its end. They are kept,
+   * and must not be changed.
    * @param isLate Whether to give up. Asked now and then.
    * @returns The snapshot.
    * @throws {SnapshotError} If the bytes are not one whole snapshot.
-   * @throws {LateError} If it was given up.
+   * @throws {LateError} If `isLate` said so.
    */
   parse(bytes: Uint8Array, isLate: () => boolean = () => false): Snapshot {
     const end = endOf(bytes);
@@ -159,7 +121,7 @@ export class SnapshotParser {
     this.#known = [];
   }
 
-  /** Reads a snapshot that has the plain lines of the last one; `undefined` if it has others. */
+  /** Parses a snapshot that has the stats of the last one; `undefined` if it has others. */
   #parseLike(
     bytes: Uint8Array,
     end: number,
@@ -186,18 +148,18 @@ export class SnapshotParser {
       fractional[i] = numberFractional ? 1 : 0;
       at = numberEnd + 1;
     }
-    const lines = { ids, values, fractional };
+    const columns = { ids, values, fractional };
     if (end === -1) {
       return at === bytes.length
-        ? new ParsedSnapshot(this.#table, lines, layout.kinds, undefined)
+        ? toSnapshot(this.#table, columns, layout.kinds, undefined)
         : undefined;
     }
     const annotations = new Annotations();
     if (!this.#parseAnnotations(bytes, at, end, annotations, isLate)) return;
-    return this.#complete(lines, annotations);
+    return this.#complete(columns, annotations);
   }
 
-  /** Reads any snapshot. */
+  /** Parses any snapshot. */
   #parseAny(
     bytes: Uint8Array,
     end: number,
@@ -208,36 +170,16 @@ export class SnapshotParser {
     const torn = annotated ? end === -1 : bytes.length % PAGE_BYTES === 0;
     const fail = (why: string) =>
       new SnapshotError(`Cannot read a snapshot: ${why}`, annotated, torn);
-    try {
-      decoder.decode(bytes);
-    } catch {
-      throw fail("it must be UTF-8");
-    }
-    if (bytes[bytes.length - 1] !== NEWLINE) {
-      throw fail("its last line must be complete");
-    }
-    if (torn) {
-      throw fail(
-        annotated
-          ? `its last line must be a true ${EOF}`
-          : "without annotations, whole pages may be a part of it",
-      );
-    }
-
+    const why = whyNotWhole(bytes, annotated, torn);
+    if (why !== undefined) throw fail(why);
     const textEnd = end === -1 ? bytes.length : end;
-    const places = new Map<number, number>();
-    const starts: number[] = [];
-    const ends: number[] = [];
-    const values: number[] = [];
-    const fractional: number[] = [];
-    let plainEnd = 0;
+    const lines = new StatLines(bytes, this.#table);
     const annotations = annotated ? new Annotations() : undefined;
     const known: KnownAnnotation[] = [];
-    let lines = 0;
     for (let start = 0, seen = 1; start < textEnd; seen++) {
       if (seen % LINES_AT_ONCE === 0 && isLate()) throw new LateError();
       const lineEnd = bytes.indexOf(NEWLINE, start);
-      if (bytes[start] === HASH && bytes[start + 1] === SPACE) {
+      if (isAnnotation(bytes, start)) {
         if (isLate()) throw new LateError();
         const line = bytes.subarray(start, lineEnd + 1);
         const annotation = parseAnnotation(line, this.#known[known.length]);
@@ -245,71 +187,32 @@ export class SnapshotParser {
         annotation.apply(annotations!);
         known.push(annotation);
       } else {
-        let colon = lineEnd - 2;
-        while (
-          colon >= start &&
-          (bytes[colon] !== COLON || bytes[colon + 1] !== SPACE)
-        ) colon--;
-        const text = latin1.decode(bytes.subarray(colon + 2, lineEnd));
-        const stat = parsePaddedNumber(text);
-        if (colon < start || stat === undefined) {
-          const line = decoder.decode(bytes.subarray(start, lineEnd));
-          throw fail(
-            `every line must be "<name>: <number>", got ${show(line)}`,
-          );
-        }
-        const name = decoder.decode(bytes.subarray(start, colon));
-        if (name.length > MAX_NAME_LENGTH) {
-          throw fail(`no name may be so long, got ${show(name)}`);
-        }
-        const id = this.#table.idOf(name);
-        const place = places.get(id);
-        if (place === undefined) {
-          places.set(id, values.length);
-          starts.push(start);
-          ends.push(colon + 2);
-          values.push(stat.value);
-          fractional.push(stat.fractional ? 1 : 0);
-        } else {
-          values[place] = add(values[place], stat.value);
-          if (stat.fractional) fractional[place] = 1;
-        }
-        lines++;
-        plainEnd = lineEnd + 1;
+        const why = lines.add(start, lineEnd);
+        if (why !== undefined) throw fail(why);
       }
       start = lineEnd + 1;
     }
-
-    const ids = Int32Array.from(places.keys());
     this.#known = known;
-    // A name on two lines, or a plain line behind an annotation, is rare.
-    if (lines === ids.length && isBefore(plainEnd, known, textEnd)) {
+    const columns = lines.toColumns();
+    const { ids } = columns;
+    const kinds = new Uint8Array(ids.length).fill(UNKNOWN);
+    // A name on two lines, or a stat behind an annotation, is rare.
+    if (lines.count === ids.length && isBefore(lines.end, known, textEnd)) {
       this.#layout = {
         bytes,
         annotated,
         ids,
-        starts: Int32Array.from(starts),
-        ends: Int32Array.from(ends),
-        kinds: new Uint8Array(ids.length).fill(UNKNOWN),
+        ...lines.toPlaces(),
+        kinds,
         structure: undefined,
       };
     }
-    const columns = {
-      ids,
-      values: Float64Array.from(values),
-      fractional: Uint8Array.from(fractional),
-    };
     return annotations === undefined
-      ? new ParsedSnapshot(
-        this.#table,
-        columns,
-        new Uint8Array(ids.length).fill(UNKNOWN),
-        undefined,
-      )
+      ? toSnapshot(this.#table, columns, kinds, undefined)
       : this.#complete(columns, annotations);
   }
 
-  /** Reads lines that are all annotations. Returns whether they were. */
+  /** Parses lines that should be annotations. Returns whether all are well-formed ones. */
   #parseAnnotations(
     bytes: Uint8Array,
     start: number,
@@ -320,7 +223,7 @@ export class SnapshotParser {
     const all: KnownAnnotation[] = [];
     while (start < end) {
       if (isLate()) throw new LateError();
-      if (bytes[start] !== HASH || bytes[start + 1] !== SPACE) return false;
+      if (!isAnnotation(bytes, start)) return false;
       const last = this.#known[all.length];
       const length = last?.bytes.length ?? 0;
       if (
@@ -334,7 +237,7 @@ export class SnapshotParser {
       }
       const lineEnd = bytes.indexOf(NEWLINE, start) + 1;
       const annotation = parseAnnotation(bytes.subarray(start, lineEnd), last);
-      // Said by the slow way, with what is wrong.
+      // The slow path reports what is wrong.
       if (typeof annotation === "string") return false;
       annotation.apply(to);
       all.push(annotation);
@@ -344,8 +247,9 @@ export class SnapshotParser {
     return true;
   }
 
+  /** Makes the snapshot, whose kinds are those of the last one if nothing about them has changed. */
   #complete(
-    lines: Lines,
+    columns: Columns,
     annotations: Annotations,
   ): Snapshot {
     annotations.joinWindows();
@@ -357,13 +261,13 @@ export class SnapshotParser {
       layout!.structure.length !== structure.length ||
       layout!.structure.some((part, i) => part !== structure[i])
     ) {
-      kinds = this.#kindsOf(lines.ids, annotations);
+      kinds = this.#kindsOf(columns.ids, annotations);
       if (layout !== undefined) {
         layout.kinds = kinds;
         layout.structure = structure;
       }
     }
-    return new ParsedSnapshot(this.#table, lines, kinds, annotations);
+    return toSnapshot(this.#table, columns, kinds, annotations);
   }
 
   #kindsOf(ids: Int32Array, annotations: Annotations): Uint8Array {
@@ -387,24 +291,58 @@ export class SnapshotParser {
   }
 }
 
-/** Whether the plain lines, which end at `plainEnd`, stand before all annotations. */
+function isAnnotation(bytes: Uint8Array, start: number): boolean {
+  return bytes[start] === HASH && bytes[start + 1] === SPACE;
+}
+
+/** Why bytes are not one whole snapshot, for a person; `undefined` if they seem to be. */
+function whyNotWhole(
+  bytes: Uint8Array,
+  annotated: boolean,
+  torn: boolean,
+): string | undefined {
+  try {
+    decoder.decode(bytes);
+  } catch {
+    return "it must be UTF-8";
+  }
+  if (bytes[bytes.length - 1] !== NEWLINE) {
+    return "its last line must be complete";
+  }
+  if (!torn) return undefined;
+  return annotated
+    ? `its last line must be a true ${EOF}`
+    : "without annotations, whole pages may be a part of it";
+}
+
+/** The offset of a correct last line, or -1 if there is none. */
+function endOf(bytes: Uint8Array): number {
+  const start = bytes.lastIndexOf(NEWLINE, bytes.length - 2) + 1;
+  if (bytes.length - start > MAX_EOF_BYTES) return -1;
+  const match = /^# EOF: (\d{1,15})\n$/.exec(
+    latin1.decode(bytes.subarray(start)),
+  );
+  return match !== null && Number(match[1]) === start ? start : -1;
+}
+
+/** Whether the stat lines, which end at `statsEnd`, stand before all annotations. */
 function isBefore(
-  plainEnd: number,
+  statsEnd: number,
   known: readonly KnownAnnotation[],
   textEnd: number,
 ): boolean {
-  return plainEnd +
+  return statsEnd +
       known.reduce((sum, { bytes }) => sum + bytes.length, 0) === textEnd;
 }
 
-/** Whether there is a line that begins as annotations do, in bytes that may be anything. */
+/** Whether any line begins like an annotation, in bytes that need not be UTF-8. */
 function hasAnnotation(bytes: Uint8Array): boolean {
   const text = latin1.decode(bytes);
   return text.startsWith(ANNOTATION) || text.includes(`\n${ANNOTATION}`);
 }
 
 /**
- * Reads one snapshot, as it came from a pipe.
+ * Parses one snapshot, as it came from a pipe.
  *
  * @example A line of statvent 1.0
  * ```ts
@@ -415,8 +353,8 @@ function hasAnnotation(bytes: Uint8Array): boolean {
  * assertEquals(stats.get("requests"), { value: 3, fractional: false });
  * ```
  *
- * @param bytes All that came between opening the pipe and its end.
- * @returns The stats. A name that stands on several lines has their sum.
+ * @param bytes All bytes between opening the pipe and its end.
+ * @returns The stats. The value of a name on several lines is their sum.
  * @throws {SnapshotError} If the bytes are not one whole snapshot.
  */
 export function parseSnapshot(bytes: Uint8Array): Snapshot {
