@@ -15,10 +15,10 @@ export const SEQ = "# seq";
 /** The checksum of a file. */
 export const CRC32 = "# crc32 ";
 
-/** What the annotations begin with that hold JSON before their number. */
+/** The process that the snapshot is of. This and the words below are followed by JSON. */
 export const PROCESS = "# process ";
 
-/** Those who are gone. */
+/** The ledger that the snapshot is, and the processes that it lists. */
 export const LEDGER = "# ledger ";
 
 /** Gauges. */
@@ -27,14 +27,14 @@ export const GAUGES = "# gauge ";
 /** Stats of a kind that is not known. */
 export const UNKNOWNS = "# unknown ";
 
-/** What is said of a stat. */
+/** The description of a stat. */
 export const DESCRIBE = "# describe ";
 
-/** When gauges were set. */
+/** When gauges were last set. */
 export const LAST_SET = "# last ";
 
-/** The window behind a recorded stat. */
+/** The last values of a distribution. */
 export const WINDOW = "# window ";
 
-/** All values of a recorded stat. */
+/** The histogram of a distribution. */
 export const HISTOGRAM = "# histogram ";

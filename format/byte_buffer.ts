@@ -1,5 +1,5 @@
 /**
- * Bytes that are appended to, in a buffer that is kept and grows.
+ * A growing buffer of bytes, to which text and numbers are appended.
  *
  * Pure: no clock, no I/O.
  *
@@ -14,18 +14,18 @@ const NUMBER_BYTES = 320;
 
 const encoder = new TextEncoder();
 
-/** Bytes that are appended to, in a buffer that is kept and grows. */
+/** A growing buffer of bytes. */
 export class ByteBuffer {
-  /** The bytes, and room for more. Another array after the buffer has grown. */
+  /** The bytes, and room for more. Replaced by another array when the buffer grows. */
   bytes: Uint8Array<ArrayBuffer>;
-  /** How many there are. */
+  /** How many bytes are in use. */
   length = 0;
 
   constructor(size = 4096) {
     this.bytes = new Uint8Array(size);
   }
 
-  /** Makes room for `count` more. */
+  /** Makes room for `count` more bytes. */
   reserve(count: number): void {
     if (this.length + count <= this.bytes.length) return;
     const old = this.bytes;
@@ -33,7 +33,7 @@ export class ByteBuffer {
     this.bytes.set(old);
   }
 
-  /** Moves what stands from one place on to another one. */
+  /** Moves all bytes from one offset on to another offset. */
   move(from: number, to: number): void {
     this.reserve(to - from);
     this.bytes.copyWithin(to, from, this.length);
@@ -84,8 +84,8 @@ export class ByteBuffer {
       this.bytes[this.length++] = MINUS;
       value = -value;
     }
-    // Division is fast for 32-bit integers, such as the last nine digits and
-    // what is left of 2^53 before them.
+    // Division is fast for 32-bit integers, so the last nine digits and the
+    // digits before them are written apart.
     if (value < 1e9) this.#digits(value | 0, 1);
     else {
       const high = Math.floor(value / 1e9);

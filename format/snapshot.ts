@@ -55,13 +55,13 @@ export class NameTable {
   }
 }
 
-/** All that one process says of itself in one read. */
+/** Everything that a process sends in one read. */
 export interface Snapshot {
   /** The stats by name. */
   readonly stats: Map<string, Stat>;
-  /** Whether the writer sends annotations, and so a snapshot's end. */
+  /** Whether the writer sends annotations, and so marks the end of a snapshot. */
   readonly annotated: boolean;
-  /** What the ids are of. */
+  /** The names that the ids stand for. */
   readonly table: NameTable;
   /** The ids of the stats, in the order of their lines. */
   readonly ids: Int32Array;
@@ -71,39 +71,39 @@ export interface Snapshot {
   readonly fractional: Uint8Array;
   /** For each, its kind: 0 is a counter, 1 a gauge, 2 is not known, and 3 shows a recorded stat. */
   readonly kinds: Uint8Array;
-  /** The recorded stats. */
+  /** The distributions. */
   readonly recorded: readonly ParsedDistribution[];
-  /** What is said of stats, by their names without labels. */
+  /** The descriptions of stats, by name without labels. */
   readonly descriptions: ReadonlyMap<string, Description>;
   /** When gauges that note it were last set, in seconds since 1970. */
   readonly lastSet: ReadonlyMap<string, number>;
   /** The number of the snapshot, which grows within a process; `undefined` if the writer sends none. */
   readonly seq: number | undefined;
-  /** What the process says of itself. */
+  /** The identity and state of the process; `undefined` if the writer sends none. */
   readonly process: ProcessInfo | undefined;
-  /** What the ledger says of itself, if it is one. */
+  /** The identity of the ledger, if the snapshot is one. */
   readonly ledger: LedgerInfo | undefined;
 }
 
-/** Thrown for bytes that are not one whole snapshot. */
+/** Thrown if bytes are not one whole snapshot. */
 export class SnapshotError extends SyntaxError {
   /** `"SnapshotError"`. */
   override name = "SnapshotError";
   /** Whether the writer sends annotations, as far as the bytes tell. */
   readonly annotated: boolean;
   /**
-   * Whether the bytes look like a part of a snapshot that was sent with
-   * annotations, as another reader of the same pipe leaves it. Reading again
-   * may then help.
+   * Whether the bytes look like a part of a snapshot. Two readers that open a
+   * pipe at the same time each get a part, so a torn snapshot is a reason to
+   * read the pipe again, and any other error is not.
    */
   readonly torn: boolean;
 
   /**
    * Makes the error.
    *
-   * @param message What was wrong.
-   * @param annotated Whether there was an annotation.
-   * @param torn Whether reading again may help.
+   * @param message What is wrong.
+   * @param annotated Whether there is an annotation.
+   * @param torn Whether the bytes look like a part of a snapshot.
    */
   constructor(message: string, annotated: boolean, torn: boolean) {
     super(message);
@@ -112,7 +112,7 @@ export class SnapshotError extends SyntaxError {
   }
 }
 
-/** Thrown where a snapshot takes too long to read. */
+/** Thrown if a snapshot takes too long to parse. */
 export class LateError extends Error {
   override message = "It has too many lines to read in time";
 }

@@ -33,36 +33,36 @@ import { mean, percentile } from "../percentile.ts";
 
 const encoder = new TextEncoder();
 
-/** A recorded stat, as it is written. */
+/** A distribution to write. */
 export interface DistributionSource {
-  /** Its names. The text that is made of them is kept for this object. */
+  /** Its names. Their encoded text is cached by this object. */
   readonly description: DistributionNames;
   /** Whether a fractional value was ever recorded. */
   readonly fractional: boolean;
   /** The window, in ascending order. */
   sorted(): Float64Array;
-  /** All values ever recorded, if that is known. */
+  /** All values ever recorded; `undefined` if they are not known. */
   histogram(): Histogram | undefined;
 }
 
-/** What is written. */
+/** The content of a snapshot. */
 export interface SnapshotSource extends Scalars {
   /** Whether each counter or gauge is fractional, and whether it is a gauge. */
   readonly marks: Uint8Array;
   /** When gauges that note it were last set, in milliseconds since 1970, by their places. */
   readonly times: ReadonlyMap<number, number>;
-  /** The recorded stats. */
+  /** The distributions. */
   readonly recorded: ReadonlyMap<string, DistributionSource>;
-  /** What is said of stats, by their names without labels. */
+  /** The descriptions of stats, by name without labels. */
   readonly descriptions: ReadonlyMap<string, Description>;
-  /** The stats of which the kind is not known. */
+  /** The names of stats whose kind is not known. */
   readonly unknowns?: readonly string[];
   /**
    * The process whose stats these are. The text that is made of it is kept for
    * this object, but for `stalled`.
    */
   readonly process?: ProcessInfo;
-  /** The ledger that this is. */
+  /** The ledger, if the snapshot is one. */
   readonly ledger?: LedgerInfo;
 }
 
@@ -81,7 +81,7 @@ export interface WriteOptions {
 
 const NO_WINDOW = new Float64Array(0);
 
-/** What stands on the lines of a recorded stat, but for the numbers. */
+/** The lines of a distribution without their numbers. */
 interface DistributionText {
   readonly percentiles: readonly (readonly [number, Uint8Array])[];
   readonly mean: Uint8Array;
@@ -125,18 +125,18 @@ function encodeRecorded(description: DistributionNames): DistributionText {
   };
 }
 
-/** How long the names of one line may be. A reader takes lines of 2 MiB. */
+/** How long the names on one line may be. Readers take lines of 2 MiB. */
 const MAX_LINE_LENGTH = 2 ** 18;
 
-/** How many values of a window stand on one. */
+/** How many values of a window stand on one line. */
 const MAX_LINE_VALUES = 50_000;
 
-/** The same in parts, so that no line is too long. */
+/** Splits a list, so that no part makes a line that is too long. */
 function chunksOf<T>(all: readonly T[], nameOf: (one: T) => string): T[][] {
   const chunks: T[][] = [];
   let room = 0;
   for (const one of all) {
-    // What stands around a name, too.
+    // With room for what stands around a name in JSON.
     const length = nameOf(one).length + 30;
     if (length > room) {
       chunks.push([]);
@@ -153,10 +153,10 @@ export class SnapshotWriter {
   readonly #out = new ByteBuffer();
   readonly #scalars = new ScalarLines();
   readonly #recorded: Map<DistributionNames, DistributionText> = new Map();
-  // The lines that list the gauges, and how many there are.
+  // The lines that list the gauges, and how many gauges they list.
   #gauges: Uint8Array = new Uint8Array(0);
   #gaugeCount = 0;
-  // The line of the process up to the number.
+  // The line of the process, up to its number.
   #process: ProcessInfo | undefined;
   #identity: Uint8Array = new Uint8Array(0);
 
@@ -231,7 +231,7 @@ export class SnapshotWriter {
       out.number(percentile(sorted, p), fractional);
       out.char(NEWLINE);
     }
-    // Seldom whole, so always with a decimal point.
+    // A mean is seldom a whole number, so it always has a decimal point.
     out.text(text.mean);
     out.number(mean(sorted), true);
     out.char(NEWLINE);
@@ -318,8 +318,8 @@ export class SnapshotWriter {
     fractional: boolean,
   ): void {
     const count = countOf(histogram);
-    // Of the very first value, the thread that records it may have written a
-    // part only.
+    // A thread may be writing its very first value, of which only a part has
+    // arrived in memory.
     if (count === 0 || !(histogram.min <= histogram.max)) return;
     const out = this.#out;
     out.text(text.histogram);
@@ -345,7 +345,7 @@ export class SnapshotWriter {
     out.char(NEWLINE);
   }
 
-  /** Writes runs of neighbours: the index of the first, and how many values each has. */
+  /** Writes runs of neighbouring buckets: the index of the first, and the count of each. */
   #writeBuckets(buckets: Buckets): void {
     const out = this.#out;
     const indexes = Float64Array.from(buckets.keys()).sort();
