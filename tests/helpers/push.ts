@@ -93,8 +93,7 @@ export function recordedAs(name: string): HostDistribution {
 /** A TCP server that keeps what it is sent. */
 export class TcpSink implements AsyncDisposable {
   readonly port: number;
-  /** What each connection has sent. */
-  readonly received: Uint8Array[] = [];
+  readonly #chunks: Uint8Array<ArrayBuffer>[][] = [];
   readonly #listener: Deno.TcpListener;
   readonly #connections = new Set<Deno.TcpConn>();
   readonly #accepting: Promise<void>;
@@ -117,19 +116,34 @@ export class TcpSink implements AsyncDisposable {
   }
 
   async #read(connection: Deno.TcpConn): Promise<void> {
-    const index = this.received.push(new Uint8Array()) - 1;
+    const chunks: Uint8Array<ArrayBuffer>[] = [];
+    this.#chunks.push(chunks);
     try {
-      for await (const chunk of connection.readable) {
-        const before = this.received[index];
-        const after = new Uint8Array(before.length + chunk.length);
-        after.set(before);
-        after.set(chunk, before.length);
-        this.received[index] = after;
-      }
+      for await (const chunk of connection.readable) chunks.push(chunk);
     } catch {
       // It has been closed.
     }
     this.#connections.delete(connection);
+  }
+
+  /** What each connection has sent. */
+  get received(): Uint8Array[] {
+    return this.#chunks.map((chunks) => {
+      const bytes = new Uint8Array(
+        chunks.reduce((sum, { length }) => sum + length, 0),
+      );
+      let length = 0;
+      for (const chunk of chunks) {
+        bytes.set(chunk, length);
+        length += chunk.length;
+      }
+      return bytes;
+    });
+  }
+
+  /** Forgets what the connections so far have sent. */
+  clear(): void {
+    this.#chunks.length = 0;
   }
 
   /** How many connections there are. */

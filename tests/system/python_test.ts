@@ -57,7 +57,7 @@ Deno.test("startPush() sends pickles that Python reads", {
     port: server.port,
   };
   for (const time of [NOW, 2 ** 31 * 1000]) {
-    server.received.length = 0;
+    server.clear();
     const { clock, push } = start([target], () => hostOf(stats));
     clock.time = time;
     await push.stop();
