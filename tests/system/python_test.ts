@@ -61,7 +61,10 @@ Deno.test("startPush() sends pickles that Python reads", {
     const { clock, push } = start([target], () => hostOf(stats));
     clock.time = time;
     await push.stop();
-    await until("all", () => server.connections === 0);
+    await until(
+      "all",
+      () => server.received.length === 1 && server.connections === 0,
+    );
     const pieces = await python(
       `import json, pickle, struct, sys
 data = sys.stdin.buffer.read()
