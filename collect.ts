@@ -20,6 +20,7 @@ export {
 export { merge, type MergeInput } from "./collect/merge.ts";
 export type { DistributionTotal, EndedTotals } from "./ended/totals.ts";
 export { NameTable, type Snapshot } from "./format/snapshot.ts";
-export type { Description, GaugeMerge } from "./model/descriptions.ts";
+export type { Description } from "./model/descriptions.ts";
+export type { GaugeMerge } from "./model/gauge_merge.ts";
 export type { Kind } from "./model/kinds.ts";
 export type { DistributionNames } from "./model/descriptions.ts";

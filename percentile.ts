@@ -9,12 +9,6 @@
 /** A percentile and the label by which it appears in a stat's name. */
 export type Percentile = readonly [percentile: number, label: string];
 
-/** The percentiles of the first statvent, in its order. */
-export const DEFAULT_PERCENTILES: readonly Percentile[] = Object.freeze(
-  ([[50, "median"], [95, "95th"], [99, "99th"], [100, "100th"]] as const)
-    .map((pair) => Object.freeze(pair)),
-);
-
 /**
  * Picks percentile `p` out of a sorted window of n values: the one at index
  * max(0, floor(n · (p · 0.01)) − 1). Nothing is interpolated, so the answer is

@@ -15,5 +15,6 @@ export type {
   ProcessState,
   ProcessStatus,
 } from "./collect/host_stats.ts";
-export type { Description, GaugeMerge } from "./model/descriptions.ts";
+export type { Description } from "./model/descriptions.ts";
+export type { GaugeMerge } from "./model/gauge_merge.ts";
 export type { Kind } from "./model/kinds.ts";

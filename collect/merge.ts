@@ -13,11 +13,8 @@ import type {
 } from "./host_stats.ts";
 import type { EndedTotals } from "../ended/totals.ts";
 import { NameTable, type Snapshot } from "../format/snapshot.ts";
-import {
-  type Description,
-  type GaugeMerge,
-  mergeGauge,
-} from "../model/descriptions.ts";
+import type { Description } from "../model/descriptions.ts";
+import { type GaugeMerge, mergeGauge } from "../model/gauge_merge.ts";
 import {
   addHistogram,
   emptyHistogram,

@@ -30,7 +30,8 @@ import {
 import { parseHistogram, parseHistogramLike } from "./histogram_annotation.ts";
 import { isFlag, isName, isNames, isText } from "./json_checks.ts";
 import { parseWindow, parseWindowLike } from "./window_annotation.ts";
-import { type Description, GAUGE_MERGES } from "../model/descriptions.ts";
+import type { Description } from "../model/descriptions.ts";
+import { GAUGE_MERGES } from "../model/gauge_merge.ts";
 import {
   isProcessId,
   type LedgerInfo,

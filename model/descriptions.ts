@@ -6,20 +6,7 @@
  * @module
  */
 
-import { mean } from "../percentile.ts";
-import { add } from "./numbers.ts";
-
-/** How the values that threads and processes have for a gauge become one. */
-export type GaugeMerge = "sum" | "min" | "max" | "mean" | "last";
-
-/** All ways to merge a gauge. */
-export const GAUGE_MERGES: readonly GaugeMerge[] = [
-  "sum",
-  "min",
-  "max",
-  "mean",
-  "last",
-];
+import type { GaugeMerge } from "./gauge_merge.ts";
 
 /** What a program says of a stat. */
 export interface Description {
@@ -48,26 +35,4 @@ export interface DistributionNames {
     readonly (readonly [percentile: number, name: string])[];
   /** The name that shows the mean; `undefined` if only the histogram is known. */
   readonly mean: string | undefined;
-}
-
-/**
- * Merges the values that threads or processes have for a gauge.
- *
- * @param merge How to merge.
- * @param of Each value with the time at which it was set. At least one.
- * @returns The merged value. If `last` finds several that were set at the same
- * time, the greatest of them.
- */
-export function mergeGauge(
-  merge: GaugeMerge,
-  of: readonly (readonly number[])[],
-): number {
-  const values = of.map(([value]) => value);
-  if (merge === "min") return values.reduce((a, b) => Math.min(a, b));
-  if (merge === "max") return values.reduce((a, b) => Math.max(a, b));
-  if (merge === "mean") return mean(values);
-  if (merge === "sum") return values.reduce(add);
-  return of.reduce((a, b) =>
-    b[1] > a[1] || (b[1] === a[1] && b[0] > a[0]) ? b : a
-  )[0];
 }

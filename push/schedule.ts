@@ -9,21 +9,10 @@
 
 import type { HostStats } from "../collect/host_stats.ts";
 import { show } from "../model/show.ts";
-import { hostname } from "../runtime/sockets.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import {
-  encodeLines,
-  encodePickle,
-  graphitePath,
-  GraphiteSender,
-  graphiteSeries,
-} from "./graphite.ts";
-import { OtlpEncoder, OtlpSender } from "./otlp.ts";
-import { NameCache } from "./name_cache.ts";
 import { type Tick, tickMaker } from "./points.ts";
 import { compileRules, type Rule } from "./rules.ts";
-import type { Sender } from "./sender.ts";
-import { StatsdSender, statsdSeries } from "./statsd.ts";
+import { senderMaker } from "./senders.ts";
 import {
   type PushStats,
   type PushTarget,
@@ -209,46 +198,4 @@ export class Schedule implements Push {
     this.#aborting.abort();
     await stopTargets();
   }
-}
-
-/** Makes what sends to a target by its protocol. */
-function senderMaker(
-  options: PushOptions,
-  clock: Clock,
-): (target: PushTarget) => Sender {
-  const { host: hostName = hostname(), maxWaiting } = options;
-  const prefix = options.prefix
-    ?.replaceAll("{host}", () => hostName.toLowerCase());
-  const pathPrefix = withDot(graphitePrefix(prefix ?? hostName.toLowerCase()));
-  // Shared, since two targets of one protocol get the same names.
-  const paths = new NameCache((_, name) => graphiteSeries(pathPrefix, name));
-  const series = new NameCache((_, name) => statsdSeries(pathPrefix, name));
-  return (target) => {
-    switch (target.protocol) {
-      case "otlp": {
-        const encoder = new OtlpEncoder(withDot(prefix ?? ""), hostName);
-        return new OtlpSender(target.url, encoder, clock.now);
-      }
-      case "statsd": {
-        const { host, port } = target;
-        return new StatsdSender(host, port, series, clock.sleep);
-      }
-      default: {
-        const { protocol, host, port } = target;
-        const encode = protocol === "graphite" ? encodeLines : encodePickle;
-        return new GraphiteSender(host, port, encode, paths, maxWaiting);
-      }
-    }
-  };
-}
-
-/** A prefix with its dot; an empty one stays empty. */
-function withDot(prefix: string): string {
-  return prefix === "" || prefix.endsWith(".") ? prefix : `${prefix}.`;
-}
-
-/** Makes a prefix fit for Graphite, and leaves its dots as they are. */
-function graphitePrefix(prefix: string): string {
-  return prefix.split(".").filter((level) => level.trim() !== "")
-    .map(graphitePath).join(".");
 }

@@ -6,12 +6,8 @@
  * @module
  */
 
-import {
-  type Description,
-  type DistributionNames,
-  type GaugeMerge,
-  mergeGauge,
-} from "../model/descriptions.ts";
+import type { Description, DistributionNames } from "../model/descriptions.ts";
+import { type GaugeMerge, mergeGauge } from "../model/gauge_merge.ts";
 import {
   addValue,
   emptyHistogram,

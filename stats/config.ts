@@ -9,8 +9,14 @@
 
 import { pipeDir, setPipeDir } from "../directory/pipe_dir.ts";
 import { show } from "../model/show.ts";
-import { DEFAULT_PERCENTILES, type Percentile } from "../percentile.ts";
+import type { Percentile } from "../percentile.ts";
 import { runtime } from "../runtime/runtime.ts";
+
+/** The percentiles of the first statvent, in its order. */
+const DEFAULT_PERCENTILES: readonly Percentile[] = Object.freeze(
+  ([[50, "median"], [95, "95th"], [99, "99th"], [100, "100th"]] as const)
+    .map((pair) => Object.freeze(pair)),
+);
 
 /** The most values that a distribution may keep. */
 export const MAX_WINDOW_SIZE = 1_000_000;

@@ -6,12 +6,8 @@
  * @module
  */
 
-import {
-  type Description,
-  GAUGE_MERGES,
-  type GaugeMerge,
-  isSameDescription,
-} from "../model/descriptions.ts";
+import { type Description, isSameDescription } from "../model/descriptions.ts";
+import { GAUGE_MERGES, type GaugeMerge } from "../model/gauge_merge.ts";
 import { splitLabels } from "../model/labels.ts";
 import { MAX_NAME_LENGTH } from "../model/names.ts";
 import { show } from "../model/show.ts";

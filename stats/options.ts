@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { GaugeMerge } from "../model/descriptions.ts";
+import type { GaugeMerge } from "../model/gauge_merge.ts";
 import type { Labels } from "../model/labels.ts";
 import { show } from "../model/show.ts";
 import { MAX_WINDOW_SIZE } from "./config.ts";

@@ -20,7 +20,8 @@ import {
 } from "../memory/bucket_cells.ts";
 import { SlabWriter } from "../memory/slab_writer.ts";
 import { threads } from "../memory/threads.ts";
-import type { Description, GaugeMerge } from "../model/descriptions.ts";
+import type { Description } from "../model/descriptions.ts";
+import type { GaugeMerge } from "../model/gauge_merge.ts";
 import {
   BUCKETS_PER_OCTAVE,
   HIGH_WORD,

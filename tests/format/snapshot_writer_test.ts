@@ -8,14 +8,14 @@ import {
   type SnapshotSource,
   SnapshotWriter,
 } from "../../format/snapshot_writer.ts";
-import { GAUGE_MERGES } from "../../model/descriptions.ts";
+import { GAUGE_MERGES } from "../../model/gauge_merge.ts";
 import {
   countOf,
   emptyHistogram,
   type Histogram,
 } from "../../model/histogram.ts";
-import { COUNTER, GAUGE, SHOWN, UNKNOWN } from "../../model/kinds.ts";
 import type { ProcessInfo } from "../../model/identity.ts";
+import { COUNTER, GAUGE, SHOWN, UNKNOWN } from "../../model/kinds.ts";
 import { IS_FRACTIONAL, IS_GAUGE } from "../../model/marks.ts";
 import { whyNoName } from "../../model/names.ts";
 import { mean, percentile } from "../../percentile.ts";
