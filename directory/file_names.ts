@@ -14,6 +14,8 @@
  * | `.<base>.<id>.checkpoint`        | its values for the case that it is killed                   |
  * | `.ended.<id>.<seq>[.<uuid>]`     | the last values of a process that has ended                 |
  * | `.ledger.<user>.<generation>`    | the totals of the processes of a user that have ended       |
+ * | `.ended.<id>.<uuid>.new`         | last values that are being written                          |
+ * | `.ledger.<user>.<uuid>.new`      | a ledger that is being written                              |
  * | `.ledger.<user>.missed`          | one byte for each process whose last values were not kept   |
  * | `.ended.<pid>.<start>[.<uuid>]`  | the last values of a process that has ended                 |
  * | `.ending.<pid>.<start>[.<uuid>]` | the last values of a process that may be about to end       |
@@ -170,6 +172,23 @@ export interface LastValuesName {
 /** The path of the last values of a process that has ended. */
 export function lastValuesPath(dir: string, id: string, seq: number): string {
   return `${dir}/.ended.${id}.${seq}`;
+}
+
+/** A random path for last values until they are complete. */
+export function newLastValuesPath(dir: string, id: string): string {
+  return `${dir}/.ended.${id}.${crypto.randomUUID()}.new`;
+}
+
+/** A random path for a ledger until it is complete. */
+export function newGenerationPath(dir: string, user: number): string {
+  return `${dir}/.ledger.${user}.${crypto.randomUUID()}.new`;
+}
+
+const NEW = /^\.(?:ended|ledger)\.[0-9a-f]+\.[0-9a-f-]{36}\.new$/;
+
+/** Whether a file with last values or a ledger of this name is not complete yet. */
+export function isIncomplete(name: string): boolean {
+  return NEW.test(name);
 }
 
 /** The process and the snapshot whose values have this name; `undefined` for another kind of file. */

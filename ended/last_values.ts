@@ -1,17 +1,17 @@
 /**
- * The files with the last values of processes that have ended in an orderly way.
+ * The files with the last values of processes that have ended.
  *
  * Touches the pipe directory.
  *
  * @module
  */
 
+import { isSealed } from "./seal.ts";
 import {
-  endedPath,
-  endingPath,
-  newFilePath,
-  processOfEnded,
-  processOfEnding,
+  lastValuesPath,
+  missedPath,
+  newLastValuesPath,
+  parseLastValuesName,
   untakenPath,
 } from "../directory/file_names.ts";
 import {
@@ -20,91 +20,105 @@ import {
   type Snapshot,
 } from "../format/snapshot.ts";
 import { SnapshotParser } from "../format/snapshot_parser.ts";
-import { ownKey, processKey } from "../model/process_key.ts";
+import { ownKey } from "../model/process_key.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
 
-/** How long a process may take to end, in milliseconds, where the system does not tell whether it has. */
-const ENDING_MS = 2_000;
+/** How many files with last values there may be of one user. */
+const MAX_FILES = 4_096;
 
-/** The key of the process whose last values have this name; `undefined` for another kind of file. */
-export function keyOf(name: string): string | undefined {
-  const process = processOfEnded(name);
-  return process && processKey(process.pid, process.start);
+/** How last values are written. */
+export interface WriteLastValues {
+  /** Whether to wait until the disk has them, which the end of a process does not. */
+  readonly sync?: boolean;
+  /** The user whose process it was, if this is root and it was another one's. */
+  readonly owner?: number;
 }
 
 /**
  * Writes the last values of a process.
  *
- * @param start When the process started, in seconds since 1970.
+ * @param id The identity of the process.
+ * @param seq The number of the snapshot.
+ * @param bytes The snapshot, with its checksum.
  * @param mode The mode of the file.
- * @param isSure Whether the process ends for sure, rather than unless an error
- * is caught.
  * @returns The path of the file.
+ * @throws If there is no space, or no permission.
  */
-export function writeEnded(
+export function writeLastValues(
   dir: string,
-  pid: number,
-  start: number,
-  snapshot: Uint8Array,
-  mode = 0o644,
-  isSure = true,
+  id: string,
+  seq: number,
+  bytes: Uint8Array,
+  mode: number,
+  { sync = false, owner }: WriteLastValues = {},
 ): string {
-  const process = { pid, start: `${Math.round(1000 * start)}` };
-  const path = isSure ? endedPath(dir, process) : endingPath(dir, process);
-  const write = (path: string) => {
-    runtime.replaceFile(path, snapshot, newFilePath(dir, runtime.pid), mode);
-    return path;
-  };
+  const temporary = newLastValuesPath(dir, id);
   try {
-    return write(path);
-  } catch {
-    // Another user may have taken the name, but cannot have taken this one.
-    return write(untakenPath(path));
+    runtime.writeNew(temporary, bytes, mode, sync);
+    if (owner !== undefined) runtime.chown(temporary, owner);
+    const path = lastValuesPath(dir, id, seq);
+    try {
+      runtime.rename(temporary, path);
+      return path;
+    } catch {
+      // Another user may have taken the name, but cannot have taken this one.
+      const untaken = untakenPath(path);
+      runtime.rename(temporary, untaken);
+      return untaken;
+    }
+  } catch (error) {
+    attempt(() => runtime.remove(temporary));
+    throw error;
   }
 }
 
 /**
- * Gives files that were written before the end of their process was certain
- * their final names, if the process has ended.
+ * Notes that the last values of a process are not kept, so that a figure says
+ * so, also where the disk has no space for more than a byte.
+ *
+ * @param user The user of the process.
+ */
+export function noteMissed(dir: string, user: number): void {
+  runtime.append(missedPath(dir, user), new Uint8Array(1), 0o644);
+}
+
+/**
+ * Whether a user has so many files with last values that a process which ends
+ * must not leave one more, but {@linkcode noteMissed}.
  *
  * @param names What is in the directory.
- * @param isLate Whether to stop.
- * @returns What is in the directory then.
  */
-export function settle(
+export function hasTooMany(
   dir: string,
   names: readonly string[],
-  isLate: () => boolean,
-): string[] {
-  return names.map((name) => {
-    const process = processOfEnding(name);
-    if (process === undefined || isLate()) return name;
-    const path = `${dir}/${name}`;
-    const lives = runtime.processExists(process.pid) ??
-      Date.now() - (runtime.identify(path)?.modified ?? 0) < ENDING_MS;
-    if (lives) return name;
-    // A new name, since `rename` would replace a file of the plain name.
-    const settled = untakenPath(endedPath(dir, process));
-    return attempt(() => {
-      runtime.rename(path, settled);
-      return settled.slice(dir.length + 1);
-    }) ?? name;
-  });
+  user: number,
+): boolean {
+  const files = names.filter((name) => parseLastValuesName(name) !== undefined);
+  if (files.length < MAX_FILES) return false;
+  let count = 0;
+  for (const name of files) {
+    const file = attempt(() => runtime.identify(`${dir}/${name}`));
+    if (file?.owner === user && ++count >= MAX_FILES) return true;
+  }
+  return false;
 }
 
 /** A file with last values, as the directory shows it. */
 export interface EndedFile {
-  readonly name: string;
   readonly path: string;
-  /** The key of its process. */
-  readonly key: string;
+  /** The identity of its process. */
+  readonly id: string;
+  /** The number of the snapshot. */
+  readonly seq: number;
   /** The id of the user who owns it. */
   readonly owner: number;
   readonly mode: number;
   readonly size: number;
+  /** When it was written, in milliseconds since 1970. */
+  readonly modified: number;
   /** Tells the file from earlier files of its name. */
-  readonly id: string;
+  readonly version: string;
 }
 
 /**
@@ -116,37 +130,38 @@ export interface EndedFile {
 export function* endedFiles(
   dir: string,
   names: readonly string[],
-  isLate: () => boolean,
+  isLate: () => boolean = () => false,
 ): Generator<EndedFile> {
   for (const name of names) {
-    const key = keyOf(name);
-    if (key === undefined) continue;
+    const said = parseLastValuesName(name);
+    if (said === undefined) continue;
     if (isLate()) return;
     const path = `${dir}/${name}`;
     const file = runtime.identify(path);
-    // A file that another user has given a second name would count twice.
+    // A file that another user has given a second name may be kept, and come
+    // back when its process is no longer listed.
     if (file === undefined || file.links > 1) continue;
     const { owner, mode, size, inode, modified } = file;
-    const id = `${inode} ${modified}`;
-    yield { name, path, key, owner, mode, size, id };
+    const version = `${inode} ${modified} ${size}`;
+    yield { path, ...said, owner, mode, size, modified, version };
   }
 }
 
-/**
- * Keeps one file per process, preferring the final one over those written when
- * the end was not certain.
- */
-export function withoutTwins<T extends EndedFile>(files: readonly T[]): T[] {
-  const byKey = new Map<string, T>();
+/** Groups files by their processes, those with the highest numbers first. */
+export function byProcess<T extends EndedFile>(
+  files: readonly T[],
+): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
   for (const file of files) {
-    const key = ownKey(file.owner, file.key);
-    const twin = byKey.get(key);
-    const isFirst = twin === undefined ||
-      file.name.length < twin.name.length ||
-      (file.name.length === twin.name.length && file.name < twin.name);
-    if (isFirst) byKey.set(key, file);
+    const key = ownKey(file.owner, file.id);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [file]);
+    else group.push(file);
   }
-  return [...byKey.values()];
+  for (const group of groups.values()) {
+    group.sort((a, b) => b.seq - a.seq || (a.path < b.path ? -1 : 1));
+  }
+  return groups;
 }
 
 /** A file that was parsed. */
@@ -156,23 +171,33 @@ export interface Parsed {
 }
 
 /**
- * Parses a file.
+ * Parses a file with last values.
  *
- * @returns The snapshot in it; `undefined` if the file has gone or is malformed.
+ * @returns What stands in it; `undefined` if that is damaged, or not what the
+ * name says.
  * @throws {LateError} If `isLate` said so.
- * @throws If the file cannot be read now, such as for want of open files.
+ * @throws If the file has gone, or cannot be read now.
  */
-export function parseFile(
-  path: string,
+export function parseLastValues(
+  { path, id, seq }: EndedFile,
   table: NameTable,
   isLate?: () => boolean,
 ): Parsed | undefined {
   const bytes = runtime.readFile(path);
-  if (bytes === undefined) return undefined;
+  if (bytes === undefined) {
+    if (runtime.identify(path) !== undefined) return undefined;
+    throw new GoneError(`${path} has gone`);
+  }
+  if (!isSealed(bytes)) return undefined;
   try {
-    return { bytes, snapshot: new SnapshotParser(table).parse(bytes, isLate) };
+    const snapshot = new SnapshotParser(table).parse(bytes, isLate);
+    const isTrue = snapshot.process?.id === id && snapshot.seq === seq;
+    return isTrue ? { bytes, snapshot } : undefined;
   } catch (error) {
     if (error instanceof LateError) throw error;
     return undefined;
   }
 }
+
+/** Thrown for a file that has gone since the directory was listed. */
+export class GoneError extends Error {}

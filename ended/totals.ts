@@ -38,6 +38,13 @@ const MAX_NAMES = 100_000;
  */
 const MAX_BYTES = 13 * 2 ** 20;
 
+/**
+ * Which part of the room that is left one process may fill with new names, and
+ * which one with their bytes: 2,000 distributions take a fifth of all.
+ */
+const SHARE_OF_NAMES = 1 / 10;
+const SHARE_OF_BYTES = 1 / 4;
+
 // The sizes of the parts of a ledger, at most, in bytes, without the texts that
 // `bytesOf` measures.
 
@@ -82,8 +89,26 @@ export class Totals implements EndedTotals {
   /** The descriptions, by the names of their stats without labels. */
   readonly descriptions: Map<string, Description> = new Map();
   #bytes = 0;
+  // How many names and bytes there may be, as far as what is being added goes.
+  #maxNames = MAX_NAMES;
+  #maxBytes = MAX_BYTES;
 
-  /** Adds the counters and histograms of a process. Its gauges and windows end with it. */
+  /**
+   * Adds a process. A part of the room that is left is all that its new names
+   * get, so that a program that puts ids into names does not starve the others:
+   * what it has beyond that is refused.
+   */
+  addProcess(snapshot: Snapshot): void {
+    const { size } = this.counters;
+    const names = size + this.recorded.size;
+    this.#maxNames = names + Math.ceil(SHARE_OF_NAMES * (MAX_NAMES - names));
+    this.#maxBytes = this.#bytes + SHARE_OF_BYTES * (MAX_BYTES - this.#bytes);
+    this.add(snapshot);
+    this.#maxNames = MAX_NAMES;
+    this.#maxBytes = MAX_BYTES;
+  }
+
+  /** Adds the counters and histograms of a snapshot. Gauges and windows end with their process. */
   add(snapshot: Snapshot): void {
     const { table: { names }, ids, kinds, values, fractional } = snapshot;
     for (let i = 0; i < ids.length; i++) {
@@ -100,8 +125,8 @@ export class Totals implements EndedTotals {
   }
 
   get #isFull(): boolean {
-    return this.counters.size + this.recorded.size >= MAX_NAMES ||
-      this.#bytes >= MAX_BYTES;
+    return this.counters.size + this.recorded.size >= this.#maxNames ||
+      this.#bytes >= this.#maxBytes;
   }
 
   #count(name: string, value: number, fractional: boolean): void {
@@ -146,7 +171,7 @@ export class Totals implements EndedTotals {
     const known = this.descriptions.get(name);
     if (isSameDescription(known, description)) return;
     const bytes = DESCRIPTION_BYTES + bytesOf({ name, ...description });
-    if (bytes > MAX_DESCRIPTION_BYTES || this.#bytes + bytes > MAX_BYTES) {
+    if (bytes > MAX_DESCRIPTION_BYTES || this.#bytes + bytes > this.#maxBytes) {
       return;
     }
     // The bytes of a description that is replaced still count, which is seldom.

@@ -76,13 +76,13 @@ const ANNOTATIONS: {
     return { apply: (to) => to.process = info };
   },
   [LEDGER]: (content: Partial<LedgerInfo> | null, number) => {
-    const { id, count, killed = 0, ended } = content ?? {};
+    const { id, generation = 0, count, killed = 0, ended } = content ?? {};
     if (
       typeof id !== "string" || !Number.isSafeInteger(count) ||
-      !Number.isSafeInteger(killed) ||
+      !Number.isSafeInteger(generation) || !Number.isSafeInteger(killed) ||
       !isNames(ended) || ended.length !== number || number > MAX_LISTED
     ) return;
-    const info = { id, count: count!, killed, ended };
+    const info = { id, generation, count: count!, killed, ended };
     return { apply: (to) => to.ledger = info };
   },
   [GAUGES]: (names: unknown, number) => {

@@ -38,6 +38,8 @@ export const MAX_LISTED = 4_096;
 export interface LedgerInfo {
   /** Tells the ledger from an earlier one of the same user. */
   readonly id: string;
+  /** Its number, which stands in the name of its file, too. */
+  readonly generation: number;
   /** The number of processes that it has taken in. */
   readonly count: number;
   /** How many of these were killed. */

@@ -9,7 +9,10 @@ import {
   chmodSync,
   closeSync,
   constants,
+  fchmodSync,
   fstatSync,
+  fsyncSync,
+  lchownSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -223,6 +226,29 @@ export const posix = {
       throw error;
     }
   },
+  writeNew: (path, bytes, mode, sync) => {
+    const fd = openSync(path, "wx", 0o600);
+    try {
+      writeFileSync(fd, bytes);
+      fchmodSync(fd, mode);
+      if (sync) fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  },
+  append: (path, bytes, mode) => {
+    const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = constants;
+    // Another user may have planted a link, or a pipe that nobody reads.
+    const flags = O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_WRONLY;
+    const fd = openSync(path, flags, mode);
+    try {
+      writeFileSync(fd, bytes);
+      fchmodSync(fd, mode);
+    } finally {
+      closeSync(fd);
+    }
+  },
+  chown: (path, user) => lchownSync(path, user, -1),
   link: linkSync,
   rename: renameSync,
   remove: (path) => rmSync(path, { force: true }),

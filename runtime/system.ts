@@ -96,6 +96,23 @@ export interface Runtime {
     temporary: string,
     mode?: number,
   ): void;
+  /**
+   * Writes a file that is not there yet, with exactly this mode, whatever the
+   * mask of the process.
+   *
+   * @param sync Whether to wait until the disk has it.
+   * @throws If it is there, or cannot be written. Then a part of it may be there.
+   */
+  writeNew(
+    path: string,
+    bytes: Uint8Array,
+    mode: number,
+    sync: boolean,
+  ): void;
+  /** Appends bytes to a regular file, which is created if it is not there, without waiting for anything. */
+  append(path: string, bytes: Uint8Array, mode: number): void;
+  /** Gives a file to another user, which only root may do. */
+  chown(path: string, user: number): void;
   /** Removes a file, if it exists. */
   remove(path: string): void;
   /**

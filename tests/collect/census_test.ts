@@ -69,7 +69,7 @@ function ended(key: string, n: number) {
 
 /** A ledger that has taken in `count` processes and lists `keys`. */
 function ledger(n: number, count: number, keys: string[], id = "i", owner = 1) {
-  const info = { id, count, killed: 0, ended: keys };
+  const info = { id, generation: 1, count, killed: 0, ended: keys };
   const bytes = whole(
     `n: ${n}
 # ledger ${JSON.stringify(info)}: ${keys.length}

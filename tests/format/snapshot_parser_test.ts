@@ -372,7 +372,7 @@ const annotation = fc.oneof(
   ),
   fc.integer({ min: 1, max: 10 ** 15 - 1 }).map((seq) => `# seq: ${seq}`),
   fc.uniqueArray(fc.constantFrom("1@2", "3@4", "5@6")).map((ended) =>
-    `# ledger {"id":"i","count":7,"killed":2,"ended":${
+    `# ledger {"id":"i","generation":3,"count":7,"killed":2,"ended":${
       JSON.stringify(ended)
     }}: ${ended.length}`
   ),
