@@ -33,6 +33,7 @@ import type { PipeReading, Problem } from "./pipe_reader.ts";
 import type { Ended } from "../ended/ended_reader.ts";
 import type { Ledger } from "../ended/ledger_reader.ts";
 import { ownKey, processKey, withoutOwner } from "../model/process_key.ts";
+import { idOfListed } from "../ended/ledger_writer.ts";
 import { Totals } from "../ended/totals.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import { COUNTER } from "../model/kinds.ts";
@@ -223,7 +224,7 @@ export class Census {
   #listedKeys(): Set<string> {
     return new Set(
       [...this.ledgers.values()].flatMap(({ owner, info }) =>
-        info.ended.map((key) => ownKey(owner, key))
+        info.ended.map((listed) => ownKey(owner, idOfListed(listed)))
       ),
     );
   }
@@ -239,8 +240,8 @@ export class Census {
     overtaken: ReadonlySet<number>,
   ): void {
     const isRead = new Set<string>();
-    for (const { key, ...values } of ended) {
-      const own = ownKey(values.owner, key);
+    for (const { id, ...values } of ended) {
+      const own = ownKey(values.owner, id);
       isRead.add(own);
       this.left.set(own, values);
     }
@@ -346,7 +347,8 @@ export class Census {
     lastKey: string | undefined,
   ): string {
     if (snapshot.process !== undefined) {
-      return ownKey(owner, processKey(pid, snapshot.process.start));
+      const { id, start } = snapshot.process;
+      return ownKey(owner, id ?? processKey(pid, start));
     }
     // Without `# process`, the start time of the system identifies the process;
     // where the system does not tell it, a counter that falls shows a new one.

@@ -1,10 +1,10 @@
 /**
  * Reads what processes have left that have ended, so that each counts once.
  *
- * A process writes its last values to a file before it removes its pipe. The
- * next process of the same user that ends or reads, mostly the same one, adds
- * the file to the ledger of the user, which lists the processes it has taken in,
- * then removes the file. So a reader finds each process in its pipe, in its file
+ * A process writes its last values to a file before it removes its pipe, and
+ * who finds a killed process writes such a file for it. Somebody adds the files
+ * to the ledger of their user, which lists the processes it has taken in, and
+ * removes them later. So a reader finds each process in its pipe, in its files
  * or in a ledger, and can tell if it finds it twice.
  *
  * Touches the pipe directory.
@@ -12,15 +12,20 @@
  * @module
  */
 
-import { type EndedFile, keyOf, settle } from "./last_values.ts";
+import {
+  parseLastValuesName,
+  processOfEnded,
+} from "../directory/file_names.ts";
 import { LastValuesReader, type ReadFile } from "./last_values_reader.ts";
+import { settle } from "./legacy.ts";
 import {
   type Ledger,
   LedgerReader,
   type ReadLedgers,
 } from "./ledger_reader.ts";
-import { takeIn } from "./ledger_writer.ts";
+import { idOfListed, takeIn } from "./ledger_writer.ts";
 import { ReadingTime } from "./reading_time.ts";
+import { bestOf, lostOf, readyOf } from "./settling.ts";
 import type { NameTable, Snapshot } from "../format/snapshot.ts";
 import { ownKey } from "../model/process_key.ts";
 import { runtime } from "../runtime/runtime.ts";
@@ -28,28 +33,41 @@ import { runtime } from "../runtime/runtime.ts";
 /** How long files are taken in at least, in milliseconds. */
 const TAKE_IN_MS = 20;
 
+/** How often the files of a user are taken in at most, in milliseconds, since each time writes to the disk. */
+const TAKE_IN_EVERY_MS = 1_000;
+
 /** How often one call reads all again at most, since one user may keep another one busy. */
 const MAX_PASSES = 4;
 
-/** The last values of a process that has ended. */
+/** The last values of a process that has ended, or may have. */
 export interface Ended {
-  readonly key: string;
+  /** The identity of the process. */
+  readonly id: string;
   /** The id of the user who owns the file. */
   readonly owner: number;
+  /** The number of the snapshot. */
+  readonly seq: number;
+  /** Whether the process has ended in an orderly way. Otherwise it was killed, or has survived an error. */
+  readonly final: boolean;
   readonly snapshot: Snapshot;
   /** The bytes of the snapshot. */
   readonly bytes: Uint8Array;
+  /** When the file was written, in milliseconds since 1970. */
+  readonly modified: number;
 }
 
 /** What ended processes have left. */
 export interface Left {
-  /** The processes that no ledger has taken in. */
+  /** The processes that no ledger has taken in, each by its file with the highest number. */
   readonly ended: readonly Ended[];
+  /** The highest generation of each user's ledger that is whole. */
   readonly ledgers: readonly Ledger[];
   /** The users whose ledger could not be read in time; the last one read stands in for it. */
   readonly late: ReadonlySet<number>;
-  /** The keys of all processes that have a file, even if it is malformed. */
+  /** The identities of all processes that have a file, even if it was not read. */
   readonly there: ReadonlySet<string>;
+  /** The number of processes whose last values were not kept, by user. */
+  readonly missed: ReadonlyMap<number, number>;
   /** What is wrong with a file, for a person. */
   readonly problems: readonly string[];
 }
@@ -58,7 +76,8 @@ export interface Left {
 interface Reading extends ReadLedgers {
   /** What is in the directory. */
   readonly names: readonly string[];
-  readonly files: readonly ReadFile[];
+  /** The files of each process. */
+  readonly processes: readonly (readonly ReadFile[])[];
   /** The ledgers as they were read before the files. */
   readonly before: readonly Ledger[];
 }
@@ -70,10 +89,13 @@ export class EndedReader {
   #last: Left | undefined;
   // The users whose files this process may not take in.
   readonly #others: Set<number> = new Set();
+  // When the files of a user were last taken in.
+  readonly #takenIn: Map<number, number> = new Map();
 
   /**
    * Reads all ledgers, and the files that none of them has taken in. Then takes
-   * the files of its own user into the ledger.
+   * the files of its own user, or those of all users if it is root, into their
+   * ledgers.
    *
    * @param names What is in the directory.
    * @param table What gives names their ids.
@@ -87,17 +109,20 @@ export class EndedReader {
     until = Infinity,
   ): Left {
     const time = new ReadingTime(until);
-    const settled = settle(dir, names, () => time.spend());
-    const reading = this.#readAll(dir, settled, table, time);
-    this.#takeIn(dir, reading.files, until);
-    const { ledgers, late, problems } = reading;
+    const reading = this.#readAll(dir, settle(dir, names), table, time);
+    this.#takeIn(dir, reading, until);
+    const { ledgers, late, missed, problems } = reading;
     const earlier = this.#last?.ended.filter(({ owner }) => late.has(owner));
     return this.#last = {
       ended: [...notTakenIn(reading), ...earlier ?? []],
       ledgers,
       late,
-      there: new Set(reading.names.flatMap((name) => keyOf(name) ?? [])),
-      problems,
+      there: new Set([
+        ...reading.names.flatMap((name) => parseLastValuesName(name)?.id ?? []),
+        ...reading.processes.map(([{ id }]) => id),
+      ]),
+      missed,
+      problems: [...problems, ...damaged(reading)],
     };
   }
 
@@ -114,44 +139,86 @@ export class EndedReader {
     let before = this.#last?.ledgers;
     for (let pass = 1;; pass++) {
       // In this order: a process whose file has gone by now is in a ledger.
-      const files = this.#lastValues.read(dir, names, table, time);
-      if (names.some((name) => keyOf(name) !== undefined)) {
-        names = runtime.list(dir);
-      }
+      const processes = this.#lastValues.read(dir, names, table, time);
+      // Ledgers of now, not of when the files were listed.
+      const wereThere = names.some((name) => isLastValues(name));
+      if (wereThere) names = runtime.list(dir);
       const read = this.#ledgers.read(dir, names, table, time);
       // A ledger lists the last processes only. If it was read before the files
       // were, and lists all that it has taken in since, it lists these too.
-      const isSure = files.length === 0 || pass === MAX_PASSES ||
+      const isSure = processes.length === 0 || pass === MAX_PASSES ||
         (before !== undefined && !hasForgotten(before, read.ledgers));
-      if (isSure) return { ...read, names, files, before: before ?? [] };
+      if (isSure) return { ...read, names, processes, before: before ?? [] };
       before = read.ledgers;
     }
   }
 
-  #takeIn(dir: string, files: readonly ReadFile[], until: number): void {
-    for (const owner of new Set(files.map(({ owner }) => owner))) {
+  #takeIn(dir: string, reading: Reading, until: number): void {
+    const taken = listedIn(reading.ledgers);
+    const now = Date.now();
+    for (const [owner, processes] of byOwner(reading.processes)) {
       this.#ledgers.expect(owner);
       if (this.#others.has(owner)) continue;
-      const own = files.filter((file) => file.owner === owner);
+      const isDue = readyOf(processes, now).length > 0 ||
+        lostOf(processes, now).length > 0 ||
+        processes.some(([{ id }]) => taken.has(ownKey(owner, id)));
+      const start = performance.now();
+      const last = this.#takenIn.get(owner) ?? -Infinity;
+      if (!isDue || start - last < TAKE_IN_EVERY_MS) continue;
+      this.#takenIn.set(owner, start);
+      const files = new Map(processes.flat().map((file) => [file.path, file]));
+      const known = ({ path }: { path: string }) => files.get(path);
       // Even when time is up, take in some, or the backlog would never shrink.
-      const end = Math.max(until, performance.now() + TAKE_IN_MS);
-      if (!takeIn(dir, owner, end, own)) this.#others.add(owner);
+      const end = Math.max(until, start + TAKE_IN_MS);
+      if (!takeIn(dir, owner, end, { known })) this.#others.add(owner);
     }
   }
 }
 
-/** The last values of processes that no ledger has taken in. */
-function notTakenIn({ files, before, ledgers, late }: Reading): Ended[] {
-  const taken = new Set(
-    [...before, ...ledgers].flatMap(({ owner, info }) =>
-      info.ended.map((key) => ownKey(owner, key))
+function isLastValues(name: string): boolean {
+  return (parseLastValuesName(name) ?? processOfEnded(name)) !== undefined;
+}
+
+/** The processes by the users who own their files. */
+function byOwner(
+  processes: readonly (readonly ReadFile[])[],
+): Map<number, (readonly ReadFile[])[]> {
+  const users = new Map<number, (readonly ReadFile[])[]>();
+  for (const process of processes) {
+    const [{ owner }] = process;
+    const own = users.get(owner);
+    if (own === undefined) users.set(owner, [process]);
+    else own.push(process);
+  }
+  return users;
+}
+
+/** The processes that ledgers list, qualified by user. */
+function listedIn(ledgers: readonly Ledger[]): Set<string> {
+  return new Set(
+    ledgers.flatMap(({ owner, info }) =>
+      info.ended.map((listed) => ownKey(owner, idOfListed(listed)))
     ),
   );
-  const isLeft = ({ key, owner }: EndedFile) =>
-    !taken.has(ownKey(owner, key)) && !late.has(owner);
-  return files.filter(isLeft).flatMap(({ key, owner, parsed }) =>
-    parsed === undefined ? [] : [{ key, owner, ...parsed }]
-  );
+}
+
+/** The last values of processes that no ledger has taken in. */
+function notTakenIn({ processes, before, ledgers, late }: Reading): Ended[] {
+  const taken = listedIn([...before, ...ledgers]);
+  return processes.flatMap((files) => {
+    const best = bestOf(files);
+    if (best?.parsed === undefined) return [];
+    const { id, owner, seq, modified, parsed } = best;
+    const isLeft = !taken.has(ownKey(owner, id)) && !late.has(owner);
+    return isLeft ? [{ id, owner, seq, modified, ...parsed }] : [];
+  });
+}
+
+/** What is wrong with files of last values, for a person. */
+function damaged({ processes }: Reading): string[] {
+  return processes.flat()
+    .filter(({ parsed }) => parsed === undefined)
+    .map(({ path }) => `${path}: It is damaged`);
 }
 
 /** Whether a ledger has taken in more processes since it was read before than it lists. */

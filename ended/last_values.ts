@@ -12,6 +12,7 @@ import {
   missedPath,
   newLastValuesPath,
   parseLastValuesName,
+  processOfEnded,
   untakenPath,
 } from "../directory/file_names.ts";
 import {
@@ -20,7 +21,7 @@ import {
   type Snapshot,
 } from "../format/snapshot.ts";
 import { SnapshotParser } from "../format/snapshot_parser.ts";
-import { ownKey } from "../model/process_key.ts";
+import { ownKey, processKey } from "../model/process_key.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
 
@@ -56,7 +57,9 @@ export function writeLastValues(
   const temporary = newLastValuesPath(dir, id);
   try {
     runtime.writeNew(temporary, bytes, mode, sync);
-    if (owner !== undefined) runtime.chown(temporary, owner);
+    const isOthers = owner !== undefined &&
+      runtime.identify(temporary)?.owner !== owner;
+    if (isOthers) runtime.chown(temporary, owner);
     const path = lastValuesPath(dir, id, seq);
     try {
       runtime.rename(temporary, path);
@@ -80,7 +83,11 @@ export function writeLastValues(
  * @param user The user of the process.
  */
 export function noteMissed(dir: string, user: number): void {
-  runtime.append(missedPath(dir, user), new Uint8Array(1), 0o644);
+  const path = missedPath(dir, user);
+  runtime.append(path, new Uint8Array(1), 0o644);
+  // Root notes it for a user, who must be able to do so too.
+  const owner = runtime.identify(path)?.owner;
+  if (owner === 0 && user !== 0) runtime.chown(path, user);
 }
 
 /**
@@ -133,7 +140,9 @@ export function* endedFiles(
   isLate: () => boolean = () => false,
 ): Generator<EndedFile> {
   for (const name of names) {
-    const said = parseLastValuesName(name);
+    const legacy = processOfEnded(name);
+    const said = parseLastValuesName(name) ??
+      (legacy && { id: processKey(legacy.pid, legacy.start), seq: 1 });
     if (said === undefined) continue;
     if (isLate()) return;
     const path = `${dir}/${name}`;
@@ -168,6 +177,8 @@ export function byProcess<T extends EndedFile>(
 export interface Parsed {
   readonly snapshot: Snapshot;
   readonly bytes: Uint8Array;
+  /** Whether the process has ended in an orderly way. */
+  readonly final: boolean;
 }
 
 /**
@@ -188,11 +199,14 @@ export function parseLastValues(
     if (runtime.identify(path) !== undefined) return undefined;
     throw new GoneError(`${path} has gone`);
   }
-  if (!isSealed(bytes)) return undefined;
+  const isLegacy = id.includes("@");
+  if (!isLegacy && !isSealed(bytes)) return undefined;
   try {
     const snapshot = new SnapshotParser(table).parse(bytes, isLate);
-    const isTrue = snapshot.process?.id === id && snapshot.seq === seq;
-    return isTrue ? { bytes, snapshot } : undefined;
+    const { process } = snapshot;
+    const isTrue = isLegacy || (process?.id === id && snapshot.seq === seq);
+    const final = isLegacy || process?.final === true;
+    return isTrue ? { bytes, snapshot, final } : undefined;
   } catch (error) {
     if (error instanceof LateError) throw error;
     return undefined;

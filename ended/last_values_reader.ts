@@ -7,11 +7,11 @@
  */
 
 import {
+  byProcess,
   type EndedFile,
   endedFiles,
   type Parsed,
-  parseFile,
-  withoutTwins,
+  parseLastValues,
 } from "./last_values.ts";
 import type { ReadingTime } from "./reading_time.ts";
 import type { NameTable } from "../format/snapshot.ts";
@@ -23,13 +23,13 @@ const MAX_USER_BYTES = 2 ** 24;
 
 /** A file that was read. */
 export interface ReadFile extends EndedFile {
-  /** What stands in it; `undefined` if it is malformed. */
+  /** What stands in it; `undefined` if that is damaged. */
   readonly parsed: Parsed | undefined;
 }
 
-/** Files by their names, at most `MAX_USER_BYTES` of each user. */
+/** Files by their paths, at most `MAX_USER_BYTES` of each user. */
 class KeptFiles {
-  readonly byName: Map<string, ReadFile> = new Map();
+  readonly byPath: Map<string, ReadFile> = new Map();
   readonly #bytes: Map<number, number> = new Map();
 
   /** Keeps a file, if there is room. */
@@ -38,59 +38,67 @@ class KeptFiles {
       (file.parsed?.bytes.length ?? 0);
     if (bytes > MAX_USER_BYTES) return;
     this.#bytes.set(file.owner, bytes);
-    this.byName.set(file.name, file);
+    this.byPath.set(file.path, file);
   }
 }
 
 /** Reads the last values of ended processes. */
 export class LastValuesReader {
   #files: ReadonlyMap<string, ReadFile> = new Map();
+  #table: NameTable | undefined;
 
   /**
    * Reads the files that were not read before.
    *
    * @param names What is in the directory.
    * @param table What gives names their ids.
-   * @returns One file for each process.
+   * @returns All files, those of each process in the order of their numbers, the
+   * highest one first.
    */
   read(
     dir: string,
     names: readonly string[],
     table: NameTable,
     time: ReadingTime,
-  ): ReadFile[] {
+  ): ReadFile[][] {
+    if (table !== this.#table) this.#files = new Map();
+    this.#table = table;
     const kept = new KeptFiles();
     for (
-      const file of endedFiles(dir, this.#inOrder(names), () => time.spend())
+      const file of endedFiles(
+        dir,
+        this.#inOrder(dir, names),
+        () => time.spend(),
+      )
     ) {
-      const known = this.#files.get(file.name);
-      if (known?.id === file.id) kept.add(known);
+      const known = this.#files.get(file.path);
+      if (known?.version === file.version) kept.add(known);
       else {
         time.spend(file.size);
         // A file that cannot be read now is read the next time.
         attempt(() => {
-          const parsed = parseFile(file.path, table, () => time.isLate);
+          const parsed = parseLastValues(file, table, () => time.isLate);
           kept.add({ ...file, parsed });
         });
       }
     }
-    if (time.isLate) this.#keepUnseen(names, kept);
-    this.#files = kept.byName;
-    return withoutTwins([...kept.byName.values()]);
+    if (time.isLate) this.#keepUnseen(dir, names, kept);
+    this.#files = kept.byPath;
+    return [...byProcess([...kept.byPath.values()]).values()];
   }
 
   /** Known files first, so that the room of a user is always taken by these. */
-  #inOrder(names: readonly string[]): string[] {
-    const known = names.filter((name) => this.#files.has(name));
-    const others = names.filter((name) => !this.#files.has(name));
-    return [...known, ...fromRandomStart(others)];
+  #inOrder(dir: string, names: readonly string[]): string[] {
+    const isKnown = (name: string) => this.#files.has(`${dir}/${name}`);
+    const others = names.filter((name) => !isKnown(name));
+    return [...names.filter(isKnown), ...fromRandomStart(others)];
   }
 
   /** Keeps known files that there was no time to look at. */
-  #keepUnseen(names: readonly string[], kept: KeptFiles): void {
+  #keepUnseen(dir: string, names: readonly string[], kept: KeptFiles): void {
     for (const name of names) {
-      const known = this.#files.get(name);
-      if (known !== undefined && !kept.byName.has(name)) kept.add(known);
+      const known = this.#files.get(`${dir}/${name}`);
+      if (known !== undefined && !kept.byPath.has(known.path)) kept.add(known);
     }
   }
 }

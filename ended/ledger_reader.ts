@@ -6,9 +6,20 @@
  * @module
  */
 
+import {
+  generationsOf,
+  identifyGeneration,
+  problemOf,
+  readGeneration,
+} from "./generations.ts";
+import { GoneError } from "./last_values.ts";
 import type { ReadingTime } from "./reading_time.ts";
-import { ledgerName, userOfLedger } from "../directory/file_names.ts";
-import { isSame } from "../format/byte_reader.ts";
+import {
+  generationPath,
+  missedPath,
+  parseGenerationName,
+  userOfMissed,
+} from "../directory/file_names.ts";
 import {
   LateError,
   type NameTable,
@@ -17,11 +28,11 @@ import {
 import { SnapshotParser } from "../format/snapshot_parser.ts";
 import { fromRandomStart } from "../model/from_random_start.ts";
 import type { LedgerInfo } from "../model/identity.ts";
-import { attempt } from "../runtime/attempt.ts";
+import { isSystemError } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
 
-/** How many ledger-like names of unknown users are examined. */
-const MAX_LOOKS = 1_000;
+/** How many users whose ledger was never read are looked at in one reading. */
+const MAX_NEW_USERS = 1_000;
 
 /** How long a ledger takes to parse, in milliseconds, that counts as slow. */
 const SLOW_MS = 20;
@@ -31,6 +42,9 @@ const SLOW_MS = 20;
  * be late again, in milliseconds.
  */
 const WAIT_MS = 10_000;
+
+/** How often the directory is listed again because newer generations have replaced those listed. */
+const MAX_LISTINGS = 8;
 
 /** A ledger, as it was read. */
 export interface Ledger {
@@ -46,29 +60,33 @@ export interface ReadLedgers {
   readonly ledgers: readonly Ledger[];
   /** The users whose ledger could not be read in time; the last one read stands in for it. */
   readonly late: ReadonlySet<number>;
+  /** The number of processes whose last values were not kept, by user. */
+  readonly missed: ReadonlyMap<number, number>;
   /** What is wrong with a file, for a person. */
   readonly problems: readonly string[];
 }
 
-/** A ledger with the parser that reads its next version. */
+/** A ledger with the parser that reads its next generation. */
 interface KnownLedger extends Ledger {
+  /** Tells the file from later files of its path. */
+  readonly version: string;
   readonly parser: SnapshotParser;
   readonly table: NameTable;
   /** When it was last slow to parse. */
   readonly waited: number;
 }
 
-/** The bytes of a ledger. */
+/** The bytes of a ledger that is to be parsed. */
 interface LedgerText {
-  readonly path: string;
   readonly owner: number;
+  readonly version: string;
   readonly bytes: Uint8Array;
 }
 
 /** Reads ledgers, and parses those that have changed. */
 export class LedgerReader {
-  // By path.
-  readonly #known: Map<string, KnownLedger> = new Map();
+  // By user.
+  readonly #known: Map<number, KnownLedger> = new Map();
   // The users who have a ledger, or soon may.
   readonly #users: Set<number> = new Set();
 
@@ -78,7 +96,7 @@ export class LedgerReader {
   }
 
   /**
-   * Reads all ledgers.
+   * Reads of all users the highest generation that is whole.
    *
    * @param names What is in the directory.
    * @param table What gives names their ids.
@@ -89,11 +107,19 @@ export class LedgerReader {
     table: NameTable,
     time: ReadingTime,
   ): ReadLedgers {
-    const { texts, problems } = this.#readTexts(dir, names);
-    // Shortest first: one user's long ledger must not delay another's.
-    texts.sort((a, b) => a.bytes.length - b.bytes.length);
+    const problems: string[] = [];
     const ledgers: Ledger[] = [];
     const late = new Set<number>();
+    const texts: LedgerText[] = [];
+    for (const user of this.#usersIn(names)) {
+      const found = this.#find(dir, names, user, table, problems);
+      if (found === undefined) continue;
+      this.#users.add(user);
+      if ("snapshot" in found) ledgers.push(found);
+      else texts.push(found);
+    }
+    // Shortest first: one user's long ledger must not delay another's.
+    texts.sort((a, b) => a.bytes.length - b.bytes.length);
     for (const text of texts) {
       let ledger: Ledger | undefined;
       try {
@@ -101,58 +127,104 @@ export class LedgerReader {
       } catch (error) {
         if (!(error instanceof LateError)) throw error;
         late.add(text.owner);
-        ledger = this.#known.get(text.path);
+        ledger = this.#known.get(text.owner);
       }
       if (ledger !== undefined) ledgers.push(ledger);
     }
-    return { ledgers, late, problems };
+    return { ledgers, late, missed: missedIn(dir, names), problems };
   }
 
-  #readTexts(
-    dir: string,
-    names: readonly string[],
-  ): { texts: LedgerText[]; problems: string[] } {
-    const texts: LedgerText[] = [];
-    const problems: string[] = [];
-    const expected = [...this.#users].map(ledgerName);
-    let looks = 0;
-    for (const name of new Set([...expected, ...fromRandomStart(names)])) {
-      const match = userOfLedger(name);
-      if (match === undefined) continue;
-      const { user, isLock } = match;
-      if (!this.#users.has(user) && ++looks > MAX_LOOKS) break;
-      const path = `${dir}/${name}`;
-      const file = runtime.identify(path);
-      if (file !== undefined && file.owner !== user) {
-        if (!this.#users.has(user)) continue;
-        problems.push(`${path}: It must belong to user ${user}`);
-      } else if (!isLock && file?.links === 1) {
-        this.#users.add(user);
-        // The bytes are compared, since no property of a file tells whether it
-        // has changed: a new file soon gets the inode of one that has gone.
-        const bytes = attempt(() => runtime.readFile(path));
-        if (bytes !== undefined) texts.push({ path, owner: user, bytes });
-      }
+  /** The users who have a file that is named like a ledger, those who were seen before first. */
+  #usersIn(names: readonly string[]): Set<number> {
+    const there = new Set<number>();
+    for (const name of fromRandomStart(names)) {
+      const said = parseGenerationName(name);
+      if (said !== undefined) there.add(said.user);
     }
-    return { texts, problems };
+    const seen = [...there].filter((user) => this.#users.has(user));
+    const others = [...there].filter((user) => !this.#users.has(user));
+    return new Set([...seen, ...others.slice(0, MAX_NEW_USERS)]);
   }
 
   /**
-   * Parses a ledger, unless its bytes are the last ones.
+   * The highest generation of a user that is whole.
+   *
+   * @returns `undefined` if there is none, or none that may be read.
+   */
+  #find(
+    dir: string,
+    names: readonly string[],
+    user: number,
+    table: NameTable,
+    problems: string[],
+  ): Ledger | LedgerText | undefined {
+    const known = this.#known.get(user);
+    for (let listing = 1; listing <= MAX_LISTINGS; listing++) {
+      const wrong: string[] = [];
+      try {
+        const found = this.#findIn(dir, names, user, table, wrong);
+        problems.push(...wrong);
+        return found;
+      } catch (error) {
+        if (!(error instanceof GoneError)) {
+          if (!isSystemError(error)) throw error;
+          break;
+        }
+        names = runtime.list(dir);
+      }
+    }
+    return known?.table === table ? known : undefined;
+  }
+
+  /** @throws {GoneError} If newer generations have replaced those in `names`. */
+  #findIn(
+    dir: string,
+    names: readonly string[],
+    user: number,
+    table: NameTable,
+    problems: string[],
+  ): Ledger | LedgerText | undefined {
+    const known = this.#known.get(user);
+    for (const generation of generationsOf(names, user)) {
+      const candidate = identifyGeneration(dir, user, generation);
+      if (candidate === undefined) {
+        // What is planted for a user who has no ledger is nobody's concern.
+        if (!this.#users.has(user)) continue;
+        const path = generationPath(dir, { user, generation });
+        problems.push(problemOf(path, user, true));
+        continue;
+      }
+      const { inode, modified, size } = candidate.file;
+      const version = `${generation} ${inode} ${modified} ${size}`;
+      if (known?.version === version && known.table === table) return known;
+      const read = readGeneration(candidate);
+      if (read === undefined) {
+        problems.push(problemOf(candidate.path, user, false));
+        continue;
+      }
+      // What was read before it was damaged is newer than its predecessor.
+      const isOlder = known?.info.id === read.info.id &&
+        known.info.generation > generation && known.table === table;
+      return isOlder ? known : { owner: user, version, bytes: read.bytes };
+    }
+  }
+
+  /**
+   * Parses a ledger.
    *
    * @returns The ledger, or `undefined` if it is malformed.
    * @throws {LateError} If there is no time left, and it need not be read to its
    * end in spite of that.
    */
   #parse(
-    { path, owner, bytes }: LedgerText,
+    { owner, version, bytes }: LedgerText,
     table: NameTable,
     time: ReadingTime,
   ): Ledger | undefined {
-    const last = this.#known.get(path);
-    const known = last?.table === table ? last : undefined;
-    if (known !== undefined && isEqual(known.bytes, bytes)) return known;
-    const parser = known?.parser ?? new SnapshotParser(table);
+    const last = this.#known.get(owner);
+    const parser = last?.table === table
+      ? last.parser
+      : new SnapshotParser(table);
     const start = performance.now();
     const mayBeLate = start - (last?.waited ?? -Infinity) < WAIT_MS;
     time.spend(bytes.length);
@@ -166,12 +238,32 @@ export class LedgerReader {
     const isSlow = performance.now() - start > SLOW_MS;
     const waited = isSlow ? start : last?.waited ?? -Infinity;
     const info = snapshot.ledger;
-    const ledger = { owner, info, snapshot, bytes, parser, table, waited };
-    this.#known.set(path, ledger);
+    const ledger = {
+      owner,
+      info,
+      snapshot,
+      bytes,
+      version,
+      parser,
+      table,
+      waited,
+    };
+    this.#known.set(owner, ledger);
     return ledger;
   }
 }
 
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && isSame(a, 0, b, 0, b.length);
+/** How many processes of each user were missed, by the sizes of files. */
+function missedIn(
+  dir: string,
+  names: readonly string[],
+): Map<number, number> {
+  const missed = new Map<number, number>();
+  for (const name of names) {
+    const user = userOfMissed(name);
+    if (user === undefined) continue;
+    const file = runtime.identify(missedPath(dir, user));
+    if (file?.owner === user && file.size > 0) missed.set(user, file.size);
+  }
+  return missed;
 }

@@ -1,75 +1,99 @@
 /**
  * Takes the last values of ended processes into the ledger of their user.
  *
+ * A ledger is a chain of generations. Whoever takes in reads the highest
+ * generation that is whole, adds files to it, and links the sum to the next
+ * number, which fails if somebody else was quicker. The files are removed by a
+ * later step, which finds their processes in that generation and in its
+ * predecessor: so nothing is lost if a step is delayed for however long, or is
+ * never finished, or if one generation is damaged later.
+ *
  * Touches the pipe directory.
  *
  * @module
  */
 
 import {
+  type Generation,
+  generationsOf,
+  identifyGeneration,
+  readGeneration,
+} from "./generations.ts";
+import {
+  byProcess,
   type EndedFile,
   endedFiles,
-  parseFile,
-  settle,
-  withoutTwins,
+  GoneError,
+  noteMissed,
+  type Parsed,
+  parseLastValues,
 } from "./last_values.ts";
+import type { ReadFile } from "./last_values_reader.ts";
+import { settle } from "./legacy.ts";
+import { bestOf, lostOf, readyOf } from "./settling.ts";
 import { Totals } from "./totals.ts";
 import {
-  invalidLedgerPath,
-  ledgerLockPath,
-  ledgerName,
-  newFilePath,
+  generationPath,
+  isIncomplete,
+  newGenerationPath,
+  parseOwnName,
 } from "../directory/file_names.ts";
-import { NameTable, type Snapshot } from "../format/snapshot.ts";
+import { isAlive } from "../directory/sign_of_life.ts";
+import { userOf } from "../directory/trust.ts";
+import { NameTable } from "../format/snapshot.ts";
+import { SnapshotParser } from "../format/snapshot_parser.ts";
 import { SnapshotWriter } from "../format/snapshot_writer.ts";
-import { fromRandomStart } from "../model/from_random_start.ts";
 import { type LedgerInfo, MAX_LISTED } from "../model/identity.ts";
-import { isSystemError } from "../runtime/attempt.ts";
+import { attempt, isSystemError, succeeds } from "../runtime/attempt.ts";
+import { crc32 } from "../runtime/crc32.ts";
 import { runtime } from "../runtime/runtime.ts";
 
 /**
- * How many files are taken in between two writes of the ledger. All must be
- * listed in it as long as they are there, so this is less than `MAX_LISTED`.
+ * How many processes one generation takes in. All must be listed as long as
+ * their files are there, so this is less than `MAX_LISTED`.
  */
 const BATCH = 1_024;
 
-/** How old a lock is, in milliseconds, when its owner must have died. */
-const STALE_MS = 10_000;
+/** How often in a row others may be quicker before they are left to it. */
+const MAX_LOST = 8;
+
+/** How old an incomplete file is, in milliseconds, when its writer must have died. */
+const STALE_MS = 60_000;
+
+/** How to take in. */
+export interface TakeInOptions {
+  /** Whether to wait until the disk has the ledger. By default `true`. */
+  readonly sync?: boolean;
+  /** The files that the caller has read already. */
+  readonly known?: (file: EndedFile) => ReadFile | undefined;
+}
+
+/** How a step has ended. */
+type Outcome = "again" | "done" | "lost" | "foreign";
 
 /**
  * Takes the files of ended processes of one user into the ledger of that user,
- * unless another process holds the lock of the ledger.
+ * which may be done by any number of processes at the same time.
  *
- * @param owner The id of the user.
+ * @param user The id of the user.
  * @param until When to stop, by `performance.now()`. The next call continues.
- * @param seen The files, if the caller has listed them already.
- * @returns `false` if this process runs as another user.
+ * @returns `false` if this process runs as another user, and not as root.
  */
 export function takeIn(
   dir: string,
-  owner: number,
+  user: number,
   until = Infinity,
-  seen?: readonly EndedFile[],
+  { sync = true, known = () => undefined }: TakeInOptions = {},
 ): boolean {
-  const ledgerPath = `${dir}/${ledgerName(owner)}`;
-  const lockPath = ledgerLockPath(ledgerPath);
+  const taker = new Taker(dir, user, until, sync, known);
+  let lost = 0;
   try {
-    let files = seen ?? ownFiles(dir, owner, until);
-    while (files.length > 0) {
-      const { since, isOwn } = takeLock(lockPath, owner);
-      if (since === undefined) return isOwn;
-      // False if this process was stopped for so long that another one broke
-      // the lock.
-      const isOurs = () => runtime.identify(lockPath)?.modified === since;
-      try {
-        const ledger = openLedger(ledgerPath, owner, files);
-        if (!addFiles(dir, ledger, files, isOurs, until)) return true;
-      } finally {
-        if (isOurs()) runtime.remove(lockPath);
-      }
-      // Look again: a process that found the lock taken has left its file for us.
-      files = ownFiles(dir, owner, until);
-    }
+    do {
+      const outcome = taker.step();
+      if (outcome === "foreign") return false;
+      if (outcome === "done") return true;
+      lost = outcome === "lost" ? lost + 1 : 0;
+    } while (lost < MAX_LOST && performance.now() <= until);
   } catch (error) {
     // There is no space, or no permission. The files stay, and are read.
     if (!isSystemError(error)) throw error;
@@ -77,121 +101,246 @@ export function takeIn(
   return true;
 }
 
-function ownFiles(dir: string, owner: number, until: number): EndedFile[] {
-  const isLate = () => performance.now() > until;
-  if (isLate()) return [];
-  const names = settle(dir, runtime.list(dir), isLate);
-  return [...endedFiles(dir, [...fromRandomStart(names)], isLate)]
-    .filter((file) => file.owner === owner);
+/** The two highest generations that are whole. */
+interface Chain {
+  readonly head: Generation | undefined;
+  readonly predecessor: Generation | undefined;
+  /** The number of the highest generation, which may be damaged, but is not planted; 0 if there is none. */
+  readonly highest: number;
 }
 
-/**
- * Takes the lock of a user's ledger.
- *
- * @returns `since`, the time at which the lock was taken, which tells it from
- * later locks, or `undefined` if another process holds it; and whether this
- * process runs as that user, as far as is known.
- */
-function takeLock(
-  lockPath: string,
-  owner: number,
-): { since?: number; isOwn: boolean } {
-  if (!runtime.createNew(lockPath)) {
-    const file = runtime.identify(lockPath);
-    // A lock that has gone by now is not removed: another process may hold it
-    // again.
-    if (file !== undefined) {
-      // A lock from the future means that the clock was set back.
-      const age = Math.abs(Date.now() - file.modified);
-      if (age < STALE_MS) return { isOwn: true };
-      runtime.remove(lockPath);
-    }
-    if (!runtime.createNew(lockPath)) return { isOwn: true };
-  }
-  const file = runtime.identify(lockPath);
-  if (file?.owner === owner) return { since: file.modified, isOwn: true };
-  runtime.remove(lockPath);
-  return { isOwn: file === undefined };
-}
-
-/** A ledger that files are being added to. */
+/** A ledger that is being added to. */
 interface OpenLedger {
-  readonly path: string;
-  /** The mode of the file. */
-  readonly mode: number;
   readonly info: LedgerInfo;
   readonly totals: Totals;
-  /** The ids of the names in all snapshots that are read. */
-  readonly table: NameTable;
+  readonly mode: number;
 }
 
-/** Reads the ledger of a user, or begins a new one where there is none that can be used. */
-function openLedger(
-  path: string,
-  owner: number,
-  files: readonly EndedFile[],
-): OpenLedger {
-  const table = new NameTable();
-  const totals = new Totals();
-  const file = runtime.identify(path);
-  // No user may read more in the ledger than in the files that it is made of.
-  const mode = files.reduce(
-    (mode, file) => mode & file.mode,
-    file?.mode ?? 0o777,
-  );
-  let old: Snapshot | undefined;
-  // A file that another user has planted is no ledger of this one.
-  if (file?.owner === owner) old = parseFile(path, table)?.snapshot;
-  if (old?.ledger !== undefined) totals.add(old);
-  // Kept, so that a person can see what is wrong with it.
-  else if (file !== undefined) runtime.rename(path, invalidLedgerPath(path));
-  const info = old?.ledger ??
-    { id: crypto.randomUUID(), count: 0, killed: 0, ended: [] };
-  return { path, mode, info, totals, table };
-}
+/** Takes files in, step by step. */
+class Taker {
+  readonly #dir: string;
+  readonly #user: number;
+  readonly #until: number;
+  readonly #sync: boolean;
+  readonly #known: (file: EndedFile) => ReadFile | undefined;
+  readonly #table: NameTable = new NameTable();
+  readonly #parsed: Map<string, ReadFile> = new Map();
+  // The user of this process.
+  #self: number | undefined;
+  // The ledger that this object has linked last, as long as nobody has linked another one.
+  #open: OpenLedger | undefined;
 
-/** Adds files to the ledger, then removes them. Returns whether the lock was held until the end. */
-function addFiles(
-  dir: string,
-  { path: ledgerPath, mode, info, totals, table }: OpenLedger,
-  files: readonly EndedFile[],
-  isOurs: () => boolean,
-  until: number,
-): boolean {
-  const known = new Set(info.ended);
-  // A process that was killed after it had written the ledger has left these.
-  for (const file of files) if (known.has(file.key)) runtime.remove(file.path);
-  const added = withoutTwins(files.filter(({ key }) => !known.has(key)));
-  const ended = [...info.ended];
-  let count = info.count;
-  for (let next = 0; next < added.length && performance.now() <= until;) {
-    const first = next;
-    do {
-      const file = added[next++];
-      const snapshot = parseFile(file.path, table)?.snapshot;
-      if (snapshot === undefined) continue;
-      totals.add(snapshot);
-      ended.push(file.key);
-      count++;
-    } while (
-      next < added.length && next < first + BATCH &&
-      performance.now() <= until
-    );
-    const source = totals.source({
-      id: info.id,
-      count,
-      killed: info.killed,
-      ended: ended.slice(-MAX_LISTED),
-    });
-    const bytes = new SnapshotWriter().write(source, true);
-    if (!isOurs()) return false;
-    runtime.replaceFile(
-      ledgerPath,
-      bytes,
-      newFilePath(dir, runtime.pid),
-      mode,
-    );
-    for (const file of added.slice(first, next)) runtime.remove(file.path);
+  constructor(
+    dir: string,
+    user: number,
+    until: number,
+    sync: boolean,
+    known: (file: EndedFile) => ReadFile | undefined,
+  ) {
+    this.#dir = dir;
+    this.#user = user;
+    this.#until = until;
+    this.#sync = sync;
+    this.#known = known;
   }
-  return true;
+
+  /** Removes what is safe in the ledger, then adds to it once. */
+  step(): Outcome {
+    try {
+      return this.#step();
+    } catch (error) {
+      if (error instanceof GoneError) return "lost";
+      throw error;
+    }
+  }
+
+  #step(): Outcome {
+    const names = settle(this.#dir, runtime.list(this.#dir));
+    const files = [...endedFiles(this.#dir, names)]
+      .filter(({ owner }) => owner === this.#user);
+    if (files.length === 0) return "done";
+    this.#self ??= userOf(newGenerationPath(this.#dir, this.#user));
+    if (this.#self !== this.#user && this.#self !== 0) return "foreign";
+    this.#removeIncomplete(names);
+    const chain = this.#readChain(names);
+    this.#removeOld(names, chain);
+    const taken = listedIn(chain.head);
+    const safe = listedIn(chain.predecessor);
+    const left: EndedFile[][] = [];
+    let isUnsafe = false;
+    for (const process of byProcess(files).values()) {
+      if (!taken.has(process[0].id)) left.push(process);
+      else if (!safe.has(process[0].id)) isUnsafe = true;
+      // A file that stays would count again once its process is not listed any
+      // more, so nothing is added where it cannot be removed.
+      else for (const { path } of process) runtime.remove(path);
+    }
+    const ready = this.#select(left, names);
+    return ready.length > 0 || isUnsafe ? this.#append(chain, ready) : "done";
+  }
+
+  /** @throws {GoneError} If newer generations have replaced those in `names`. */
+  #readChain(names: readonly string[]): Chain {
+    const whole: Generation[] = [];
+    let highest = 0;
+    for (const generation of generationsOf(names, this.#user)) {
+      const file = identifyGeneration(this.#dir, this.#user, generation);
+      if (file !== undefined) highest = Math.max(highest, generation);
+      const read = file && readGeneration(file);
+      if (read !== undefined) whole.push(read);
+      if (whole.length === 2) break;
+    }
+    const [head, predecessor] = whole;
+    return { head, predecessor, highest };
+  }
+
+  /** Removes the generations before the predecessor of the head. */
+  #removeOld(names: readonly string[], { predecessor }: Chain): void {
+    const last = predecessor?.generation ?? 0;
+    for (const generation of generationsOf(names, this.#user)) {
+      if (generation >= last) continue;
+      const said = { user: this.#user, generation };
+      attempt(() => runtime.remove(generationPath(this.#dir, said)));
+    }
+  }
+
+  /** Removes what writers have left that were killed. */
+  #removeIncomplete(names: readonly string[]): void {
+    for (const name of names.filter(isIncomplete)) {
+      const path = `${this.#dir}/${name}`;
+      attempt(() => {
+        const file = runtime.identify(path);
+        const isStale = file?.owner === this.#user &&
+          Math.abs(Date.now() - file.modified) > STALE_MS;
+        if (isStale) runtime.remove(path);
+      });
+    }
+  }
+
+  /** The processes that are ready, with what counts of each. */
+  #select(
+    processes: readonly EndedFile[][],
+    names: readonly string[],
+  ): [ReadFile, Parsed][] {
+    const read = processes.map((files) =>
+      files.flatMap((file) => this.#read(file) ?? [])
+    ).filter((files) => files.length > 0);
+    const now = Date.now();
+    for (const files of lostOf(read, now)) {
+      if (!succeeds(() => noteMissed(this.#dir, this.#user))) continue;
+      for (const { path } of files) runtime.remove(path);
+    }
+    return readyOf(read, now).slice(0, BATCH).flatMap((files) => {
+      const best = bestOf(files)!;
+      const isOver = best.parsed!.final || !this.#lives(best.id, names);
+      return isOver ? [[best, best.parsed!]] : [];
+    });
+  }
+
+  /** Reads a file once; `undefined` if it cannot be read now. */
+  #read(file: EndedFile): ReadFile | undefined {
+    const { path, version } = file;
+    const seen = this.#parsed.get(path) ?? this.#known(file);
+    if (seen?.version === version) return seen;
+    return attempt(() => {
+      const read = { ...file, parsed: parseLastValues(file, this.#table) };
+      this.#parsed.set(path, read);
+      return read;
+    });
+  }
+
+  /** Whether a process has survived the error at which it left its values. */
+  #lives(id: string, names: readonly string[]): boolean {
+    return names.some((name) => {
+      const own = parseOwnName(name);
+      return own?.id === id && own.rest === "alive" &&
+        isAlive(`${this.#dir}/${name}`) === true;
+    });
+  }
+
+  /** Links the next generation: the head with these processes, or just the head once more. */
+  #append(
+    { head, highest }: Chain,
+    ready: readonly [ReadFile, Parsed][],
+  ): Outcome {
+    const { totals, mode, info } = this.#openHead(head);
+    this.#open = undefined;
+    const ended = [...info.ended];
+    let { count, killed } = info;
+    let newMode = mode;
+    let added = 0;
+    for (const [file, { snapshot, final }] of ready) {
+      if (added > 0 && performance.now() > this.#until) break;
+      totals.addProcess(snapshot);
+      // No user may read more in the ledger than in the files that it is made of.
+      newMode &= file.mode;
+      ended.push(final ? file.id : `${file.id}@${file.seq}`);
+      count++;
+      if (!final) killed++;
+      added++;
+    }
+    const next = {
+      id: info.id,
+      generation: highest + 1,
+      count,
+      killed,
+      ended: ended.slice(-MAX_LISTED),
+    };
+    const source = totals.source(next);
+    const bytes = new SnapshotWriter().write(source, true, { crc32 });
+    const outcome = this.#link(bytes, next.generation, newMode | 0o600);
+    if (outcome === "again") {
+      this.#open = { totals, mode: newMode, info: next };
+    }
+    return outcome;
+  }
+
+  #openHead(head: Generation | undefined): OpenLedger {
+    if (head !== undefined && this.#open?.info.id === head.info.id) {
+      if (this.#open.info.generation === head.generation) return this.#open;
+    }
+    const totals = new Totals();
+    if (head === undefined) {
+      const id = crypto.randomUUID();
+      const info = { id, generation: 0, count: 0, killed: 0, ended: [] };
+      return { totals, mode: 0o777, info };
+    }
+    totals.add(new SnapshotParser(this.#table).parse(head.bytes));
+    return { totals, mode: head.file.mode, info: head.info };
+  }
+
+  /** Gives a ledger its name, unless somebody else was quicker. */
+  #link(bytes: Uint8Array, generation: number, mode: number): Outcome {
+    const user = this.#user;
+    const path = generationPath(this.#dir, { user, generation });
+    const temporary = newGenerationPath(this.#dir, user);
+    try {
+      runtime.writeNew(temporary, bytes, mode & 0o666, this.#sync);
+      if (this.#self !== user) runtime.chown(temporary, user);
+      runtime.link(temporary, path);
+      return "again";
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (code !== "EEXIST" && code !== "ENOENT") throw error;
+      // Another user who has planted the number is reported by readers.
+      const file = runtime.identify(path);
+      return file === undefined || file.owner === user ? "lost" : "done";
+    } finally {
+      attempt(() => runtime.remove(temporary));
+    }
+  }
+}
+
+/** The identities of the processes that a ledger lists. */
+export function listedIn(
+  ledger: { readonly info: LedgerInfo } | undefined,
+): Set<string> {
+  return new Set(ledger?.info.ended.map(idOfListed));
+}
+
+/** The identity of a process in the list of a ledger, where a number may stand behind it. */
+export function idOfListed(listed: string): string {
+  return listed.includes("@") && listed.indexOf("@") === 32
+    ? listed.slice(0, 32)
+    : listed;
 }

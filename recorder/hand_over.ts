@@ -7,7 +7,7 @@
  */
 
 import { dangerOf } from "../directory/trust.ts";
-import { writeEnded } from "../ended/last_values.ts";
+import { writeEnded } from "../ended/legacy.ts";
 import { takeIn } from "../ended/ledger_writer.ts";
 import { SnapshotWriter } from "../format/snapshot_writer.ts";
 import { processStart } from "../memory/process_start.ts";

@@ -127,7 +127,7 @@ async function endPrograms(world: World): Promise<void> {
   );
   await world.until(() => {
     const left = namesIn(pipeDir).filter((name) =>
-      !/^\.ledger\.\d+$/.test(name)
+      !/^\.ledger\.\d+\.\d+$/.test(name)
     );
     return left.length === 0
       ? undefined

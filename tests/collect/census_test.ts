@@ -64,7 +64,15 @@ function ended(key: string, n: number) {
     snapshot: ReturnType<typeof parseSnapshot>;
     bytes: Uint8Array;
   };
-  return { key, owner: 1, snapshot, bytes };
+  return {
+    id: key,
+    owner: 1,
+    seq: 1,
+    final: true,
+    modified: 0,
+    snapshot,
+    bytes,
+  };
 }
 
 /** A ledger that has taken in `count` processes and lists `keys`. */

@@ -1,16 +1,16 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Collector, toMap } from "../../collect.ts";
 import { lockState } from "../../collect/state_lock.ts";
-import { writeEnded } from "../../ended/last_values.ts";
+import { writeLastValues } from "../../ended/last_values.ts";
+import { end, recorded, startCounting, values } from "../helpers/counting.ts";
+import { idOf, lastValues } from "../helpers/last_values.ts";
 import {
-  end,
-  LEDGER,
-  recorded,
-  startCounting,
-  values,
-} from "../helpers/counting.ts";
-import { namesIn, until, withDir } from "../helpers/program.ts";
-import { whole } from "../helpers/text.ts";
+  isLedger,
+  leftIn,
+  namesIn,
+  until,
+  withDir,
+} from "../helpers/program.ts";
 
 const uid = Deno.uid()!;
 
@@ -25,10 +25,9 @@ Deno.test("what was read of an end counts after a restart although nobody gets t
     const pipeDir = `${dir}/pipes`;
     Deno.mkdirSync(pipeDir);
     const state = `${dir}/state`;
-    // Nobody takes it in for now.
-    const lock = `${pipeDir}/.ledger.${uid}.lock`;
-    Deno.writeTextFileSync(lock, "");
-    const file = writeEnded(pipeDir, 1, 1, whole("n: 5\n"));
+    // It was killed, so that nobody takes it in for now.
+    const bytes = lastValues(1, "n: 5\n", 1, false);
+    const file = writeLastValues(pipeDir, idOf(1), 1, bytes, 0o644);
     const n = async () =>
       valueOf(await new Collector({ pipeDir, state }).collect(), "n");
     assertEquals(await n(), 5);
@@ -36,9 +35,9 @@ Deno.test("what was read of an end counts after a restart although nobody gets t
     assertEquals([await n(), await n()], [5, 5]);
     Deno.renameSync(`${dir}/away`, file);
     assertEquals([await n(), await n()], [5, 5]);
-    Deno.removeSync(lock);
+    Deno.utimeSync(file, 1, 1);
     assertEquals([await n(), await n()], [5, 5]);
-    assertEquals(namesIn(pipeDir), [`.ledger.${uid}`]);
+    assertEquals(leftIn(pipeDir), []);
   }));
 
 Deno.test("a state is for its user alone, and nobody else can have written it", () =>
@@ -124,7 +123,9 @@ Deno.test("a collector with a state goes on where the last one has ended", () =>
       assertEquals(await n(collector), 110);
     }
     // The ledger is deleted, and a new one begun.
-    await Deno.remove(`${dir}/${LEDGER}`);
+    for (const name of namesIn(dir).filter(isLedger)) {
+      await Deno.remove(`${dir}/${name}`);
+    }
     assertEquals(await n(collector), 110);
     await Deno.remove(dir, { recursive: true });
     collector = start();

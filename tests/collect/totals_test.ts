@@ -1,10 +1,4 @@
-import {
-  end,
-  LEDGER,
-  recorded,
-  startCounting,
-  values,
-} from "../helpers/counting.ts";
+import { end, recorded, startCounting, values } from "../helpers/counting.ts";
 import { assert, assertEquals } from "@std/assert";
 import { Collector } from "../../collect.ts";
 import {
@@ -39,7 +33,7 @@ Deno.test("collect() loses nothing of a process that ends, and of a killed one w
       assertEquals(await both(), [{ n: 117 }, { n: 107 }]);
     }
     assertEquals(recorded(await collectors[0].collect()), 2);
-    assertEquals(namesIn(dir), [LEDGER]);
+    assertEquals(leftIn(dir), []);
     // One that comes later knows what was handed over.
     const late = new Collector({ pipeDir: dir });
     assertEquals(values(await late.collect()), { n: 103 });
@@ -82,7 +76,7 @@ Deno.test("a total never falls while processes come, end and are killed", () =>
       const host = await collector.collect();
       assertEquals([values(host), recorded(host)], [{ n: 30 + 900 }, 15]);
     }
-    assertEquals(namesIn(dir), [LEDGER]);
+    assertEquals(leftIn(dir), []);
   }));
 
 Deno.test("processes that end at the same instant lose nothing and leave one ledger", () =>
@@ -94,7 +88,7 @@ Deno.test("processes that end at the same instant lose nothing and leave one led
     await Promise.all(programs.map((program) => program.ended()));
     const host = await new Collector({ pipeDir: dir }).collect();
     assertEquals([values(host), recorded(host)], [{ n: 1010 }, 10]);
-    assertEquals(namesIn(dir), [LEDGER]);
+    assertEquals(leftIn(dir), []);
   }));
 
 Deno.test("a stopped process keeps its last values, and says how old they are", () =>
@@ -150,7 +144,7 @@ Deno.test("a recorder that is stopped and started again counts once", () =>
     assertEquals([await n(), await n()], [4, 4]);
     await end(program, "SIGUSR1");
     assertEquals([await n(), await n()], [4, 4]);
-    assertEquals(namesIn(dir), [LEDGER]);
+    assertEquals(leftIn(dir), []);
   }));
 
 Deno.test("values of which nothing is known end with their process, and it hands nothing over", () =>

@@ -1,33 +1,50 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
-  assert,
-  assertEquals,
-  assertMatch,
-  assertStringIncludes,
-} from "@std/assert";
-import { Collector, toMap } from "../../collect.ts";
-import { writeEnded } from "../../ended/last_values.ts";
-import { EndedReader } from "../../ended/ended_reader.ts";
+  type Ended,
+  EndedReader,
+  type Left,
+} from "../../ended/ended_reader.ts";
+import { hasTooMany, writeLastValues } from "../../ended/last_values.ts";
 import { takeIn } from "../../ended/ledger_writer.ts";
 import { NameTable } from "../../format/snapshot.ts";
 import { parseSnapshot } from "../../format/snapshot_parser.ts";
 import { runtime } from "../../runtime/runtime.ts";
-import { namesIn, ROOT, startProgram, withDir } from "../helpers/program.ts";
-import { encode, whole } from "../helpers/text.ts";
+import { idOf, lastValues } from "../helpers/last_values.ts";
+import { namesIn, ROOT, until, withDir } from "../helpers/program.ts";
+import { encode } from "../helpers/text.ts";
 
 const uid = Deno.uid()!;
 
-const LEDGER = `.ledger.${uid}`;
+const ledgerPath = (dir: string, generation: number) =>
+  `${dir}/.ledger.${uid}.${generation}`;
 
-/** What a process leaves that has counted `n` and recorded one value. */
-const left = (n: number) =>
-  whole(
+/** The last values of a process that has counted `n` and recorded one value. */
+const left = (process: number, n: number, seq = 1, final = true) =>
+  lastValues(
+    process,
     `n: ${n}\ng: 5\n# gauge ["g"]: 1\n` +
       `# histogram {"name":"r.{0}","scale":4,"sum":1,"min":1,"max":1,"zeros":0,"positive":[[-1,1]],"negative":[]}: 1\n`,
+    seq,
+    final,
   );
+
+function leave(
+  dir: string,
+  process: number,
+  n: number,
+  { seq = 1, final = true } = {},
+): string {
+  const bytes = left(process, n, seq, final);
+  return writeLastValues(dir, idOf(process), seq, bytes, 0o644);
+}
+
+function read(reader: EndedReader, dir: string): Left {
+  return reader.read(dir, namesIn(dir), new NameTable());
+}
 
 /** The sum of a counter over all that a reader finds, and how many values were recorded. */
 function sums(reader: EndedReader, dir: string): [number, number] {
-  const { ended, ledgers } = reader.read(dir, namesIn(dir), new NameTable());
+  const { ended, ledgers } = read(reader, dir);
   const all = [...ended, ...ledgers].map(({ snapshot }) => snapshot);
   let n = 0;
   let recorded = 0;
@@ -40,129 +57,193 @@ function sums(reader: EndedReader, dir: string): [number, number] {
   return [n, recorded];
 }
 
-Deno.test("takeIn() makes one small ledger of 6 000 ends, and loses none", () =>
+/** What a program that has just started finds. */
+const fresh = (dir: string) => sums(new EndedReader(), dir);
+
+function isLedger(name: string): boolean {
+  return new RegExp(`^\\.ledger\\.${uid}\\.\\d+$`).test(name);
+}
+
+/** The names in a directory that are no ledgers. */
+function others(dir: string): string[] {
+  return namesIn(dir).filter((name) => !isLedger(name));
+}
+
+/** What the highest generation says of itself. */
+function head(dir: string) {
+  const [ledger] = read(new EndedReader(), dir).ledgers;
+  return ledger.info;
+}
+
+Deno.test("takeIn() makes one small ledger of 6 000 ends, keeps its predecessor, and loses none", () =>
   withDir((dir) => {
-    const reader = new EndedReader();
     for (let batch = 1; batch <= 4; batch++) {
-      for (let i = 0; i < 1500; i++) {
-        const path = `${dir}/.ended.${i + 1}.${batch}`;
-        Deno.writeFileSync(path, left(2));
-      }
+      for (let i = 0; i < 1500; i++) leave(dir, 2000 * batch + i, 2);
       // In every other batch a reader finds them first.
       if (batch % 2 === 0) {
-        assertEquals(sums(reader, dir), [3000 * batch, 1500 * batch]);
-      } else takeIn(dir, uid);
-      assertEquals(namesIn(dir), [LEDGER]);
-      assertEquals(sums(reader, dir), [3000 * batch, 1500 * batch]);
+        assertEquals(fresh(dir), [3000 * batch, 1500 * batch]);
+      }
+      takeIn(dir, uid, Infinity, { sync: false });
+      assertEquals([others(dir), namesIn(dir).length], [[], 2]);
+      assertEquals(fresh(dir), [3000 * batch, 1500 * batch]);
     }
-    const bytes = Deno.readFileSync(`${dir}/${LEDGER}`);
-    const { ledger, stats } = parseSnapshot(bytes);
-    assertEquals([ledger?.count, ledger?.ended.length], [6000, 4096]);
+    const { count, killed, ended, generation } = head(dir);
+    assertEquals([count, killed, ended.length], [6000, 0, 4096]);
+    const bytes = Deno.readFileSync(ledgerPath(dir, generation));
     // Gauges end with their process.
-    assertEquals([...stats.keys()], ["n"]);
-    assert(bytes.length < 100_000, `${bytes.length} bytes`);
+    assertEquals([...parseSnapshot(bytes).stats.keys()], ["n"]);
+    assert(bytes.length < 250_000, `${bytes.length} bytes`);
     return Promise.resolve();
   }));
 
 Deno.test("a process is counted once, whether its file, the ledger or both are there", () =>
   withDir((dir) => {
-    const path = writeEnded(dir, 7, 1.5, left(3));
-    assertEquals(namesIn(dir), [".ended.7.1500"]);
+    const path = leave(dir, 7, 3);
     const file = Deno.readFileSync(path);
     takeIn(dir, uid);
     // As if it had been killed before it removed the file.
     Deno.writeFileSync(path, file);
-    assertEquals(sums(new EndedReader(), dir), [3, 1]);
-    assertEquals(namesIn(dir), [LEDGER]);
-    assertEquals(sums(new EndedReader(), dir), [3, 1]);
-    // Another process with the same id.
-    writeEnded(dir, 7, 2.5, left(4));
-    assertEquals(sums(new EndedReader(), dir), [7, 2]);
+    assertEquals(fresh(dir), [3, 1]);
+    assertEquals(others(dir), []);
+    assertEquals(fresh(dir), [3, 1]);
+    leave(dir, 8, 4);
+    assertEquals(fresh(dir), [7, 2]);
     return Promise.resolve();
   }));
 
-Deno.test("read() sees what has changed, also where a new file has the number of the old one", () =>
+Deno.test("takeIn() removes a file only when two generations have its process", () =>
   withDir((dir) => {
-    const reader = new EndedReader();
-    const path = `${dir}/${LEDGER}`;
-    writeEnded(dir, 1, 1, left(1));
-    takeIn(dir, uid);
-    assertEquals(sums(reader, dir), [1, 1]);
-    const { ino } = Deno.statSync(path);
-    const text = Deno.readTextFileSync(path);
-    Deno.writeTextFileSync(path, text.replace("n: 1\n", "n: 8\n"));
-    assertEquals(Deno.statSync(path).ino, ino);
-    assertEquals(sums(reader, dir), [8, 1]);
+    const { remove, link } = runtime;
+    /** What is there at each removal and after each link. */
+    const seen: string[][] = [];
+    try {
+      runtime.remove = (path) => {
+        if (/\.ended\..*\d$/.test(path)) {
+          seen.push(namesIn(dir).filter(isLedger));
+        }
+        remove(path);
+      };
+      leave(dir, 1, 5);
+      takeIn(dir, uid);
+    } finally {
+      Object.assign(runtime, { remove, link });
+    }
+    assertEquals(seen, [[`.ledger.${uid}.1`, `.ledger.${uid}.2`]]);
     return Promise.resolve();
   }));
 
-Deno.test("takeIn() leaves the files while another process is at it, and takes over from a dead one", () =>
-  withDir((dir) => {
-    const lock = `${dir}/${LEDGER}.lock`;
-    Deno.writeTextFileSync(lock, "");
-    writeEnded(dir, 1, 1, left(1));
-    takeIn(dir, uid);
-    assertEquals(namesIn(dir), [".ended.1.1000", `${LEDGER}.lock`]);
-    const reader = new EndedReader();
-    assertEquals(sums(reader, dir), [1, 1]);
-    const old = Date.now() / 1000 - 11;
-    Deno.utimeSync(lock, old, old);
-    assertEquals(sums(reader, dir), [1, 1]);
-    assertEquals(namesIn(dir), [LEDGER]);
-    assertEquals(sums(reader, dir), [1, 1]);
-    return Promise.resolve();
-  }));
-
-Deno.test("takeIn() puts a malformed ledger aside and begins a new one", () =>
-  withDir((dir) => {
-    for (const text of ["", "garbage", "n: 5\n", "n: 5\n# EOF: 5\n"]) {
-      Deno.writeTextFileSync(`${dir}/${LEDGER}`, text);
-      writeEnded(dir, 1, 1, left(1));
-      assertEquals(sums(new EndedReader(), dir), [1, 1]);
-      assertEquals(namesIn(dir), [LEDGER, `${LEDGER}.invalid`]);
-      assertEquals(sums(new EndedReader(), dir), [1, 1]);
-      assertEquals(Deno.readTextFileSync(`${dir}/${LEDGER}.invalid`), text);
-      Deno.removeSync(`${dir}/${LEDGER}`);
+Deno.test("read() falls back to the predecessor of a ledger that is empty, cut or flipped, says so, and loses nothing", () =>
+  withDir((parent) => {
+    const harm: [string, (bytes: Uint8Array) => Uint8Array][] = [
+      ["empty", () => new Uint8Array(0)],
+      ["cut", (bytes) => bytes.subarray(0, bytes.length / 2)],
+      [
+        "flipped",
+        (bytes) => {
+          const at = bytes.indexOf("0".charCodeAt(0));
+          return bytes.map((byte, i) => i === at ? byte ^ 1 : byte);
+        },
+      ],
+      ["of another number", (bytes) => {
+        const text = new TextDecoder().decode(bytes);
+        return encode(text.replace(/"generation":\d+/, '"generation":99'));
+      }],
+    ];
+    for (const [what, change] of harm) {
+      const dir = `${parent}/${what}`;
+      Deno.mkdirSync(dir);
+      const running = new EndedReader();
+      for (let i = 1; i <= 3; i++) {
+        leave(dir, i, 10);
+        takeIn(dir, uid);
+      }
+      assertEquals(sums(running, dir), [30, 3]);
+      const { generation } = head(dir);
+      const path = ledgerPath(dir, generation);
+      Deno.writeFileSync(path, change(Deno.readFileSync(path)));
+      assertEquals(fresh(dir), [30, 3], what);
+      assertEquals(sums(running, dir), [30, 3], what);
+      assertEquals(read(new EndedReader(), dir).problems, [
+        `${path}: It is damaged, so an earlier generation stands in for it`,
+      ]);
+      // The next one goes on from the predecessor, and in the end it is gone.
+      leave(dir, 4, 1);
+      takeIn(dir, uid);
+      assertEquals(fresh(dir), [31, 4], what);
+      assertEquals(sums(running, dir), [31, 4], what);
+      assertEquals(namesIn(dir), [
+        `.ledger.${uid}.${generation + 1}`,
+        `.ledger.${uid}.${generation + 2}`,
+      ]);
     }
     return Promise.resolve();
   }));
 
-Deno.test("read() takes a file or a ledger for what it is: no link, no pipe, no directory", () =>
-  withDir(async (dir) => {
-    Deno.writeFileSync(`${dir}/real`, left(1));
-    Deno.symlinkSync(`${dir}/real`, `${dir}/.ended.1.1`);
-    Deno.symlinkSync(`${dir}/real`, `${dir}/${LEDGER}`);
-    Deno.mkdirSync(`${dir}/.ended.2.2`);
-    Deno.mkdirSync(`${dir}/.ledger.1234567`);
-    await new Deno.Command("mkfifo", { args: [`${dir}/.ended.3.3`] }).output();
-    assertEquals(sums(new EndedReader(), dir), [0, 0]);
+Deno.test("a taker that is delayed between reading the head and linking loses nothing, however many generations others make", () =>
+  withDir((dir) => {
+    for (const others of [1, 2, 5]) {
+      const before = fresh(dir)[0];
+      const { link } = runtime;
+      let isLate = false;
+      leave(dir, 100 * others, 1);
+      try {
+        runtime.link = (path, newPath) => {
+          runtime.link = link;
+          isLate = true;
+          // Meanwhile, all of this happens.
+          for (let i = 1; i <= others; i++) {
+            leave(dir, 100 * others + i, 10);
+            takeIn(dir, uid);
+          }
+          link(path, newPath);
+        };
+        takeIn(dir, uid);
+      } finally {
+        runtime.link = link;
+      }
+      assert(isLate);
+      assertEquals(fresh(dir)[0], before + 1 + 10 * others);
+      takeIn(dir, uid);
+      assertEquals(fresh(dir)[0], before + 1 + 10 * others);
+      assertEquals(
+        namesIn(dir).filter((name) => !isLedger(name)),
+        [],
+      );
+    }
+    return Promise.resolve();
   }));
 
-Deno.test("processes that end at the same instant lose nothing, and no reader sees the sum fall", () =>
+/** A program that takes in for ever what it leaves, and prints how much that was before it ends. */
+const program = (dir: string, process: number, ends: number) => `
+  import { writeLastValues } from ${
+  JSON.stringify(new URL("ended/last_values.ts", ROOT).href)
+};
+  import { takeIn } from ${
+  JSON.stringify(new URL("ended/ledger_writer.ts", ROOT).href)
+};
+  import { lastValues, idOf } from ${
+  JSON.stringify(new URL("tests/helpers/last_values.ts", ROOT).href)
+};
+  for (let i = 1; i <= ${ends}; i++) {
+    const n = ${process} * 1000 + i;
+    writeLastValues(${JSON.stringify(dir)}, idOf(n), 1,
+      lastValues(n, "n: 1\\n", 1, true), 0o644);
+    takeIn(${JSON.stringify(dir)}, ${uid}, Infinity, { sync: false });
+  }`;
+
+function start(text: string): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--quiet", "--ext=ts", text],
+    stdin: "null",
+  }).spawn();
+}
+
+Deno.test("eight processes that take in at once lose nothing, and no reader sees the sum fall", () =>
   withDir(async (dir) => {
-    const [writers, ends] = [6, 200];
-    const text = `
-      import { writeEnded } from ${
-      JSON.stringify(new URL("ended/last_values.ts", ROOT).href)
-    };
-      import { takeIn } from ${
-      JSON.stringify(new URL("ended/ledger_writer.ts", ROOT).href)
-    };
-      const encode = (text) => new TextEncoder().encode(text);
-      const text = "n: 1\\n";
-      for (let i = 1; i <= ${ends}; i++) {
-        writeEnded(${
-      JSON.stringify(dir)
-    }, Deno.pid, i, encode(text + "# EOF: 5\\n"));
-        takeIn(${JSON.stringify(dir)}, ${uid});
-      }`;
+    const [writers, ends] = [8, 60];
     const children = Array.from(
       { length: writers },
-      () =>
-        new Deno.Command(Deno.execPath(), {
-          args: ["eval", "--quiet", "--ext=ts", text],
-          stdin: "null",
-        }).spawn(),
+      (_, i) => start(program(dir, i + 1, ends)),
     );
     let over = false;
     const ended = Promise.all(children.map((child) => child.status))
@@ -182,128 +263,169 @@ Deno.test("processes that end at the same instant lose nothing, and no reader se
       await new Promise((resolve) => setTimeout(resolve));
     }
     assertEquals((await ended).map(({ code }) => code), Array(writers).fill(0));
-    // Who has found the lock taken has left a file to its holder.
-    assertEquals(namesIn(dir), [LEDGER]);
-    assertEquals(sums(reader, dir)[0], writers * ends);
+    takeIn(dir, uid);
+    assertEquals(fresh(dir)[0], writers * ends);
+    assertEquals(others(dir), []);
     assert(reads > 20, `${reads} reads`);
   }));
 
-function snapshot(start: number, count: number): Uint8Array {
-  const text = `n: ${count}\n# process {"start":${start}.0}: 0\n`;
-  return encode(`${text}# EOF: ${text.length}\n`);
-}
-
-// Found by chaos.
-Deno.test("collect() reads a ledger anew when it has the inode that an earlier one had", () =>
-  withDir(async (pipeDir) => {
-    const readers = [1, 2].map(() => new Collector({ pipeDir }));
-    const [often, seldom] = readers;
-    const read = async (collector: Collector) =>
-      toMap(await collector.collect()).get("n")?.value;
-    writeEnded(pipeDir, 1, 1, snapshot(1, 1));
-    await often.collect();
-    for (let n = 2; n < 20; n += 2) {
-      // Each time there are two new ledgers, of which it sees the second one.
-      for (const start of [n, n + 1]) {
-        writeEnded(pipeDir, 1, start, snapshot(start, 1));
-        await often.collect();
+Deno.test("takers that are stopped and killed anywhere lose nothing and leave nothing", () =>
+  withDir(async (dir) => {
+    let expected = 0;
+    for (let round = 1; round <= 12; round++) {
+      const taker = start(program(dir, round, 400));
+      await until("a ledger", () => namesIn(dir).some(isLedger));
+      await new Promise((resolve) => setTimeout(resolve, 7 * round));
+      taker.kill("SIGSTOP");
+      // While it is stopped, another one goes on.
+      leave(dir, 900_000 + round, 1);
+      takeIn(dir, uid, Infinity, { sync: false });
+      if (round % 2 === 0) {
+        taker.kill("SIGCONT");
+        await new Promise((resolve) => setTimeout(resolve, 20));
       }
-      assertEquals(await read(seldom), n + 1);
+      taker.kill("SIGKILL");
+      await taker.status;
+      const whole = fresh(dir)[0];
+      assert(whole > expected, `${whole} after ${expected}`);
+      expected = whole;
+      takeIn(dir, uid);
+      assertEquals(fresh(dir)[0], expected);
     }
+    // What a killed one was writing stays for a while.
+    for (const name of others(dir)) {
+      assertMatch(name, /\.new$/);
+      Deno.utimeSync(`${dir}/${name}`, 1, 1);
+    }
+    leave(dir, 999_999, 0);
+    takeIn(dir, uid);
+    assertEquals(others(dir), []);
   }));
 
-// Found by chaos.
-Deno.test("writeEnded() and takeIn() write to names that go with the pipe of a killed process", () =>
-  withDir((pipeDir) => {
-    const { replaceFile } = runtime;
-    const names = new Set<string>();
-    try {
-      runtime.replaceFile = (path, bytes, temporary) => {
-        names.add(temporary);
-        replaceFile(path, bytes, temporary);
-      };
-      writeEnded(pipeDir, 1, 1, snapshot(1, 1));
-      takeIn(pipeDir, Deno.uid()!);
-    } finally {
-      runtime.replaceFile = replaceFile;
-    }
-    assertEquals(names.size, 2);
-    for (const name of names) {
-      assertMatch(name.slice(pipeDir.length), /^\/\.\d+\.[0-9a-f-]{36}\.new$/);
-      assertEquals(name.split(".")[1], `${Deno.pid}`);
-    }
-    return Promise.resolve();
-  }));
-
-// Found by chaos.
-Deno.test("takeIn() does not overwrite a ledger when its lock was broken", () =>
-  withDir((pipeDir) => {
-    const { readFile } = runtime;
-    const ledger = `${pipeDir}/.ledger.${Deno.uid()}`;
-    writeEnded(pipeDir, 1, 1, snapshot(1, 1));
-    try {
-      runtime.readFile = (path) => {
-        // As if this process had been stopped here, and another one had the lock.
-        Deno.utimeSync(`${ledger}.lock`, 1, 1);
-        return readFile(path);
-      };
-      takeIn(pipeDir, Deno.uid()!);
-    } finally {
-      runtime.readFile = readFile;
-    }
-    const lock = ledger.slice(pipeDir.length + 1) + ".lock";
-    assertEquals(namesIn(pipeDir), [".ended.1.1000", lock]);
-    takeIn(pipeDir, Deno.uid()!);
-    assertEquals(namesIn(pipeDir), [lock.replace(".lock", "")]);
-    return Promise.resolve();
-  }));
-
-Deno.test("takeIn() takes in what dead processes have left that may have been ending", () =>
+Deno.test("a killed process stays by itself for an hour, is raised by the highest number, and is then taken in", () =>
   withDir((dir) => {
-    const values = whole("n: 1\n");
-    const path = writeEnded(dir, 4_194_303, 1, values, 0o644, false);
-    assertEquals(namesIn(dir), [".ending.4194303.1000"]);
-    // Nobody here can tell whether it lives, so it must have been for a while.
+    leave(dir, 1, 5, { seq: 3, final: false });
+    const path = leave(dir, 1, 7, { seq: 4, final: false });
+    const what = ({ id, seq, final, owner, snapshot }: Ended) =>
+      [id, seq, final, owner, snapshot.stats.get("n")?.value] as const;
+    const reader = new EndedReader();
+    takeIn(dir, uid);
+    assertEquals(read(reader, dir).ended.map(what), [
+      [idOf(1), 4, false, uid, 7],
+    ]);
+    assertEquals(read(reader, dir).ledgers, []);
+    for (const name of namesIn(dir)) Deno.utimeSync(`${dir}/${name}`, 1, 1);
+    // As long as one file is new, somebody may be about to raise it.
+    Deno.utimeSync(path, new Date(), new Date());
+    takeIn(dir, uid);
+    assertEquals(namesIn(dir).length, 2);
     Deno.utimeSync(path, 1, 1);
-    writeEnded(dir, 4_194_302, 1, values);
-    takeIn(dir, Deno.uid()!);
-    assertEquals(namesIn(dir), [`.ledger.${Deno.uid()}`]);
-    assertStringIncludes(
-      Deno.readTextFileSync(`${dir}/.ledger.${Deno.uid()}`),
-      "n: 2\n",
+    takeIn(dir, uid);
+    const { count, killed, ended } = head(dir);
+    assertEquals([count, killed, ended], [1, 1, [`${idOf(1)}@4`]]);
+    assertEquals([fresh(dir)[0], others(dir)], [7, []]);
+    // Too late to be raised.
+    leave(dir, 1, 9, { seq: 5, final: false });
+    assertEquals(fresh(dir)[0], 7);
+    takeIn(dir, uid);
+    assertEquals(others(dir), []);
+    return Promise.resolve();
+  }));
+
+Deno.test("takeIn() takes the oldest of more than 256 killed processes", () =>
+  withDir((dir) => {
+    for (let i = 1; i <= 300; i++) {
+      const path = leave(dir, i, 1, { final: false });
+      const time = Date.now() / 1000 - 1000 + i;
+      Deno.utimeSync(path, time, time);
+    }
+    takeIn(dir, uid);
+    assertEquals([others(dir).length, fresh(dir)[0]], [256, 300]);
+    assertEquals(head(dir).ended[0], `${idOf(1)}@1`);
+    assertEquals(others(dir)[0], `.ended.${idOf(45)}.1`);
+    return Promise.resolve();
+  }));
+
+Deno.test("a damaged file neither counts nor is removed before it is old, and is then a missed process", () =>
+  withDir((dir) => {
+    const [whole, cut] = [leave(dir, 1, 5), leave(dir, 2, 9)];
+    Deno.truncateSync(cut, 30);
+    Deno.copyFileSync(whole, `${dir}/.ended.${idOf(3)}.1`);
+    takeIn(dir, uid);
+    const { ended, problems, missed } = read(new EndedReader(), dir);
+    assertEquals([ended.length, missed.size], [0, 0]);
+    assertEquals(
+      problems.toSorted(),
+      [2, 3].map((n) => `${dir}/.ended.${idOf(n)}.1: It is damaged`),
+    );
+    for (const n of [2, 3]) Deno.utimeSync(`${dir}/.ended.${idOf(n)}.1`, 1, 1);
+    takeIn(dir, uid);
+    assertEquals(others(dir), [`.ledger.${uid}.missed`]);
+    assertEquals(read(new EndedReader(), dir).missed, new Map([[uid, 2]]));
+    assertEquals(fresh(dir)[0], 5);
+    return Promise.resolve();
+  }));
+
+Deno.test("a program with 100 000 names leaves room for the names of others, and costs them little time", () =>
+  withDir((dir) => {
+    const many = Array.from({ length: 100_000 }, (_, i) => `id.${i}: 1\n`);
+    for (let i = 1; i <= 5; i++) {
+      const lines = many.map((line) => `${i}.${line}`).join("");
+      const bytes = lastValues(i, lines, 1, true);
+      writeLastValues(dir, idOf(i), 1, bytes, 0o644);
+    }
+    takeIn(dir, uid, Infinity, { sync: false });
+    for (let i = 10; i < 15; i++) {
+      const bytes = lastValues(i, "new.counter: 1\n", 1, true);
+      writeLastValues(dir, idOf(i), 1, bytes, 0o644);
+      takeIn(dir, uid, Infinity, { sync: false });
+    }
+    const [{ snapshot: { stats } }] = read(new EndedReader(), dir).ledgers;
+    assertEquals(stats.get("new.counter")?.value, 5);
+    // Each takes a tenth of the room that is left, as far as bytes allow that.
+    assert(stats.size < 41_000 && stats.size > 40_000, `${stats.size}`);
+    assertEquals(
+      stats.get("statvent.refused")!.value,
+      500_000 + 2 - stats.size,
     );
     return Promise.resolve();
   }));
 
-Deno.test("read() takes of two files of one end the one that is sure, and loses neither", () =>
+Deno.test("hasTooMany() says when a user has 4 096 files", () =>
   withDir((dir) => {
-    const [sure, unsure] = [whole("n: 5\n"), whole("n: 3\n")];
-    // Nobody takes them in for now.
-    Deno.writeTextFileSync(`${dir}/.ledger.${uid}.lock`, "");
-    const [pid, start] = [4_194_303, 1];
-    writeEnded(dir, pid, start, unsure, 0o644, false);
-    writeEnded(dir, pid, start, sure);
-    const read = () =>
-      new EndedReader().read(dir, namesIn(dir), new NameTable());
-    const values = () =>
-      read().ended.map(({ snapshot }) => snapshot.stats.get("n")?.value);
-    assertEquals([values(), values()], [[5], [5]]);
-    Deno.removeSync(`${dir}/.ledger.${uid}.lock`);
-    read();
-    const [ledger] = read().ledgers;
-    assertEquals(ledger.snapshot.stats.get("n")?.value, 5);
-    assertEquals(namesIn(dir), [`.ledger.${uid}`]);
+    const bytes = left(1, 1);
+    for (let i = 1; i < 4096; i++) {
+      Deno.writeFileSync(`${dir}/.ended.${idOf(i)}.1`, bytes);
+    }
+    assertEquals(hasTooMany(dir, namesIn(dir), uid), false);
+    Deno.writeFileSync(`${dir}/.ended.${idOf(4096)}.1`, bytes);
+    assertEquals(hasTooMany(dir, namesIn(dir), uid), true);
+    assertEquals(hasTooMany(dir, namesIn(dir), uid + 1), false);
     return Promise.resolve();
+  }));
+
+Deno.test("read() takes a file or a ledger for what it is: no link, no pipe, no directory", () =>
+  withDir(async (dir) => {
+    Deno.writeFileSync(`${dir}/real`, left(1, 1));
+    Deno.symlinkSync(`${dir}/real`, `${dir}/.ended.${idOf(1)}.1`);
+    Deno.symlinkSync(`${dir}/real`, ledgerPath(dir, 1));
+    Deno.mkdirSync(`${dir}/.ended.${idOf(2)}.1`);
+    Deno.mkdirSync(`${dir}/.ledger.1234567.1`);
+    const pipe = `${dir}/.ended.${idOf(3)}.1`;
+    await new Deno.Command("mkfifo", { args: [pipe] }).output();
+    assertEquals(fresh(dir), [0, 0]);
   }));
 
 Deno.test("read() reads a ledger to its end that is slow to read, but not again at once", () =>
   withDir((dir) => {
     const write = (n: number) => {
-      const names = Array.from({ length: 60_000 }, (_, i) => `${n}.${i}: 1\n`);
-      const text = `${
-        names.join("")
-      }# ledger {"id":"i","count":${n},"ended":[]}: 0\n`;
-      Deno.writeFileSync(`${dir}/.ledger.${uid}`, whole(text));
+      const lines = Array.from({ length: 9_000 }, (_, i) => `${n}.${i}: 1\n`);
+      for (let i = 0; i < 6; i++) {
+        const text = lines.map((line) => `${i}.${line}`).join("");
+        const bytes = lastValues(10 * n + i, text, 1, true);
+        writeLastValues(dir, idOf(10 * n + i), 1, bytes, 0o644);
+      }
+      takeIn(dir, uid, Infinity, { sync: false });
     };
     const reader = new EndedReader();
     const table = new NameTable();
@@ -312,47 +434,9 @@ Deno.test("read() reads a ledger to its end that is slow to read, but not again 
       return [ledgers.map(({ info }) => info.count), late.size];
     };
     write(1);
-    assertEquals([read(), read()], [[[1], 0], [[1], 0]]);
+    assertEquals([read(), read()], [[[6], 0], [[6], 0]]);
     write(2);
     // The one of before stands in its place.
-    assertEquals(read(), [[1], 1]);
+    assertEquals(read(), [[6], 1]);
     return Promise.resolve();
-  }));
-
-Deno.test("read() reads what is short, however late it is", () =>
-  withDir((dir) => {
-    const reader = new EndedReader();
-    const table = new NameTable();
-    const counts = [1, 2].map((n) => {
-      const end = `# ledger {"id":"i","count":${n},"ended":[]}: 0\n`;
-      Deno.writeFileSync(`${dir}/.ledger.${uid}`, whole(`n: ${n}\n${end}`));
-      Deno.writeFileSync(`${dir}/.ended.${n}.5`, whole(`m: ${n}\n`));
-      const { ledgers, ended } = reader.read(dir, namesIn(dir), table, 0);
-      // The first file is still there if the machine had no time to take it in.
-      const isRead = ended.some(({ snapshot }) =>
-        snapshot.stats.get("m")?.value === n
-      );
-      return [ledgers.map(({ info }) => info.count), isRead];
-    });
-    assertEquals(counts, [[[1], true], [[2], true]]);
-    return Promise.resolve();
-  }));
-
-Deno.test("a ledger of another kind, or a huge one, is not read, and does not keep a program from ending", () =>
-  withDir(async (dir) => {
-    const uid = Deno.uid()!;
-    // Sparse: it takes no space.
-    await Deno.writeTextFile(`${dir}/.ledger.${uid}`, "");
-    await Deno.truncate(`${dir}/.ledger.${uid}`, 2 ** 31);
-    await Deno.writeTextFile(`${dir}/.ended.4000000.1`, "");
-    await Deno.truncate(`${dir}/.ended.4000000.1`, 2 ** 31);
-    const collector = new Collector({ pipeDir: dir });
-    assertEquals(toMap(await collector.collect()).size, 0);
-    const program = await startProgram(
-      `incr("n", 3); await startRecorder();`,
-      { dir },
-    );
-    assertEquals((await program.ended()).code, 0);
-    const host = await collector.collect();
-    assertEquals(toMap(host).get("n"), { value: 3, fractional: false });
   }));

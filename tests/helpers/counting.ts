@@ -8,9 +8,6 @@ import { type HostStats, toMap } from "../../collect.ts";
 import { countOf } from "../../model/histogram.ts";
 import { LIVE, type Program, startProgram } from "./program.ts";
 
-/** The name of the ledger of this user. */
-export const LEDGER = `.ledger.${Deno.uid()}`;
-
 /** The values by name, but for those that show recorded stats. */
 export const values = (host: HostStats) =>
   Object.fromEntries(

@@ -66,9 +66,27 @@ export async function cat(path: string): Promise<string> {
   return stdout;
 }
 
-/** The names in a directory, but for the ledger that an orderly end leaves. */
+/** Whether a name is that of a generation of a ledger. */
+export function isLedger(name: string): boolean {
+  return /^\.ledger\.\d+\.\d+$/.test(name);
+}
+
+/** The names in a directory, but for the ledgers that orderly ends leave. */
 export function leftIn(dir: string): string[] {
-  return namesIn(dir).filter((name) => name !== `.ledger.${Deno.uid()}`);
+  return namesIn(dir).filter((name) => !isLedger(name));
+}
+
+/** The path of the highest generation of a user's ledger; `undefined` if there is none. */
+export function ledgerIn(
+  dir: string,
+  user: number = Deno.uid()!,
+): string | undefined {
+  const start = `.ledger.${user}.`;
+  const [highest] = namesIn(dir)
+    .filter((name) => isLedger(name) && name.startsWith(start))
+    .map((name) => Number(name.slice(start.length)))
+    .sort((a, b) => b - a);
+  return highest === undefined ? undefined : `${dir}/${start}${highest}`;
 }
 
 /** Starts a shell in a session of its own. `$0` is `arg`. */

@@ -9,6 +9,7 @@ import { copyPackage } from "../../scripts/package_files.ts";
 import {
   cat,
   leastPermissions,
+  ledgerIn,
   leftIn,
   LIVE,
   namesIn,
@@ -89,7 +90,7 @@ for (const [how, text, expected] of ends) {
       assertEquals(left, expected === 1 ? [`.ending.${program.pid}`] : []);
       const host = await new Collector({ pipeDir: dir }).collect();
       assertEquals([...toMap(host)], [["a", { value: 1, fractional: false }]]);
-      assertEquals(namesIn(dir), [`.ledger.${Deno.uid()}`]);
+      assertEquals(leftIn(dir), []);
     }));
 }
 
@@ -404,7 +405,7 @@ Deno.test("what a signal handler counts is there, and so is what it counts befor
     program.kill("SIGTERM");
     assertEquals((await program.ended()).code, 0);
     assertStringIncludes(
-      await Deno.readTextFile(`${dir}/.ledger.${Deno.uid()}`),
+      await Deno.readTextFile(ledgerIn(dir)!),
       "signals: 2\n",
     );
   }));

@@ -247,7 +247,7 @@ class Place implements AsyncDisposable {
   }
 }
 
-const LEDGER = /^\.ledger\.\d+$/;
+const LEDGER = /^\.ledger\.\d+\.\d+$/;
 
 const END = "# EOF: <bytes>";
 

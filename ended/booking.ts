@@ -1,0 +1,154 @@
+/**
+ * Books processes that were killed: makes of what is known of one the file that
+ * counts for every reader, then removes what it has left.
+ *
+ * Touches the pipe directory.
+ *
+ * @module
+ */
+
+import { decodeCheckpoint } from "./checkpoint.ts";
+import { endedFiles, parseLastValues, writeLastValues } from "./last_values.ts";
+import { seal } from "./seal.ts";
+import {
+  checkpointPath,
+  parseOwnName,
+  pipePath,
+  shortLivedPath,
+} from "../directory/file_names.ts";
+import { isAlive } from "../directory/sign_of_life.ts";
+import { NameTable, type Snapshot } from "../format/snapshot.ts";
+import { SnapshotParser } from "../format/snapshot_parser.ts";
+import { attempt } from "../runtime/attempt.ts";
+import { runtime } from "../runtime/runtime.ts";
+
+/** How many bytes a checkpoint may have: two slots for snapshots of 16 MiB, with room to grow. */
+const MAX_CHECKPOINT_BYTES = 2 ** 27;
+
+/** A process that is dead for sure: its sign of life was asked. */
+export interface DeadProcess {
+  /** Its identity. */
+  readonly id: string;
+  /** The name of its pipe without `.stats`. */
+  readonly base: string;
+  /** The id of the user who owns its files. */
+  readonly owner: number;
+}
+
+/** A snapshot of a process, as somebody has read it. */
+export interface KnownValues {
+  /** The number of the snapshot. */
+  readonly seq: number;
+  /** The snapshot, as it came from the pipe. */
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Reads the checkpoint of a process.
+ *
+ * @param table What gives names their ids.
+ * @returns The newest snapshot in it; `undefined` if there is none that is
+ * whole, or it belongs to somebody else.
+ * @throws If it cannot be read now.
+ */
+export function readCheckpoint(
+  dir: string,
+  { id, base, owner }: DeadProcess,
+  table: NameTable = new NameTable(),
+): (KnownValues & { readonly snapshot: Snapshot }) | undefined {
+  const path = checkpointPath(dir, base, id);
+  if (runtime.identify(path)?.owner !== owner) return undefined;
+  const file = runtime.readFile(path, MAX_CHECKPOINT_BYTES);
+  const slot = file && decodeCheckpoint(file as Uint8Array<ArrayBuffer>);
+  if (slot === undefined) return undefined;
+  try {
+    const snapshot = new SnapshotParser(table).parse(slot.bytes);
+    const isTrue = snapshot.process?.id === id && snapshot.seq === slot.seq;
+    return isTrue ? { ...slot, snapshot } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Writes for a killed process the file `.ended.<id>.<seq>` of the newest values
+ * that anybody here knows: those of its checkpoint, or those that the caller has
+ * read. Files with lower numbers are removed.
+ *
+ * @param known What the caller has read from the pipe of the process.
+ * @param mode The mode of the file: that of its pipe.
+ * @returns The number of the snapshot that is booked now; `undefined` if nothing
+ * is known of the process.
+ * @throws If this process may not write, or there is no space.
+ */
+export function book(
+  dir: string,
+  dead: DeadProcess,
+  known?: KnownValues,
+  mode = 0o644,
+): number | undefined {
+  const { id, owner } = dead;
+  const checkpoint = readCheckpoint(dir, dead);
+  const newest = (known?.seq ?? 0) > (checkpoint?.seq ?? 0)
+    ? known
+    : checkpoint;
+  const files = [...endedFiles(dir, runtime.list(dir))]
+    .filter((file) => file.id === id && file.owner === owner)
+    .sort((a, b) => b.seq - a.seq);
+  const table = new NameTable();
+  let seq = files.find((file) => parseLastValues(file, table))?.seq;
+  if (newest !== undefined && newest.seq > (seq ?? 0)) {
+    seq = newest.seq;
+    writeLastValues(dir, id, seq, seal(newest.bytes), mode, {
+      sync: true,
+      owner,
+    });
+  }
+  for (const file of files) {
+    if (file.seq < (seq ?? 0)) attempt(() => runtime.remove(file.path));
+  }
+  return seq;
+}
+
+/**
+ * Removes the pipe and all other files of a dead process that has been booked,
+ * but not what has been booked.
+ */
+export function removeDead(dir: string, dead: DeadProcess): void {
+  removePipe(dir, dead);
+  const own = runtime.list(dir).filter((name) =>
+    parseOwnName(name)?.id === dead.id
+  );
+  // The sign last: as long as it is there, readers know that the pipe is dead.
+  const isSign = (name: string) => name.endsWith(".alive") ? 1 : 0;
+  for (const name of own.sort((a, b) => isSign(a) - isSign(b))) {
+    const path = `${dir}/${name}`;
+    attempt(() => {
+      if (runtime.identify(path)?.owner === dead.owner) runtime.remove(path);
+    });
+  }
+}
+
+/** Removes a pipe, unless another process has given its own the name. */
+function removePipe(dir: string, { id, base, owner }: DeadProcess): void {
+  const path = pipePath(dir, base);
+  attempt(() => {
+    const pipe = runtime.identify(path);
+    if (pipe === undefined || !pipe.isFifo || pipe.owner !== owner) return;
+    // In this order: a process shows that it lives before it has a pipe.
+    const isTaken = runtime.list(dir).some((name) => {
+      const other = parseOwnName(name);
+      return other?.base === base && other.id !== id &&
+        other.rest === "alive" && isAlive(`${dir}/${name}`) !== false;
+    });
+    if (isTaken) return;
+    // Away first: only then is it sure which pipe it was.
+    const away = shortLivedPath(dir, runtime.pid);
+    runtime.rename(path, away);
+    const { inode, modified } = runtime.identify(away) ?? {};
+    if (inode !== pipe.inode || modified !== pipe.modified) {
+      attempt(() => runtime.link(away, path));
+    }
+    runtime.remove(away);
+  });
+}

@@ -1,0 +1,71 @@
+/**
+ * Decides when the values of an ended process are ready for the ledger, after
+ * which they can no longer be raised.
+ *
+ * Pure: no clock, no I/O.
+ *
+ * @module
+ */
+
+import type { ReadFile } from "./last_values_reader.ts";
+
+/**
+ * How long a killed process stays by itself, in milliseconds, after its last
+ * file was written, so that every service that has read more of it can say so.
+ */
+export const RAISABLE_MS = 3_600_000;
+
+/** How many killed processes of a user stay by themselves. */
+const MAX_KILLED = 256;
+
+/** How many bytes their files may have. */
+const MAX_KILLED_BYTES = 2 ** 24;
+
+/** What counts of a process: its file with the highest number that is whole. */
+export function bestOf<T extends ReadFile>(
+  files: readonly T[],
+): T | undefined {
+  return files.find(({ parsed }) => parsed !== undefined);
+}
+
+/** When the newest file of a process was written. */
+function newest(files: readonly ReadFile[]): number {
+  return Math.max(...files.map(({ modified }) => modified));
+}
+
+/**
+ * The processes of one user that are ready: those that have ended in an orderly
+ * way, and of the killed ones those that nobody has raised for long, or that
+ * are too many.
+ *
+ * @param processes The files of each process, the highest number first.
+ * @param now The time, in milliseconds since 1970.
+ */
+export function readyOf<T extends ReadFile>(
+  processes: readonly (readonly T[])[],
+  now: number,
+): (readonly T[])[] {
+  const whole = processes.filter((files) => bestOf(files) !== undefined);
+  const isFinal = (files: readonly T[]) => bestOf(files)!.parsed!.final;
+  const killed = whole.filter((files) => !isFinal(files))
+    .sort((a, b) => newest(b) - newest(a));
+  let count = 0;
+  let bytes = 0;
+  const ready = killed.filter((files) => {
+    count++;
+    bytes += bestOf(files)!.size;
+    return count > MAX_KILLED || bytes > MAX_KILLED_BYTES ||
+      now - newest(files) > RAISABLE_MS;
+  });
+  return [...whole.filter(isFinal), ...ready.reverse()];
+}
+
+/** The processes whose files have been damaged for so long that nobody will mend them. */
+export function lostOf<T extends ReadFile>(
+  processes: readonly (readonly T[])[],
+  now: number,
+): (readonly T[])[] {
+  return processes.filter((files) =>
+    bestOf(files) === undefined && now - newest(files) > RAISABLE_MS
+  );
+}
