@@ -19,9 +19,6 @@
  * | `.ledger.<user>.missed`          | one byte for each process whose last values were not kept   |
  * | `.ended.<pid>.<start>[.<uuid>]`  | the last values of a process that has ended                 |
  * | `.ending.<pid>.<start>[.<uuid>]` | the last values of a process that may be about to end       |
- * | `.ledger.<user>`                 | the totals of the processes of a user that have ended       |
- * | `.ledger.<user>.lock`            | the lock of the process that is writing that ledger         |
- * | `.ledger.<user>.invalid`         | a ledger that could not be read, put aside for a person     |
  *
  * Everything that begins with `.<pid>.` is private to that process, and is
  * removed with its pipe. `<start>` is in milliseconds since 1970. A UUID follows
@@ -268,32 +265,6 @@ export function processOfEnding(name: string): EndedProcess | undefined {
 /** The path to use instead where another user may have taken one of the two. */
 export function untakenPath(path: string): string {
   return `${path}.${crypto.randomUUID()}`;
-}
-
-const LEDGER = /^\.ledger\.(\d{1,10})(\.lock)?$/;
-
-/** The name of the ledger of a user. */
-export function ledgerName(user: number): string {
-  return `.ledger.${user}`;
-}
-
-/** The user whose ledger, or whose ledger's lock, has this name. */
-export function userOfLedger(
-  name: string,
-): { user: number; isLock: boolean } | undefined {
-  const match = LEDGER.exec(name);
-  if (match === null) return undefined;
-  return { user: Number(match[1]), isLock: match[2] !== undefined };
-}
-
-/** The path of the lock of a ledger. */
-export function ledgerLockPath(ledgerPath: string): string {
-  return `${ledgerPath}.lock`;
-}
-
-/** Where a ledger is put that cannot be read. */
-export function invalidLedgerPath(ledgerPath: string): string {
-  return `${ledgerPath}.invalid`;
 }
 
 function pidIn(pattern: RegExp, name: string): number | undefined {

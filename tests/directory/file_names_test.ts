@@ -6,15 +6,18 @@ import {
   endedPath,
   endingPath,
   fifoPath,
-  invalidLedgerPath,
+  generationPath,
+  isIncomplete,
   isInstance,
   lastValuesPath,
-  ledgerLockPath,
-  ledgerName,
   looksLikePipe,
+  missedPath,
   newFilePath,
+  newGenerationPath,
+  newLastValuesPath,
   ownFifoPath,
   ownNewPath,
+  parseGenerationName,
   parseLastValuesName,
   parseOwnName,
   parsePipeName,
@@ -26,7 +29,7 @@ import {
   shortLivedPath,
   startLockPath,
   untakenPath,
-  userOfLedger,
+  userOfMissed,
   watchedPath,
 } from "../../directory/file_names.ts";
 
@@ -37,7 +40,10 @@ function kindsOf(name: string): Record<string, unknown> {
     private: pidOfPrivate(name),
     ended: processOfEnded(name),
     ending: processOfEnding(name),
-    ledger: userOfLedger(name),
+    lastValues: parseLastValuesName(name),
+    generation: parseGenerationName(name),
+    missed: userOfMissed(name),
+    incomplete: isIncomplete(name) || undefined,
   };
   return Object.fromEntries(
     Object.entries(kinds).filter(([, kind]) => kind !== undefined),
@@ -48,7 +54,9 @@ Deno.test("every path is recognized as what it was made for, and as nothing else
   const process = { pid: 12, start: "1767225600123" };
   const ended = endedPath("/d", process);
   const ending = endingPath("/d", process);
-  const ledger = `/d/${ledgerName(1000)}`;
+  const id = "0123456789abcdef".repeat(2);
+  const lastValues = lastValuesPath("/d", id, 9);
+  const ledger = { user: 1000, generation: 12 };
   const expected: [string, Record<string, unknown>][] = [
     [pipePath("/d", 12), { pipe: 12 }],
     [fifoPath("/d", 12), { private: 12 }],
@@ -60,9 +68,12 @@ Deno.test("every path is recognized as what it was made for, and as nothing else
     [untakenPath(ended), { ended: process }],
     [ending, { ending: process }],
     [untakenPath(ending), { ending: process }],
-    [ledger, { ledger: { user: 1000, isLock: false } }],
-    [ledgerLockPath(ledger), { ledger: { user: 1000, isLock: true } }],
-    [invalidLedgerPath(ledger), {}],
+    [lastValues, { lastValues: { id, seq: 9 } }],
+    [untakenPath(lastValues), { lastValues: { id, seq: 9 } }],
+    [newLastValuesPath("/d", id), { incomplete: true }],
+    [generationPath("/d", ledger), { generation: ledger }],
+    [newGenerationPath("/d", 1000), { incomplete: true }],
+    [missedPath("/d", 1000), { missed: 1000 }],
   ];
   for (const [path, kinds] of expected) {
     assertEquals([path, kindsOf(path.slice("/d/".length))], [path, kinds]);
@@ -84,7 +95,15 @@ Deno.test("names that are nearly right are not recognized", () => {
     ".ended.0.3",
     ".ledger.",
     ".ledger.x",
-    ".ledger.1.lock.lock",
+    ".ledger.1",
+    ".ledger.1.",
+    ".ledger.1.x",
+    ".ledger.1.2.3",
+    ".ledger.1.1234567890123456",
+    ".ledger.1.lock",
+    `.ended.${"0123456789abcdef".repeat(2)}`,
+    `.ended.${"0123456789ABCDEF".repeat(2)}.1`,
+    `.ended.${"0123456789abcdef".repeat(2)}.1.new`,
   ];
   for (const name of names) assertEquals([name, kindsOf(name)], [name, {}]);
   assertEquals(
