@@ -5,6 +5,8 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
+import { takeIn } from "../../ended/ledger_writer.ts";
+import { ledgerIn, leftIn } from "../helpers/program.ts";
 import {
   AS_USER,
   ignores,
@@ -44,7 +46,6 @@ Deno.test({
   async fn() {
     await using place = await Place.make();
     const dir = await ownDir(place);
-    const ledger = `${dir}/.ledger.${USER}`;
     const live = async () => {
       await using program = await place.program("node", dir, {
         before: AS_USER,
@@ -53,12 +54,15 @@ Deno.test({
       await program.ends();
     };
     await live();
+    takeIn(dir, USER);
+    const ledger = ledgerIn(dir, USER)!;
     await Deno.chmod(ledger, 0);
     await live();
-    assertEquals((await place.sh(`ls -A ${dir}`)).trim().split("\n").length, 2);
+    assertEquals(leftIn(dir).length, 1);
     await Deno.chmod(ledger, 0o644);
     await live();
-    assertEquals(await place.sh(`ls -A ${dir}`), `.ledger.${USER}\n`);
-    assertMatch(await Deno.readTextFile(ledger), /^n: 309$/m);
+    takeIn(dir, USER);
+    assertEquals(leftIn(dir), []);
+    assertMatch(await Deno.readTextFile(ledgerIn(dir, USER)!), /^n: 309$/m);
   },
 });

@@ -7,8 +7,10 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
-import { output, ROOT, until } from "../helpers/program.ts";
+import { seal } from "../../ended/seal.ts";
+import { ledgerIn, output, ROOT, until } from "../helpers/program.ts";
 import { Service } from "../helpers/service.ts";
+import { whole } from "../helpers/text.ts";
 
 const isRoot = Deno.uid() === 0;
 
@@ -228,15 +230,14 @@ Deno.test({ name: "several users of one machine", ignore }, async (t) => {
     // A ledger, and a file of the end, that say the first process has ended.
     const start = host.processes.find(({ pid }) => pid === a.pid)!.start!;
     const key = `${a.pid}@${Math.round(1000 * start)}`;
-    const forge = (text: string) =>
-      `${text}# EOF: ${new TextEncoder().encode(text).length}\n`;
+    const forge = (text: string) => new TextDecoder().decode(seal(whole(text)));
     const ledger = forge(
-      `of.0: 1000\n# ledger {"id":"x","count":1,"ended":["${key}"]}: 1\n`,
+      `of.0: 1000\n# ledger {"id":"x","generation":1,"count":1,"killed":0,"ended":["${key}"]}: 1\n`,
     );
     for (const owner of [idA, idB]) {
       await machine.sh(
         1,
-        `printf '%s' '${ledger}' > ${shared}/.ledger.${owner}`,
+        `printf '%s' '${ledger}' > ${shared}/.ledger.${owner}.1`,
       );
     }
     await machine.sh(
@@ -282,8 +283,8 @@ Deno.test({ name: "several users of one machine", ignore }, async (t) => {
       const a = await machine.program(0, shared, ends);
       const { processes: [{ start }] } = await service.collect();
       const name = `.ended.${a.pid}.${Math.round(1000 * start!)}`;
-      const ledger = `${shared}/.ledger.${idA}`;
-      for (const path of [`${shared}/${name}`, ledger, `${ledger}.lock`]) {
+      const ledger = `${shared}/.ledger.${idA}.1`;
+      for (const path of [`${shared}/${name}`, ledger]) {
         assertEquals((await machine.sh(1, `: > ${path}`)).code, 0);
       }
       a.child.kill("SIGTERM");
@@ -299,19 +300,20 @@ Deno.test({ name: "several users of one machine", ignore }, async (t) => {
       }
       assertEquals(
         await service.log(2),
-        [ledger, `${ledger}.lock`].map((path) =>
-          `statvent: ${path}: It must belong to user ${idA}\n`
-        ).join(""),
+        `statvent: ${shared}/${name}: It is damaged\n` +
+          `statvent: ${ledger}: It must belong to user ${idA}\n`,
       );
       // Root makes room, and the next one that ends takes in both.
       await Deno.remove(ledger);
-      await Deno.remove(`${ledger}.lock`);
       await Deno.remove(`${shared}/.ended.1.1`).catch(() => {});
       const next = await machine.program(0, shared, ends);
       next.child.kill("SIGTERM");
       await next.child.status;
       assertEquals((await service.collect()).stats, { "of.0": 6 });
-      assertStringIncludes(await Deno.readTextFile(ledger), "of.0: 6\n");
+      assertStringIncludes(
+        await Deno.readTextFile(ledgerIn(shared, idA)!),
+        "of.0: 6\n",
+      );
     },
   );
 
