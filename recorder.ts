@@ -7,34 +7,63 @@
  */
 
 import {
+  alivePath,
+  parseOwnName,
   pipePath,
   shortLivedPath,
   startLockPath,
 } from "./directory/file_names.ts";
+import { instance } from "./directory/instance.ts";
+import { isAlive } from "./directory/sign_of_life.ts";
 import { dangerOf, userOf } from "./directory/trust.ts";
-import { processStart } from "./memory/process_start.ts";
+import { identity } from "./memory/identity.ts";
 import { threads } from "./memory/threads.ts";
 import { RecorderControl } from "./recorder/control.ts";
-import { handOverAtEnd } from "./recorder/hand_over.ts";
-import { closeAll, removePipes } from "./recorder/leftovers.ts";
+import { actAtEnd, actAtSignals, setServed } from "./recorder/last_act.ts";
+import { closeAll, type OwnFiles, removePipes } from "./recorder/own_files.ts";
 import {
   checkRoom,
   explain,
   failure,
-  isServed,
   notCreatable,
   prepare,
 } from "./recorder/prepare.ts";
 import { keepSpare, useSpare } from "./recorder/spare_file.ts";
 import type { RecorderReport, RecorderSettings } from "./recorder/worker.ts";
 import { source } from "./recorder/worker_source.ts";
+import { show } from "./model/show.ts";
 import { attempt } from "./runtime/attempt.ts";
 import { sleep } from "./runtime/pause.ts";
 import { runtime } from "./runtime/runtime.ts";
+import {
+  endingIndexes,
+  threadsGetSignals,
+  watchListeners,
+} from "./runtime/signals.ts";
 import type { Thread } from "./runtime/system.ts";
 import { warnOnce } from "./runtime/warn.ts";
+import { LAYOUT } from "./slab/layout.ts";
 import { config } from "./stats/config.ts";
 import { ownSlab } from "./stats/stats.ts";
+
+/** How the recorder works. */
+export interface RecorderOptions {
+  /**
+   * Whether the recorder's thread wakes up once a second, writes a checkpoint if
+   * something has changed, and looks after the pipe. By default `true`. Without
+   * that, a recorder that nobody reads uses no processor time, a process that is
+   * killed loses what it has counted since the last read, and a pipe that
+   * somebody deletes stays away until the next start.
+   */
+  readonly checkpoint?: boolean;
+  /**
+   * Whether to hand over at SIGTERM, SIGINT and SIGHUP on Node and Bun, where the
+   * program does not listen to them itself. By default `false`: a program whose
+   * main thread hangs would no longer be ended by them. Deno does that always,
+   * from the recorder's thread, so that a program that hangs ends.
+   */
+  readonly signals?: boolean;
+}
 
 /** A running recorder. */
 export interface Recorder extends AsyncDisposable {
@@ -50,11 +79,12 @@ const STOP_MS = 500;
 /** How long another thread may take to start the recorder, in milliseconds. */
 const START_MS = 2_000;
 
+/** How long the recorder's thread of this process has to answer, in milliseconds. */
+const ANSWER_MS = 300;
+
 class PipeRecorder implements Recorder {
   readonly path: string;
-  readonly #dir: string;
-  readonly #user: number | undefined;
-  readonly #control: RecorderControl;
+  readonly #own: OwnFiles;
   readonly #thread: Thread;
   /** Resolves when the thread has closed all its files. */
   readonly #done: Promise<void>;
@@ -62,45 +92,38 @@ class PipeRecorder implements Recorder {
   #files: number[] = [];
   #stopped: Promise<void> | undefined;
 
-  constructor(
-    dir: string,
-    user: number | undefined,
-    control: RecorderControl,
-    thread: Thread,
-    done: Promise<void>,
-  ) {
-    this.path = pipePath(dir, runtime.pid);
-    this.#dir = dir;
-    this.#user = user;
-    this.#control = control;
+  constructor(own: OwnFiles, thread: Thread, done: Promise<void>) {
+    this.path = pipePath(own.dir, own.base!);
+    this.#own = own;
     this.#thread = thread;
     this.#done = done;
-    this.#forgetExit = runtime.onExit(
-      () => this.#release(),
-      () => {
-        this.#release();
-        // If the event loop runs again, the program has caught the error.
-        setTimeout(() => this.#resume());
-      },
-    );
+    // The end of the main thread is that of the process.
+    this.#forgetExit = runtime.isMainThread
+      ? () => setServed(undefined)
+      : runtime.onExit(() => this.release(), () => {
+        this.release();
+        // If the event loop runs again, the thread has caught the error.
+        setTimeout(() => this.resume());
+      });
   }
 
   /** Stops the thread from creating files, then removes all pipes. */
-  #release(): void {
-    this.#control.stop();
+  release(): void {
+    this.#own.control.stop();
     useSpare();
-    this.#files.push(...removePipes(this.#dir, this.#user, this.#control.hold));
+    this.#files.push(...removePipes(this.#own));
   }
 
   #closeFiles(): void {
     closeAll(this.#files.splice(0));
   }
 
-  #resume(): void {
+  /** Lets the thread serve again. */
+  resume(): void {
     if (this.#stopped !== undefined) return;
     this.#closeFiles();
-    keepSpare(this.#dir);
-    this.#control.start();
+    keepSpare(this.#own.dir);
+    this.#own.control.start();
     this.#thread.post("resume");
   }
 
@@ -111,7 +134,7 @@ class PipeRecorder implements Recorder {
   async #stop(): Promise<void> {
     forget();
     this.#forgetExit();
-    this.#release();
+    this.release();
     let timer;
     const late = new Promise((resolve) => timer = setTimeout(resolve, STOP_MS));
     await Promise.race([this.#done, late]);
@@ -142,19 +165,43 @@ class ForeignRecorder implements Recorder {
   }
 }
 
-async function start(): Promise<Recorder> {
+/** The options, with the defaults of those that were left out. */
+function complete(options: RecorderOptions): Required<RecorderOptions> {
+  for (const [key, value] of Object.entries(options)) {
+    if (key !== "checkpoint" && key !== "signals") {
+      throw new TypeError(
+        `Cannot start the recorder: an option must be "checkpoint" or "signals", got ${
+          show(key)
+        }`,
+      );
+    }
+    if (value !== undefined && typeof value !== "boolean") {
+      throw new TypeError(
+        `Cannot start the recorder: ${key} must be a boolean, got ${
+          show(value)
+        }`,
+      );
+    }
+  }
+  const { checkpoint = true, signals = false } = options;
+  return { checkpoint, signals };
+}
+
+async function start(options: Required<RecorderOptions>): Promise<Recorder> {
   const { pipeDir, pipeDirMode } = config;
   try {
     await prepare(pipeDir, pipeDirMode);
-    return await startOnce(pipeDir);
+    return await startOnce(pipeDir, options);
   } catch (error) {
     throw explain(error as Error);
   }
 }
 
 /** Starts the recorder, unless another thread serves the pipe. Threads wait for each other. */
-async function startOnce(dir: string): Promise<Recorder> {
-  const path = pipePath(dir, runtime.pid);
+async function startOnce(
+  dir: string,
+  options: Required<RecorderOptions>,
+): Promise<Recorder> {
   const lock = startLockPath(dir, runtime.pid);
   // A lock that stays for longer is that of an earlier process with the same
   // id, which has died.
@@ -175,36 +222,53 @@ async function startOnce(dir: string): Promise<Recorder> {
   }
   const forgetExit = runtime.onExit(unlock, () => {});
   try {
-    return await isServed(path)
-      ? new ForeignRecorder(path)
-      : await startThread(dir, user);
+    const other = await findOther(dir);
+    return other === undefined
+      ? await startThread(dir, user, options)
+      : new ForeignRecorder(other);
   } finally {
     forgetExit();
     unlock();
   }
 }
 
+/** The pipe that another thread of this process serves in the directory. */
+async function findOther(dir: string): Promise<string | undefined> {
+  // Without the sign of life of a process with this process id there is none.
+  const mayServe = runtime.list(dir).some((name) => {
+    const own = parseOwnName(name);
+    return own?.pid === runtime.pid && own.rest === "alive" &&
+      isAlive(`${dir}/${name}`) === true;
+  });
+  if (!mayServe) return undefined;
+  // The sign may be that of a process in another container: then nobody answers.
+  const path = (await threads().findRecorder(ANSWER_MS))?.path;
+  return path?.startsWith(`${dir}/`) ? path : undefined;
+}
+
 async function startThread(
   dir: string,
   user: number | undefined,
+  options: Required<RecorderOptions>,
 ): Promise<Recorder> {
-  // These pipes are of an earlier process with the same id.
-  closeAll(removePipes(dir, user, 0));
   checkRoom(dir);
   if (runtime.isMainThread) keepSpare(dir);
   const control = new RecorderControl();
   control.start();
   ownSlab();
-  // Only the main thread hands over: a thread that ends leaves its values to
-  // the other threads.
-  const handNothingOver = runtime.isMainThread && config.annotations
-    ? handOverAtEnd({ dir, mode: config.pipeMode, user })
-    : () => {};
-  const settings = settingsOf(dir, user, control);
+  const own: OwnFiles = {
+    dir,
+    user,
+    id: identity().id,
+    batch: crypto.randomUUID().slice(0, 8),
+    control,
+    base: undefined,
+  };
+  const settings = settingsOf(own, options, await watchSignals(control));
   const giveUp = () => {
     control.stop();
     useSpare();
-    closeAll(removePipes(dir, user, control.hold));
+    closeAll(removePipes(own));
   };
   const forgetExit = runtime.onExit(giveUp, () => {});
   let thread: Thread | undefined;
@@ -228,31 +292,79 @@ async function startThread(
         error,
       );
     });
-    checkReport(report, dir);
+    own.base = baseIn(report, dir);
   } catch (error) {
     giveUp();
-    handNothingOver();
     await thread?.terminate();
     throw error;
   } finally {
     forgetExit();
   }
   thread!.unref();
-  const recorder = new PipeRecorder(dir, user, control, thread!, isDone);
+  const recorder = new PipeRecorder(own, thread!, isDone);
   failed = ({ message }) => {
     warnOnce(
       `the recorder's thread failed (${message}), so the stats of this process can no longer be read`,
     );
     recorder.stop();
   };
+  if (runtime.isMainThread) endWell(own, recorder, options);
   return recorder;
 }
 
-function settingsOf(
-  dir: string,
-  user: number | undefined,
+/** Ends the watch on the signals to which the program listens, if there is one. */
+let stopWatching: (() => void) | undefined;
+
+/** The indexes of the signals that end this process, once that is known. */
+let signals: readonly number[] | undefined;
+
+/** The sign of life, which the main thread keeps open until the process dies, also without a recorder. */
+let sign: number | undefined;
+
+/** Lets the main thread hand over when the program ends. */
+function endWell(
+  own: OwnFiles,
+  recorder: PipeRecorder,
+  options: Required<RecorderOptions>,
+): void {
+  const { dir, user, id } = own;
+  const base = own.base!;
+  const before = sign;
+  sign = attempt(() => runtime.openBoth(alivePath(dir, base, id)));
+  if (before !== undefined) runtime.close(before);
+  // Only the main thread hands over: a thread that ends leaves its values to
+  // the other threads.
+  const mode = config.pipeMode;
+  const target = { dir, mode, user, identity: identity() };
+  actAtEnd(target, own, recorder, config.annotations);
+  if (options.signals && !threadsGetSignals) void actAtSignals();
+}
+
+/**
+ * Lets the recorder's thread know to which signals the program listens.
+ *
+ * @returns The indexes of those to which the thread may listen.
+ */
+async function watchSignals(
   control: RecorderControl,
+): Promise<readonly number[]> {
+  // In another thread it is not known to what the main thread listens.
+  if (!threadsGetSignals || !runtime.isMainThread) return [];
+  signals ??= await endingIndexes((path) => runtime.self.readText(path));
+  stopWatching?.();
+  stopWatching = watchListeners(
+    signals,
+    (index, listens) => control.setListening(index, listens),
+  );
+  return stopWatching === undefined ? [] : signals;
+}
+
+function settingsOf(
+  own: OwnFiles,
+  options: Required<RecorderOptions>,
+  signals: readonly number[],
 ): RecorderSettings {
+  const { dir, user, batch, control } = own;
   return {
     dir,
     user,
@@ -261,26 +373,30 @@ function settingsOf(
     annotations: config.annotations,
     // A parked thread can be freed by the main thread only.
     mayPark: runtime.isMainThread,
-    process: {
-      start: processStart(),
-      name: config.processName,
-      runtime: runtime.name,
-    },
+    checkpoint: options.checkpoint,
+    signals,
+    identity: identity(),
+    name: config.processName,
+    instance: instance(),
+    batch,
     control: control.shared,
     slabs: [...threads().slabs.values()],
   };
 }
 
-function checkReport(report: RecorderReport, dir: string): void {
-  if (report.state !== "failed") return;
-  throw report.code === "ENOENT"
+/** The base that the recorder's thread has chosen. */
+function baseIn(report: RecorderReport, dir: string): string {
+  if (report.state === "ready") return report.base;
+  const { why, code } = report as { why: string; code?: string };
+  throw code === "ENOENT"
     ? failure("there must be a program mkfifo; install it, with coreutils")
-    : notCreatable(dir, report.why);
+    : notCreatable(dir, why);
 }
 
-// A thread has one recorder. All copies of statvent in the thread find it under
-// this property of `globalThis`.
-const KEY = Symbol.for("statvent.recorder");
+// A thread has one recorder. All copies of statvent in the thread with this layout
+// of slabs find it under this property of `globalThis`; others cannot serve each
+// other's stats.
+const KEY = Symbol.for(`statvent.recorder.${LAYOUT}`);
 const home = globalThis as { [key: symbol]: Promise<Recorder> | undefined };
 
 /** Lets the next call of {@linkcode startRecorder} start a recorder of its own. */
@@ -293,8 +409,9 @@ function forget(): void {
  * `<config.pipeDir>/<process id>.stats`, from a thread of its own, so that they
  * can be read even while this thread is in an endless loop.
  *
- * Until a reader opens the pipe this costs no processor time. It never keeps
- * the program from ending. Deno needs `--allow-read` and `--allow-write` for the
+ * Until a reader opens the pipe, its thread wakes up once a second to write a
+ * checkpoint, so that little is lost if the process is killed. It never keeps the
+ * program from ending. Deno needs `--allow-read` and `--allow-write` for the
  * directory and `--allow-run=mkfifo`.
  *
  * @example Start, and stop at the end of a block
@@ -312,14 +429,23 @@ function forget(): void {
  * await Deno.remove(config.pipeDir);
  * ```
  *
+ * @param options How the recorder works. Only those of the first call in a thread count.
  * @returns A promise that resolves when the pipe can be read. Further calls in a
  * thread give the same recorder.
  * @throws {Error} By the promise, if a permission or `mkfifo` is missing, or the
  * directory is unusable. The message says how to fix it. The program's stats are
  * not affected.
  */
-export function startRecorder(): Promise<Recorder> {
-  return home[KEY] ??= start().then((recorder) => {
+export function startRecorder(
+  options: RecorderOptions = {},
+): Promise<Recorder> {
+  let all;
+  try {
+    all = complete(options);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+  return home[KEY] ??= start(all).then((recorder) => {
     // The other thread may end before this one, which then starts its own.
     if (recorder instanceof ForeignRecorder) forget();
     return recorder;

@@ -117,13 +117,17 @@ export function watchedPath(dir: string, pid: number): string {
 
 const OWN = new RegExp(`^\\.(${BASE})\\.([0-9a-f]{32})\\.(.+)$`);
 
-/** What a name says that is private to a process with an identity. */
-export interface OwnName {
+/** What the names that are private to a process begin with. */
+export interface OwnBase {
   /** The name of the process's pipe without `.stats`. */
   readonly base: string;
-  readonly pid: number;
   /** The identity of the process. */
   readonly id: string;
+}
+
+/** What a name says that is private to a process with an identity. */
+export interface OwnName extends OwnBase {
+  readonly pid: number;
   /** What the file is: `alive`, `checkpoint`, or a name that ends with `.fifo` or `.new`. */
   readonly rest: string;
 }
@@ -136,13 +140,24 @@ export function parseOwnName(name: string): OwnName | undefined {
   return { base, pid: Number(pid), id, rest };
 }
 
-/** A random path for a pipe of a process that is not public. */
-export function ownFifoPath(dir: string, base: string, id: string): string {
-  return `${dir}/.${base}.${id}.${crypto.randomUUID().slice(0, 13)}.fifo`;
+/**
+ * The path of a pipe of a process while it is not public.
+ *
+ * @param batch Eight hexadecimal digits, drawn at random, so that no other user can have taken the path.
+ * @param number A number from 1 on.
+ */
+export function ownFifoPath(
+  dir: string,
+  { base, id }: OwnBase,
+  batch: string,
+  number: number,
+): string {
+  const rest = number.toString(16).padStart(8, "0");
+  return `${dir}/.${base}.${id}.${batch}${rest}.fifo`;
 }
 
 /** A random path for a file of a process until it is complete. */
-export function ownNewPath(dir: string, base: string, id: string): string {
+export function ownNewPath(dir: string, { base, id }: OwnBase): string {
   return `${dir}/.${base}.${id}.${crypto.randomUUID()}.new`;
 }
 

@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { Identity } from "./identity.ts";
 import { runtime } from "../runtime/runtime.ts";
 import { LAYOUT, type Slab } from "../slab/layout.ts";
 
@@ -15,12 +16,28 @@ import { LAYOUT, type Slab } from "../slab/layout.ts";
 // channel of this name.
 const MEETING = `statvent.slabs.${LAYOUT}`;
 
-type Message = { slabs: readonly Slab[]; ask: boolean };
+/** What a recorder's thread tells threads that look for it. */
+export interface Serving {
+  /** The pipe. */
+  readonly path: string;
+}
+
+interface Message {
+  readonly slabs: readonly Slab[];
+  readonly ask: boolean;
+  readonly identity?: Identity;
+  readonly serving?: Serving;
+}
 
 /** The state that all copies of statvent in one thread share. */
 class Threads {
   /** The slabs of the process that this thread knows, by their ids. */
   readonly slabs: Map<string, Slab> = new Map();
+  /** The identity of the process, once a thread has drawn it. */
+  identity: Identity | undefined;
+  /** What this thread serves, if it is the recorder's. */
+  serving: Serving | undefined;
+  #found: ((serving: Serving) => void) | undefined;
   #post = runtime.joinChannel(MEETING, (message) => this.#receive(message));
 
   constructor() {
@@ -32,9 +49,42 @@ class Threads {
   }
 
   #receive(message: unknown): void {
-    const { slabs, ask } = message as Message;
+    const { slabs, ask, identity, serving } = message as Message;
     for (const slab of slabs) this.slabs.set(slab.id, slab);
-    if (ask) this.#tell({ slabs: [...this.slabs.values()], ask: false });
+    this.identity ??= identity;
+    if (serving !== undefined) this.#found?.(serving);
+    if (!ask) return;
+    this.#tell({
+      slabs: [...this.slabs.values()],
+      ask: false,
+      identity: this.identity,
+      serving: this.serving,
+    });
+  }
+
+  /** Sets the identity of the process, and tells the other threads. */
+  identify(identity: Identity): void {
+    this.identity = identity;
+    this.#tell({ slabs: [], ask: false, identity });
+  }
+
+  /**
+   * Looks for the recorder's thread of this process, which always answers.
+   *
+   * @param patience How long to wait for its answer, in milliseconds.
+   */
+  async findRecorder(patience: number): Promise<Serving | undefined> {
+    let timer;
+    try {
+      return await new Promise<Serving | undefined>((resolve) => {
+        this.#found = resolve;
+        timer = setTimeout(() => resolve(undefined), patience);
+        this.#tell({ slabs: [], ask: true });
+      });
+    } finally {
+      clearTimeout(timer);
+      this.#found = undefined;
+    }
   }
 
   /** Announces a slab to all threads. */

@@ -22,7 +22,17 @@ const HOLD = 2;
 const ASKED = 3;
 /** The number of the last probe that the main thread has answered. */
 const ANSWERED = 4;
-const WORDS = 5;
+/** The first of the words that say of each signal whether the program listens to it itself. */
+const LISTENING = 5;
+/** How many pipes had no place among the names, so that the directory must be listed. */
+const UNNAMED = 8;
+/** 1 if so many processes have left their last values that no more may. */
+const FULL = 9;
+/** The first of the words that number the pipes that may be there, or are 0. */
+const NAMES = 10;
+/** How many pipes are noted. */
+const MAX_NAMES = 256;
+const WORDS = NAMES + MAX_NAMES;
 
 /** Thrown in the recorder's thread once it was stopped. */
 export class StoppedError extends Error {
@@ -55,6 +65,47 @@ export class RecorderControl {
   }
   set hold(value: number) {
     Atomics.store(this.shared, HOLD, value);
+  }
+
+  /** Whether the program listens itself to the signal of this index. */
+  isListening(index: number): boolean {
+    return Atomics.load(this.shared, LISTENING + index) === 1;
+  }
+
+  /** Notes whether the program listens itself to the signal of this index, one of three. */
+  setListening(index: number, listens: boolean): void {
+    Atomics.store(this.shared, LISTENING + index, listens ? 1 : 0);
+  }
+
+  /** Whether so many processes have left their last values that no more may. */
+  get isFull(): boolean {
+    return Atomics.load(this.shared, FULL) === 1;
+  }
+  set isFull(value: boolean) {
+    Atomics.store(this.shared, FULL, value ? 1 : 0);
+  }
+
+  /** The recorder's side: notes a pipe by its number, so that the program can remove it without listing the directory. */
+  note(number: number): void {
+    const free = this.shared.indexOf(0, NAMES);
+    if (free < 0) Atomics.store(this.shared, UNNAMED, 1);
+    else Atomics.store(this.shared, free, number);
+  }
+
+  /** The recorder's side: notes that a pipe has gone. */
+  unnote(number: number): void {
+    const place = this.shared.indexOf(number, NAMES);
+    if (place >= 0) Atomics.store(this.shared, place, 0);
+  }
+
+  /** The numbers of the pipes that may be there. */
+  get noted(): number[] {
+    return [...this.shared.subarray(NAMES)].filter((number) => number !== 0);
+  }
+
+  /** Whether there may be pipes that are not noted. */
+  get hasUnnoted(): boolean {
+    return Atomics.load(this.shared, UNNAMED) === 1;
   }
 
   /** The number of the last probe that the main thread has answered. */
@@ -100,6 +151,16 @@ export class RecorderControl {
     Atomics.store(this.shared, RUNNING, 0);
     Atomics.notify(this.shared, ASKED);
     Atomics.wait(this.shared, BUSY, 1, timeout);
+  }
+
+  /** The recorder's side: forbids itself to create files. */
+  halt(): void {
+    Atomics.store(this.shared, RUNNING, 0);
+  }
+
+  /** The recorder's side: undoes {@linkcode RecorderControl.halt}. */
+  resume(): void {
+    Atomics.store(this.shared, RUNNING, 1);
   }
 
   /**

@@ -11,14 +11,15 @@
  * @module
  */
 
-import { fifoPath, pipePath } from "../directory/file_names.ts";
+import { ownFifoPath } from "../directory/file_names.ts";
 import { dangerOf } from "../directory/trust.ts";
 import { type RecorderControl, StoppedError } from "./control.ts";
+import type { Presence } from "./presence.ts";
 import { attempt, succeeds } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
 
-/** How many pipes one start of `mkfifo` makes. */
-const BATCH = 6;
+/** How many pipes one start of `mkfifo` makes. One of the first becomes the sign of life. */
+const BATCH = 7;
 
 /**
  * How long after its snapshot a used pipe is first checked if no other is free,
@@ -48,6 +49,8 @@ export interface Fifo {
   readonly path: string;
   /** Tells whether a path still leads to this pipe. */
   readonly inode: number;
+  /** What tells its path from those of the other pipes of this process. */
+  readonly number: number;
 }
 
 /** Whether a path is known to lead to a pipe. */
@@ -68,6 +71,10 @@ export interface FifoPoolOptions {
   readonly mode: number;
   /** The user of this process, if that is known. */
   readonly user: number | undefined;
+  /** Who this process is. */
+  readonly presence: Presence;
+  /** What the paths have in common: eight hexadecimal digits. */
+  readonly batch: string;
   /** Stops the recorder. */
   readonly control: RecorderControl;
 }
@@ -87,9 +94,9 @@ interface UsedFifo {
 
 /** The named pipes of this process. */
 export class FifoPool {
-  /** The public path. */
-  readonly path: string;
   readonly #dir: string;
+  readonly #presence: Presence;
+  readonly #batch: string;
   readonly #mode: number;
   readonly #user: number | undefined;
   readonly #control: RecorderControl;
@@ -97,38 +104,84 @@ export class FifoPool {
   /** Used pipes by their private paths. Some are free as well: only a late reader may still open them. */
   readonly #used: Map<string, UsedFifo> = new Map();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #made = 0;
 
-  constructor({ dir, mode, user, control }: FifoPoolOptions) {
-    this.path = pipePath(dir, runtime.pid);
+  constructor(
+    { dir, mode, user, presence, batch, control }: FifoPoolOptions,
+  ) {
     this.#dir = dir;
+    this.#presence = presence;
+    this.#batch = batch;
     this.#mode = mode;
     this.#user = user;
     this.#control = control;
   }
 
+  /** The public path. */
+  get path(): string {
+    return this.#presence.pipe;
+  }
+
+  #pathOf(number: number): string {
+    return ownFifoPath(this.#dir, this.#presence, this.#batch, number);
+  }
+
   /** Makes a batch of pipes. */
   async #make(): Promise<void> {
-    const paths = Array.from(
-      { length: BATCH },
-      () => fifoPath(this.#dir, runtime.pid),
-    );
+    const numbers = Array.from({ length: BATCH }, () => ++this.#made);
+    const paths = numbers.map((number) => this.#pathOf(number));
     await this.#control.whileRunningAsync(async () => {
       // Another user may have created the directory anew.
       const danger = dangerOf(this.#dir, this.#user);
       if (danger !== undefined) throw new Error(danger);
+      for (const number of numbers) this.#control.note(number);
       try {
         await runtime.makeFifos(paths, this.#mode);
       } catch (error) {
         // Some may have been made, and take up room.
         for (const path of paths) attempt(() => runtime.remove(path));
+        for (const number of numbers) this.#control.unnote(number);
         throw error;
       }
     });
-    for (const path of paths) {
+    for (const number of numbers) {
+      const path = this.#pathOf(number);
       const inode = runtime.identify(path)?.inode;
-      if (inode !== undefined) this.#free.push({ path, inode });
+      if (inode === undefined) this.#control.unnote(number);
+      else this.#free.push({ path, inode, number });
     }
     if (this.#free.length === 0) throw new Error("New pipes vanish at once");
+  }
+
+  /** Shows that this process lives, unless its sign of life is there. */
+  async showLife(): Promise<void> {
+    const presence = this.#presence;
+    while (!presence.isShown) {
+      if (this.#free.length === 0) this.#checkUsed();
+      if (this.#free.length === 0) await this.#make();
+      const [sign] = this.#free;
+      const { base } = presence;
+      if (isNamed(sign, sign.path)) {
+        this.#control.whileRunning(() => presence.show(sign.path));
+      }
+      this.drop(sign);
+      if (presence.base !== base) this.#moveAside();
+    }
+  }
+
+  /** Renames the free pipes after the base of this process has changed. */
+  #moveAside(): void {
+    this.#free = this.#free.map((fifo) => {
+      const path = this.#pathOf(fifo.number);
+      attempt(() => runtime.rename(fifo.path, path));
+      return { ...fifo, path };
+    });
+  }
+
+  /** Drops a pipe that is no more. */
+  drop(fifo: Fifo): void {
+    this.#forget(fifo);
+    this.#control.unnote(fifo.number);
   }
 
   /**
@@ -153,7 +206,7 @@ export class FifoPool {
         // The failure may be temporary: the pipe stays free, unless it has gone.
         const isThere = runtime.identify(next.path)?.inode === next.inode;
         if (isThere || error instanceof StoppedError) throw error;
-        this.#forget(next);
+        this.drop(next);
         continue;
       }
       this.#forget(next);
@@ -248,6 +301,6 @@ export class FifoPool {
     } else runtime.close(fd);
     if (
       now - since > GIVE_UP_MS && succeeds(() => runtime.remove(fifo.path))
-    ) this.#used.delete(fifo.path);
+    ) this.drop(fifo);
   }
 }

@@ -1,16 +1,14 @@
 /**
  * Serves snapshots to every reader that opens the named pipe of this process.
  *
- * Touches the pipe directory. Polls the pipe for some seconds after each reader,
- * then uses no processor time until the next reader comes or the pipe is
- * removed.
+ * Touches the pipe directory. Uses no processor time until a reader comes or
+ * somebody calls `look`, but for some seconds after each reader.
  *
  * @module
  */
 
 import { StoppedError } from "./control.ts";
 import { type Fifo, FifoPool, type FifoPoolOptions } from "./fifo_pool.ts";
-import { watchedPath } from "../directory/file_names.ts";
 import { nap, sleep } from "../runtime/pause.ts";
 import { runtime } from "../runtime/runtime.ts";
 
@@ -29,14 +27,10 @@ const STALL_MS = 5_000;
 /** How many readers may be slow at the same time. Each takes the memory of a snapshot. */
 const MAX_SLOW = 64;
 
-/** How often the pipe is polled, in milliseconds, until it is watched. */
+/** How often the pipe is looked at after a reader has come, and how long a failure is not tried again, in milliseconds. */
 const POLL_MS = 500;
 
-/**
- * How long after the last reader the recorder begins to watch the pipe, in
- * milliseconds. A reader of a watched pipe costs twice as much, since it causes a
- * dozen events.
- */
+/** For how long after the last reader the pipe is looked at, in milliseconds. */
 const WATCH_MS = 3_000;
 
 /**
@@ -90,7 +84,7 @@ export class PipeServer {
   #published = 0;
   /** Checks whether the pipe still has the public name. */
   #check: () => void = () => {};
-  #unwatch: (() => void) | undefined;
+  #isShowing = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: PipeServerOptions) {
@@ -106,13 +100,13 @@ export class PipeServer {
    */
   async run(ready: () => void): Promise<void> {
     try {
+      await this.#pool.showLife();
       let fifo = await this.#pool.publishNext();
       let arrival = this.#wait(fifo);
       ready();
       for (;;) {
         const { hold } = this.#options.control;
         const close = await Promise.race([arrival, this.#lost(fifo)]);
-        this.#stopWatching();
         if (!this.#options.control.running) return close?.();
         const next = await this.#publishNext(fifo);
         const earlier = arrival;
@@ -124,6 +118,7 @@ export class PipeServer {
           // A pipe without its name gets no more readers. A reader that has
           // opened it just before gets nothing, but does not wait for ever.
           if (!runtime.endWait(hold, fifo.path)) this.#stuck++;
+          this.#pool.drop(fifo);
           earlier.then((close) => close());
         }
         fifo = next;
@@ -131,7 +126,6 @@ export class PipeServer {
     } catch (error) {
       if (!(error instanceof StoppedError)) throw error;
     } finally {
-      this.#stopWatching();
       clearTimeout(this.#timer);
       // The server may run again.
       this.#timer = undefined;
@@ -185,10 +179,21 @@ export class PipeServer {
     }
   }
 
+  /** Looks whether pipe and sign of life have their names, and replaces them if they do not. */
+  look(): void {
+    this.#check();
+    if (this.#options.presence.isShown || this.#isShowing) return;
+    this.#isShowing = true;
+    const show = async () => {
+      await sleep(HEAL_MS);
+      await this.#pool.showLife();
+    };
+    // If that fails, the next look tries again.
+    show().catch(() => {}).finally(() => this.#isShowing = false);
+  }
+
   /** Resolves when the pipe has lost the public name. */
   #lost(fifo: Fifo): Promise<undefined> {
-    // The last pipe may have been watched until there was a next one.
-    this.#stopWatching();
     return new Promise((resolve) => {
       this.#published = performance.now();
       this.#check = () => {
@@ -202,38 +207,12 @@ export class PipeServer {
     });
   }
 
-  /** Checks the pipe, and begins to watch it if it was not read for a while. */
   #poll(): void {
     const quiet = performance.now() - this.#published;
-    this.#timer = quiet > WATCH_MS && this.#watch()
+    this.#timer = quiet > WATCH_MS
       ? undefined
       : setTimeout(() => this.#poll(), POLL_MS);
-    // The pipe may have gone before the watch began.
-    this.#check();
-  }
-
-  /** Watches the pipe. Returns whether that is possible. */
-  #watch(): boolean {
-    try {
-      // A watch on the directory would wake this process at every read of every
-      // process, so only the pipe is watched.
-      const { control, dir } = this.#options;
-      const link = watchedPath(dir, runtime.pid);
-      this.#unwatch = control.whileRunning(() =>
-        runtime.watch(this.#pool.path, link, () => {
-          // An event may come after the watch is over.
-          if (this.#unwatch !== undefined) this.#check();
-        })
-      );
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
-  #stopWatching(): void {
-    this.#unwatch?.();
-    this.#unwatch = undefined;
+    this.look();
   }
 
   /** Serves the reader that has opened a pipe, which stays open until `close`. */

@@ -9,17 +9,7 @@
 
 import { ELSEWHERE } from "../directory/trust.ts";
 import { attempt } from "../runtime/attempt.ts";
-import { sleep } from "../runtime/pause.ts";
 import { runtime } from "../runtime/runtime.ts";
-
-/** How long the pipe of this process is read, to learn whether a thread serves it, in milliseconds. */
-const LISTEN_MS = 500;
-
-/**
- * How long the pipe is read if it has a writer that writes nothing, in
- * milliseconds: a thread that has ended may have left it open.
- */
-const SILENCE_MS = 1_000;
 
 /** How many files must be openable. The most that a runtime was seen to need is 14. */
 const FILES = 20;
@@ -86,25 +76,6 @@ export async function prepare(dir: string, mode: number): Promise<void> {
         : `${dir} must be a directory that can be created (${message}); create it or ${ELSEWHERE}`,
       error,
     );
-  }
-}
-
-/** Whether another thread of this process serves the pipe already. */
-export async function isServed(path: string): Promise<boolean> {
-  if (runtime.identify(path)?.isFifo !== true) return false;
-  const fd = runtime.openReader(path);
-  try {
-    const byte = new Uint8Array(1);
-    const start = performance.now();
-    for (let patience = LISTEN_MS; performance.now() - start < patience;) {
-      const count = runtime.read(fd, byte);
-      if (count) return true;
-      if (count === undefined) patience = SILENCE_MS;
-      await sleep(1);
-    }
-    return false;
-  } finally {
-    runtime.close(fd);
   }
 }
 

@@ -1,21 +1,32 @@
 /**
  * The recorder's thread.
  *
- * `worker_source.ts` carries its bundle as a string, which `deno task build`
- * makes anew when this module or one that it imports has changed.
+ * It runs from the text in `worker_source.ts`, which `deno task build` makes anew
+ * when this module or one that it imports has changed.
  *
  * @module
  */
 
+import { CheckpointWriter } from "./checkpoint_writer.ts";
+import { RecorderControl } from "./control.ts";
+import { handOver } from "./hand_over.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { closeAll, removePipes, removeSigns } from "./own_files.ts";
+import { PipeServer } from "./pipe_server.ts";
+import { Presence } from "./presence.ts";
+import { sweep } from "./sweep.ts";
+import { hasTooMany } from "../ended/last_values.ts";
+import { takeIn } from "../ended/ledger_writer.ts";
 import { SnapshotWriter } from "../format/snapshot_writer.ts";
+import { type Identity, nextSeq } from "../memory/identity.ts";
 import { threads } from "../memory/threads.ts";
 import type { ProcessInfo } from "../model/identity.ts";
-import { RecorderControl } from "./control.ts";
-import { Heartbeat } from "./heartbeat.ts";
-import { PipeServer } from "./pipe_server.ts";
-import { runtime } from "../runtime/runtime.ts";
-import type { Slab } from "../slab/layout.ts";
+import { attempt } from "../runtime/attempt.ts";
 import { nap } from "../runtime/pause.ts";
+import { runtime } from "../runtime/runtime.ts";
+import { ENDING_SIGNALS, onSignal, raise } from "../runtime/signals.ts";
+import { warnOnce } from "../runtime/warn.ts";
+import type { Slab } from "../slab/layout.ts";
 import { ProcessStats } from "../slab/process_stats.ts";
 
 /** What the thread is started with. */
@@ -32,8 +43,18 @@ export interface RecorderSettings {
   readonly annotations: boolean;
   /** Whether a thread may be parked while the pipe has no reader. */
   readonly mayPark: boolean;
-  /** How the process identifies itself. */
-  readonly process: Omit<ProcessInfo, "stalled">;
+  /** Whether to wake up once a second, to keep checkpoints and to look after the pipe. */
+  readonly checkpoint: boolean;
+  /** The indexes of the signals at which to hand over, unless the program listens to them. */
+  readonly signals: readonly number[];
+  /** What the process is. */
+  readonly identity: Identity;
+  /** The name of the program. */
+  readonly name: string | undefined;
+  /** What the environment wants in the name of the pipe. */
+  readonly instance: string | undefined;
+  /** What the paths of the pipes have in common. */
+  readonly batch: string;
   /** The shared side of the {@linkcode RecorderControl}. */
   readonly control: Int32Array<SharedArrayBuffer>;
   /** The slabs that the starting thread knows. */
@@ -45,39 +66,157 @@ export interface RecorderSettings {
  * that the thread was stopped and has closed its files.
  */
 export type RecorderReport =
-  | { state: "ready" }
+  | { state: "ready"; base: string }
   | { state: "done" }
   | { state: "failed"; why: string; code?: string };
+
+/** How often the thread wakes up, in milliseconds. */
+const TICK_MS = 1_000;
+
+/** How often the thread looks after ended processes, in milliseconds. */
+const OTHERS_MS = 60_000;
+
+/** How long the thread takes in what other processes have left, in milliseconds. */
+const TAKE_IN_MS = 500;
+
+/** How long this process may take to die of a signal, in milliseconds. */
+const DYING_MS = 300;
 
 // Most errors in this thread only mean "not yet", so their stacks are a waste.
 Error.stackTraceLimit = 0;
 
 const parent = runtime.joinParent(serve);
 const settings = parent.data as RecorderSettings;
+const { dir, mode, user, identity, annotations, batch } = settings;
 const control = new RecorderControl(settings.control);
 const heartbeat = new Heartbeat(control);
-const process: ProcessInfo = { ...settings.process, stalled: 0 };
+const process: ProcessInfo = {
+  id: identity.id,
+  start: identity.start,
+  name: settings.name,
+  runtime: runtime.name,
+  stalled: 0,
+};
 const stats = new ProcessStats(nap);
 stats.process = process;
 const writer = new SnapshotWriter();
-const { slabs } = threads();
-for (const slab of settings.slabs) slabs.set(slab.id, slab);
+const meeting = threads();
+meeting.identity = identity;
+for (const slab of settings.slabs) meeting.slabs.set(slab.id, slab);
+
+const presence = new Presence({
+  dir,
+  id: identity.id,
+  instance: settings.instance,
+});
 
 const server = new PipeServer({
-  dir: settings.dir,
-  user: settings.user,
-  mode: settings.mode,
+  dir,
+  user,
+  mode,
   dirMode: settings.dirMode,
   mayPark: settings.mayPark,
+  presence,
+  batch,
   control,
   snapshot: () => {
     process.stalled = heartbeat.stalled();
-    stats.refresh(slabs.values());
-    return writer.write(stats, settings.annotations);
+    stats.refresh(meeting.slabs.values());
+    return writer.write(stats, annotations, { seq: nextSeq(identity) });
   },
 });
 
+const checkpoint = new CheckpointWriter({
+  dir,
+  mode,
+  presence,
+  stamp: () => {
+    stats.refresh(meeting.slabs.values());
+    return stats.stamp();
+  },
+  snapshot: () => {
+    stats.refresh(meeting.slabs.values());
+    const seq = nextSeq(identity);
+    const options = { windows: false, seq };
+    return { seq, bytes: writer.write(stats, true, options) };
+  },
+});
+
+/** Writes a checkpoint. Where that is not possible, such as on a full disk, the next one may be. */
+function keep(write: () => void): void {
+  if (annotations) attempt(() => control.whileRunning(write));
+}
+
+/** Says once that this process has given up the rights it had when it started the recorder. */
+function checkUser(): void {
+  const now = runtime.user();
+  if (now === undefined || user === undefined || now === user) return;
+  warnOnce(
+    `this process became user ${now} after user ${user} had started the recorder, so its stats may no longer be readable; call startRecorder() after that`,
+  );
+}
+
+function tick(): void {
+  if (!control.running) return;
+  server.look();
+  checkUser();
+  keep(() => checkpoint.tick());
+}
+
+/** Cleans up after ended processes of this user, and takes in what they have left. */
+async function serveOthers(): Promise<void> {
+  if (user === undefined) return;
+  const isOver = () => !control.running;
+  try {
+    control.isFull = hasTooMany(dir, runtime.list(dir), user);
+    const swept = sweep({ dir, user, isOver });
+    takeIn(dir, user, performance.now() + TAKE_IN_MS);
+    await swept;
+  } catch {
+    // The directory has gone, or is full. The next recorder tries again.
+  }
+}
+
+/** Hands over, and lets the signal end the process as if nobody had listened. */
+function endBy(index: number, stopListening: () => void): void {
+  if (control.isListening(index)) return keep(() => checkpoint.write());
+  control.halt();
+  const { base, id } = presence;
+  const own = { dir, user, id, base, batch, control };
+  const path = annotations
+    ? handOver({ dir, mode, user, identity }, true, control.isFull)
+    : undefined;
+  const files = removePipes(own);
+  removeSigns(own);
+  stopListening();
+  raise(ENDING_SIGNALS[index]);
+  // Where the signal does not end the process, it goes on.
+  setTimeout(() => {
+    if (path !== undefined) attempt(() => runtime.remove(path));
+    closeAll(files);
+    control.resume();
+    serve();
+  }, DYING_MS);
+}
+
+function listenTo(index: number): void {
+  const stop = onSignal(ENDING_SIGNALS[index], () => endBy(index, stop));
+}
+
 let isServing = false;
+let hasBegun = false;
+
+/** Begins what the thread does beside serving. */
+function begin(): void {
+  meeting.serving = { path: presence.pipe };
+  report({ state: "ready", base: presence.base });
+  if (hasBegun) return;
+  hasBegun = true;
+  if (settings.checkpoint) setInterval(tick, TICK_MS);
+  for (const index of settings.signals) listenTo(index);
+  setTimeout(serveOthers);
+  if (settings.checkpoint) setInterval(serveOthers, OTHERS_MS);
+}
 
 /** Serves until the recorder is stopped. A message calls it again when the recorder is resumed. */
 async function serve(): Promise<void> {
@@ -86,8 +225,10 @@ async function serve(): Promise<void> {
   isServing = true;
   try {
     do {
-      await server.run(() => report({ state: "ready" }));
+      await server.run(begin);
     } while (control.running);
+    meeting.serving = undefined;
+    checkpoint.close();
     report({ state: "done" });
   } catch (error) {
     const { message, code } = error as { message: string; code?: string };

@@ -66,6 +66,8 @@ export const denoRuntime: Runtime = {
     readText: (path) => inProc(() => Deno.readTextFileSync(path))!,
     namesIn: (path) => inProc(() => posix.self.namesIn(path))!,
   },
+  user: () =>
+    isGranted({ name: "sys", kind: "uid" }) ? posix.user() : undefined,
   processStart: (pid) => inProc(() => posix.processStart(pid)),
   processOwner: (pid) =>
     inProc(() => {
@@ -101,22 +103,6 @@ export const denoRuntime: Runtime = {
       stderr: "piped",
     }).output();
     if (!success) throw new Error(firstLine(new TextDecoder().decode(stderr)));
-  },
-  watch: (path, link, callback) => {
-    // Deno opens the file that an event names, which for a pipe would wait for
-    // a writer or be taken for a reader. So a pipe is watched by a link that no
-    // longer exists when there is an event.
-    posix.link(path, link);
-    let watcher;
-    try {
-      watcher = Deno.watchFs(link, { recursive: false });
-    } finally {
-      posix.remove(link);
-    }
-    (async () => {
-      for await (const _ of watcher) callback();
-    })();
-    return () => watcher.close();
   },
   waitForReader: async (path) => {
     const file = await Deno.open(path, { write: true });

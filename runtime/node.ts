@@ -4,9 +4,11 @@
  * @module
  */
 
+import { chmodSync, mkdirSync } from "node:fs";
+import { dirname } from "node:path";
 import process from "node:process";
 import { Worker, type WorkerOptions } from "node:worker_threads";
-import { firstLine, posix, startThreadWith } from "./posix.ts";
+import { errorCode, firstLine, posix, startThreadWith } from "./posix.ts";
 import { warnOnce } from "./warn.ts";
 import type { Runtime } from "./system.ts";
 
@@ -83,6 +85,29 @@ function mayFree(): boolean {
     posix.identify("/proc/self/fd") !== undefined;
 }
 
+/**
+ * Creates a directory with its parents. Node's own way to do that tries for
+ * ever where the parent is there and yet can have no children, as in `/proc`.
+ *
+ * @param isLast Whether the mode is meant for this one, rather than for one in it.
+ */
+function makeDir(path: string, mode: number, isLast: boolean): void {
+  for (let isSecond = false;; isSecond = true) {
+    try {
+      mkdirSync(path);
+      break;
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === "EEXIST" && posix.identifyTarget(path)?.isDirectory) return;
+      if (code !== "ENOENT" || isSecond) throw error;
+      makeDir(dirname(path), mode, false);
+    }
+  }
+  // `mkdir` applies the mask of the process, which may shut out even its owner.
+  const isUsable = (posix.identify(path)!.mode & 0o700) === 0o700;
+  if (isLast || !isUsable) chmodSync(path, mode);
+}
+
 // The listeners for the end of the program, which come after the program's own,
 // since these may still count.
 const exits = new Set<() => void>();
@@ -111,6 +136,7 @@ export const nodeRuntime: Runtime = {
   },
   env: (name) => process.env[name],
   missingPermission: () => Promise.resolve(undefined),
+  makeDir: (path, mode) => makeDir(path, mode, true),
   makeFifos: (paths, mode) =>
     new Promise((resolve, reject) => {
       // Loaded at the first use only, since Deno loads this file too.

@@ -24,7 +24,6 @@ import {
   rmSync,
   type Stats,
   statSync,
-  watch,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -220,6 +219,8 @@ export const posix = {
     try {
       rmSync(temporary, { force: true });
       writeFileSync(temporary, bytes, { flag: "wx", mode });
+      // The mask of the process may forbid even the owner to read it.
+      if (mode !== undefined) chmodSync(temporary, mode);
       renameSync(temporary, path);
     } catch (error) {
       rmSync(temporary, { force: true });
@@ -252,11 +253,18 @@ export const posix = {
   link: linkSync,
   rename: renameSync,
   remove: (path) => rmSync(path, { force: true }),
-  watch: (path, _link, callback) => {
-    const watcher = watch(path, { persistent: false }, callback);
-    watcher.on("error", callback);
-    return () => watcher.close();
+  createFile: (path, mode) => {
+    const fd = openSync(path, "wx", mode);
+    // The mask of the process may forbid even the owner to read it.
+    fchmodSync(fd, mode);
+    return fd;
   },
+  writeAt: (fd, bytes, offset) => {
+    for (let done = 0; done < bytes.length;) {
+      done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
+    }
+  },
+  user: () => process.geteuid?.(),
   openReader: (path) =>
     openSync(path, constants.O_RDONLY | constants.O_NONBLOCK),
   openWriter: (path) =>

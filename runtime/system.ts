@@ -115,14 +115,12 @@ export interface Runtime {
   chown(path: string, user: number): void;
   /** Removes a file, if it exists. */
   remove(path: string): void;
-  /**
-   * Calls back when a file changes or is removed.
-   *
-   * @param link A free path in the same directory, for a runtime that must watch
-   * the file by a second link, which it removes at once.
-   * @returns How to stop that.
-   */
-  watch(path: string, link: string, callback: () => void): () => void;
+  /** Creates a file and opens it for writing. Fails if the path is taken. */
+  createFile(path: string, mode: number): number;
+  /** Writes all bytes at a place of a file. */
+  writeAt(fd: number, bytes: Uint8Array, offset: number): void;
+  /** The id of the user whose rights this process has now; `undefined` if that cannot be found out. */
+  user(): number | undefined;
 
   /**
    * Creates named pipes.

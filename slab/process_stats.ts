@@ -181,6 +181,20 @@ export class ProcessStats {
     }
   }
 
+  /** A number that tells whether stats have changed between two refreshes. */
+  stamp(): number {
+    let stamp = 0;
+    for (const { reader: { cells } } of this.#sources.values()) {
+      const words = new Int32Array(cells.buffer, 0, 2 * cells.length);
+      stamp = stamp + cells.length | 0;
+      // Odd, so that a change of a single word is never lost.
+      for (let i = 0; i < words.length; i++) {
+        stamp = Math.imul(stamp, 31) + words[i] | 0;
+      }
+    }
+    return stamp;
+  }
+
   #add(source: Source, { kind, text, cell, width }: Entry): void {
     if (kind === SCALAR) {
       source.cells.push(cell);

@@ -126,8 +126,11 @@ Deno.test("names that tell processes of one id apart are read back", () => {
     const paths: [string, RegExp][] = [
       [alivePath("/d", ...owner), /^alive$/],
       [checkpointPath("/d", ...owner), /^checkpoint$/],
-      [ownFifoPath("/d", ...owner), /^[0-9a-f]{8}-[0-9a-f]{4}\.fifo$/],
-      [ownNewPath("/d", ...owner), /^[0-9a-f-]{36}\.new$/],
+      [
+        ownFifoPath("/d", { base, id }, "abcdef01", 7),
+        /^abcdef0100000007\.fifo$/,
+      ],
+      [ownNewPath("/d", { base, id }), /^[0-9a-f-]{36}\.new$/],
     ];
     for (const [path, rest] of paths) {
       const own = parseOwnName(path.slice(3))!;

@@ -31,16 +31,17 @@ export function whole(text: string): Uint8Array<ArrayBuffer> {
 
 /** The line on which a process identifies itself. */
 const PROCESS =
-  /^# process \{"start":\d+(\.\d+)?,"name":"[^"\n]*","runtime":"\w+ [\d.]+"\}: \d+\.\d+\n/m;
+  /^# process \{"id":"[0-9a-f]{32}","start":\d+(\.\d+)?,"name":"[^"\n]*","runtime":"\w+ [\d.]+"\}: \d+\.\d+\n/m;
 
-/** A snapshot without its `# process` and its `# EOF`, both of which must be right. */
+/** The line that numbers a snapshot, and the last one. */
+const END = /# seq: [1-9]\d*\n# EOF: (\d+)\n$/;
+
+/** A snapshot without its `# process`, `# seq` and `# EOF`, all of which must be right. */
 export function body(snapshot: string): string {
-  const start = snapshot.lastIndexOf("# EOF: ");
-  const bytes = encode(snapshot.slice(0, start)).length;
-  if (
-    snapshot.slice(start) !== `# EOF: ${bytes}\n` || !PROCESS.test(snapshot)
-  ) {
+  const bytes = encode(snapshot.slice(0, snapshot.lastIndexOf("# EOF: ")));
+  const end = END.exec(snapshot);
+  if (Number(end?.[1]) !== bytes.length || !PROCESS.test(snapshot)) {
     throw new Error(`not a whole snapshot: ${JSON.stringify(snapshot)}`);
   }
-  return snapshot.slice(0, start).replace(PROCESS, "");
+  return snapshot.slice(0, end!.index).replace(PROCESS, "");
 }

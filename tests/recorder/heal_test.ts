@@ -128,7 +128,7 @@ Deno.test("a recorder whose directory somebody has made anew heals only where it
     await program.printed("live");
     assertMatch(
       namesIn(pipes).find((name) => name.endsWith(".fifo"))!,
-      /^\.\d+\.[0-9a-f]{8}-[0-9a-f]{4}\.fifo$/,
+      /^\.\d+\.[0-9a-f]{32}\.[0-9a-f]{16}\.fifo$/,
     );
     Deno.renameSync(pipes, `${dir}/old`);
     Deno.mkdirSync(pipes);

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import {
   cat,
   leastPermissions,
@@ -101,11 +101,12 @@ Deno.test("a reader that comes as the recorder ends does not wait for ever", () 
           assert(code !== 124, "cat waits");
         }
       }));
-      assertEquals(leftIn(dir), []);
+      const left = leftIn(dir).filter((name) => !name.startsWith(".ended."));
+      assertEquals(left, []);
     }
   }));
 
-Deno.test("reading every file of the directory, as the first statvent did, reads the pipe once", () =>
+Deno.test("reading every pipe of the directory, private ones included, reads the pipe once", () =>
   withDir(async (dir) => {
     await using program = await startProgram(
       `incr("a"); await startRecorder(); ${LIVE}`,
@@ -115,6 +116,7 @@ Deno.test("reading every file of the directory, as the first statvent did, reads
     for (let i = 0; i < 5; i++) {
       const texts: string[] = [];
       for (const name of namesIn(dir)) {
+        if (!/\.(stats|fifo)$/.test(name)) continue;
         const path = `${dir}/${name}`;
         const { code, stdout } = await output("timeout", "0.1", "cat", path);
         // It removed what nobody was writing to.
@@ -134,14 +136,14 @@ Deno.test("a slow reader delays the others by less than a second, one that leave
       { dir },
     );
     await program.printed("live");
-    const whole = await cat(program.path);
-    assertMatch(whole, /# EOF: \d+\n$/);
+    const read = async () => body(await cat(program.path));
+    const whole = await read();
     // Opens, reads a little, and stops.
     const stopped = await Deno.open(program.path);
     await stopped.read(new Uint8Array(10));
     for (let i = 0; i < 5; i++) {
       const start = performance.now();
-      assertEquals(await cat(program.path), whole);
+      assertEquals(await read(), whole);
       const ms = performance.now() - start;
       assert(ms < 1000, `${ms} ms`);
     }
@@ -150,6 +152,6 @@ Deno.test("a slow reader delays the others by less than a second, one that leave
       const leaving = await Deno.open(program.path);
       await leaving.read(new Uint8Array(10));
       leaving.close();
-      assertEquals(await cat(program.path), whole);
+      assertEquals(await read(), whole);
     }
   }));

@@ -1,0 +1,195 @@
+/**
+ * The signals that end a program unless it listens to them.
+ *
+ * Listens to signals, sends this process signals, starts `mkfifo` on Deno.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { attempt } from "./attempt.ts";
+
+/** The signals by which people and service managers end a program, in the order of their indexes. */
+export const ENDING_SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+
+/** One of them. */
+export type EndingSignal = typeof ENDING_SIGNALS[number];
+
+/** The bits of the signals in the mask of those that are ignored. */
+const BITS = { SIGTERM: 14n, SIGINT: 1n, SIGHUP: 0n };
+
+const ignore = () => {};
+
+const isDeno = "Deno" in globalThis;
+
+/** Whether listeners in a thread get signals, which they do on Deno only. */
+export const threadsGetSignals = isDeno;
+
+/** Whether this process ignores a signal, as after `nohup`; `undefined` if `/proc` does not tell. */
+function isIgnoredInProc(
+  signal: EndingSignal,
+  readText: (path: string) => string,
+): boolean | undefined {
+  const status = attempt(() => readText("/proc/self/status"));
+  const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(status ?? "")?.[1];
+  if (mask === undefined) return undefined;
+  return (BigInt(`0x${mask}`) >> BITS[signal] & 1n) === 1n;
+}
+
+/**
+ * Whether a child that Deno may start dies of a signal that is sent to it. A
+ * child ignores what its parent was started to ignore.
+ */
+async function isIgnoredByChild(signal: EndingSignal): Promise<boolean> {
+  // Thousands of pipes that cannot be made take milliseconds, in which the
+  // signal arrives.
+  const child = new Deno.Command("mkfifo", {
+    args: new Array(5_000).fill("/"),
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  attempt(() => child.kill(signal));
+  return (await child.status).signal !== signal;
+}
+
+async function isIgnored(
+  signal: EndingSignal,
+  readText: (path: string) => string,
+): Promise<boolean> {
+  const known = isIgnoredInProc(signal, readText);
+  if (known !== undefined) return known;
+  if (!isDeno) return false;
+  try {
+    return await isIgnoredByChild(signal);
+  } catch {
+    // No process may be started now.
+    return true;
+  }
+}
+
+/**
+ * The indexes of the signals that end this process unless it listens to them. It
+ * may have been started to ignore some, which a listener would change for good,
+ * so this must be asked before there are any.
+ *
+ * @param readText Reads a file, or throws.
+ */
+export async function endingIndexes(
+  readText: (path: string) => string,
+): Promise<number[]> {
+  const ignored = await Promise.all(
+    ENDING_SIGNALS.map((signal) => isIgnored(signal, readText)),
+  );
+  // Deno's first listener to any signal catches all of these, so those that are
+  // ignored need one that ignores them.
+  for (const [index, signal] of ENDING_SIGNALS.entries()) {
+    if (isDeno && ignored[index]) Deno.addSignalListener(signal, ignore);
+  }
+  return [...ENDING_SIGNALS.keys()].filter((index) => !ignored[index]);
+}
+
+/**
+ * Listens to a signal.
+ *
+ * @returns How to stop that.
+ */
+export function onSignal(
+  signal: EndingSignal,
+  listener: () => void,
+): () => void {
+  if (isDeno) {
+    Deno.addSignalListener(signal, listener);
+    return () => Deno.removeSignalListener(signal, listener);
+  }
+  process.on(signal, listener);
+  return () => process.off(signal, listener);
+}
+
+/** How many listeners this program has for a signal, on Node and Bun. */
+export function listenerCount(signal: EndingSignal): number {
+  return process.listenerCount(signal);
+}
+
+/** Sends this process a signal. */
+export function raise(signal: EndingSignal): void {
+  if (isDeno) Deno.kill(Deno.pid, signal);
+  else process.kill(process.pid, signal);
+}
+
+type Listen = typeof Deno.addSignalListener;
+
+/** The number of resources that Deno has open in this thread; `undefined` if it does not tell. */
+function resourceCount(): number | undefined {
+  return attempt(() => {
+    const { internal } = Deno as unknown as { internal: symbol };
+    const { core } = (Deno as unknown as {
+      [key: symbol]: { core: { resources(): Record<string, string> } };
+    })[internal];
+    return Object.keys(core.resources()).length;
+  });
+}
+
+/** Whether this thread listens to a signal. The first listener of a signal opens a resource. */
+function listens(
+  signal: EndingSignal,
+  add: Listen,
+  remove: Listen,
+): boolean | undefined {
+  const before = resourceCount();
+  if (before === undefined) return undefined;
+  add(signal, ignore);
+  const after = resourceCount();
+  remove(signal, ignore);
+  return after === before;
+}
+
+/**
+ * Tells at once, and whenever it changes, to which of some signals Deno's main
+ * thread listens. Replaces Deno's functions for that by some that tell.
+ *
+ * @param indexes The signals.
+ * @returns How to stop that; `undefined` if Deno does not let this be found out.
+ */
+export function watchListeners(
+  indexes: readonly number[],
+  tell: (index: number, listens: boolean) => void,
+): (() => void) | undefined {
+  const { addSignalListener, removeSignalListener } = Deno;
+  const probe = (index: number) => {
+    const signal = ENDING_SIGNALS[index];
+    const result = listens(signal, addSignalListener, removeSignalListener);
+    // When in doubt, the program's own listeners decide.
+    tell(index, result ?? true);
+    return result;
+  };
+  if (indexes.some((index) => probe(index) === undefined)) {
+    return undefined;
+  }
+  const telling = (change: Listen): Listen => (signal, handler) => {
+    const index = ENDING_SIGNALS.indexOf(signal as EndingSignal);
+    // Told before: a signal that comes meanwhile must not be raised again.
+    if (indexes.includes(index)) tell(index, true);
+    try {
+      change(signal, handler);
+    } finally {
+      if (indexes.includes(index)) probe(index);
+    }
+  };
+  const add = telling(addSignalListener);
+  const remove = telling(removeSignalListener);
+  const isPossible = attempt(() => {
+    Deno.addSignalListener = add;
+    Deno.removeSignalListener = remove;
+    return true;
+  });
+  if (!isPossible) return undefined;
+  return () => {
+    if (Deno.addSignalListener === add) {
+      Deno.addSignalListener = addSignalListener;
+    }
+    if (Deno.removeSignalListener === remove) {
+      Deno.removeSignalListener = removeSignalListener;
+    }
+  };
+}
