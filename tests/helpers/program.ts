@@ -71,9 +71,11 @@ export function isLedger(name: string): boolean {
   return /^\.ledger\.\d+\.\d+$/.test(name);
 }
 
-/** The names in a directory, but for the ledgers that orderly ends leave. */
+/** The names in a directory, but for the ledgers and the last values of ended processes. */
 export function leftIn(dir: string): string[] {
-  return namesIn(dir).filter((name) => !isLedger(name));
+  return namesIn(dir).filter((name) =>
+    !isLedger(name) && !name.startsWith(".ended.")
+  );
 }
 
 /** The path of the highest generation of a user's ledger; `undefined` if there is none. */
