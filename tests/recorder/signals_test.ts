@@ -1,0 +1,231 @@
+/**
+ * Programs that are ended by signals end as they would without statvent, and
+ * lose nothing.
+ *
+ * @module
+ */
+
+import { assertEquals } from "@std/assert";
+import { Collector, toMap } from "../../collect.ts";
+import {
+  hasProgram,
+  leastPermissions,
+  leftIn,
+  LIVE,
+  namesIn,
+  output,
+  ROOT,
+  startProgram,
+  until,
+  withDir,
+} from "../helpers/program.ts";
+
+/** What a later service says that ended processes have counted. */
+async function countedIn(dir: string): Promise<number | undefined> {
+  const host = await new Collector({ pipeDir: dir }).collect();
+  return toMap(host).get("n")?.value;
+}
+
+const codes = { SIGTERM: 143, SIGINT: 130, SIGHUP: 129 } as const;
+
+for (const [signal, code] of Object.entries(codes)) {
+  for (const [what, text] of [["idle", LIVE], ["hung", "for (;;);"]]) {
+    Deno.test(`${signal} ends an ${what} Deno program at once, with all that it has counted`, () =>
+      withDir(async (dir) => {
+        await using program = await startProgram(
+          `await startRecorder(); for (let i = 0; i < 6000; i++) incr("n"); console.log("live"); ${text}`,
+          { dir, permissions: leastPermissions(dir) },
+        );
+        await program.printed("live");
+        const start = performance.now();
+        program.kill(signal as Deno.Signal);
+        const ended = await program.ended();
+        const ms = performance.now() - start;
+        assertEquals([ended.code, ended.signal, ended.stderr], [
+          code,
+          signal,
+          "",
+        ]);
+        assertEquals(ms < 1_000, true, `${ms} ms`);
+        assertEquals(leftIn(dir), []);
+        assertEquals(await countedIn(dir), 6000);
+      }));
+  }
+}
+
+/** Where a program adds its own listener, whose second call quits with another code. */
+const LISTENER =
+  `let calls = 0; const listener = () => { console.log("call", ++calls); if (calls === 2) Deno.exit(8); };`;
+
+const listeners: [what: string, before: string, after: string, gets: number][] =
+  [
+    [
+      "Deno.addSignalListener() before",
+      `Deno.addSignalListener("SIGTERM", listener);`,
+      "",
+      1,
+    ],
+    [
+      "Deno.addSignalListener() after",
+      "",
+      `Deno.addSignalListener("SIGTERM", listener);`,
+      1,
+    ],
+    ["process.on() before", `process.on("SIGTERM", listener);`, "", 1],
+    ["process.on() after", "", `process.on("SIGTERM", listener);`, 1],
+    [
+      "a listener that is removed again",
+      `Deno.addSignalListener("SIGTERM", listener);`,
+      `Deno.removeSignalListener("SIGTERM", listener);`,
+      0,
+    ],
+    [
+      "two listeners, of which one is removed",
+      `process.on("SIGTERM", listener); const other = () => {};`,
+      `Deno.addSignalListener("SIGTERM", other); Deno.removeSignalListener("SIGTERM", other);`,
+      1,
+    ],
+  ];
+
+for (const [what, before, after, gets] of listeners) {
+  Deno.test(`a signal reaches the program's own listener once: ${what}`, () =>
+    withDir(async (dir) => {
+      await using program = await startProgram(
+        `import process from "node:process"; ${LISTENER} ${before}
+         await startRecorder(); ${after} incr("n", 6000); ${LIVE}`,
+        { dir },
+      );
+      await program.printed("live");
+      program.kill("SIGTERM");
+      if (gets > 0) {
+        await program.printed("call 1");
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        assertEquals(program.stdout, "live\ncall 1\n");
+        program.kill("SIGTERM");
+      }
+      const { code } = await program.ended();
+      assertEquals(code, gets > 0 ? 8 : 143);
+      assertEquals(leftIn(dir), []);
+      assertEquals(await countedIn(dir), 6000);
+    }));
+}
+
+Deno.test("a program that was started to ignore SIGHUP goes on to", () =>
+  withDir(async (dir) => {
+    for (const permissions of [["--allow-all"], leastPermissions(dir)]) {
+      const file = `${dir}/program.ts`;
+      await Deno.writeTextFile(
+        file,
+        `import { config, incr, startRecorder } from "${new URL(
+          "mod.ts",
+          ROOT,
+        )}";
+         config.pipeDir = "${dir}"; incr("n"); await startRecorder();
+         setInterval(() => {}, 1e6); console.log("live");`,
+      );
+      const program = new Deno.Command("sh", {
+        args: [
+          "-c",
+          `trap '' HUP; exec "$0" "$@"`,
+          Deno.execPath(),
+          ...["run", "--quiet", "--no-prompt", ...permissions, file],
+        ],
+        stdout: "piped",
+      }).spawn();
+      const reader = program.stdout.getReader();
+      await reader.read();
+      program.kill("SIGHUP");
+      // The next signal would come too late if the first one had ended it.
+      await until(
+        "the pipe",
+        () => namesIn(dir).includes(`${program.pid}.stats`),
+      );
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      program.kill("SIGTERM");
+      assertEquals((await program.status).signal, "SIGTERM");
+      await reader.cancel();
+    }
+    assertEquals(await countedIn(dir), 2);
+  }));
+
+Deno.test({
+  name: "a program that is the first of its namespace ends as it does without",
+  ignore: !await hasProgram(
+    "unshare",
+    ..."--pid --fork --mount-proc true".split(" "),
+  ),
+  fn: () =>
+    withDir(async (dir) => {
+      const codeOf = async (start: string) => {
+        const file = `${dir}/program.ts`;
+        await Deno.writeTextFile(
+          file,
+          `import { config, incr, startRecorder } from "${new URL(
+            "mod.ts",
+            ROOT,
+          )}";
+           config.pipeDir = "${dir}/pipes"; incr("n"); ${start}
+           setInterval(() => {}, 1e6); console.log("live");`,
+        );
+        const { code } = await output(
+          "sh",
+          "-c",
+          `unshare --pid --fork --kill-child --mount-proc "$0" run --quiet -A ${file} > ${dir}/out & p=$!
+           until grep -q live ${dir}/out; do sleep 0.05; done
+           kill -TERM $(ps -o pid= --ppid $p); sleep 1; kill -KILL $p 2>/dev/null; wait $p`,
+          Deno.execPath(),
+        );
+        await Deno.remove(`${dir}/out`);
+        return code;
+      };
+      assertEquals(await codeOf("await startRecorder();"), await codeOf(""));
+    }),
+});
+
+const NPM = `${ROOT.pathname}/npm`;
+
+for (const runtime of ["node", "bun"]) {
+  Deno.test({
+    name:
+      `startRecorder({ signals: true }) hands over on ${runtime}, and leaves the rest to the program's listeners`,
+    ignore: !await hasProgram(runtime, "--version"),
+    fn: () =>
+      withDir(async (dir) => {
+        const { code, stderr } = await output(
+          Deno.execPath(),
+          ...["task", "--quiet", "--config", `${ROOT.pathname}/deno.json`],
+          "npm",
+        );
+        assertEquals(code, 0, stderr);
+        const table: [text: string, signal: Deno.Signal, code: number][] = [
+          ["", "SIGTERM", 143],
+          ["", "SIGINT", 130],
+          ["", "SIGHUP", 129],
+          [`process.on("SIGTERM", () => process.exit(7));`, "SIGTERM", 7],
+        ];
+        for (const [text, signal, expected] of table) {
+          const pipes = `${dir}/${signal}${expected}`;
+          const file = `${dir}/program.mjs`;
+          await Deno.writeTextFile(
+            file,
+            `import { config, incr, startRecorder } from "${NPM}/mod.js";
+             config.pipeDir = "${pipes}";
+             await startRecorder({ signals: true }); ${text}
+             for (let i = 0; i < 6000; i++) incr("n");
+             setInterval(() => {}, 1e6); console.log("live");`,
+          );
+          const program = new Deno.Command(runtime, {
+            args: [file],
+            stdout: "piped",
+          }).spawn();
+          const reader = program.stdout.getReader();
+          await reader.read();
+          program.kill(signal);
+          assertEquals((await program.status).code, expected);
+          await reader.cancel();
+          assertEquals(leftIn(pipes), []);
+          assertEquals(await countedIn(pipes), 6000);
+        }
+      }),
+  });
+}
