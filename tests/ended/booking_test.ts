@@ -129,7 +129,7 @@ Deno.test("removeDead() removes all of a dead process, and nothing of a live one
     const sign = `${dir}/.7.${idOf(2)}.alive`;
     await shell(`mkfifo "$@"`, ...paths, sign).output();
     await using holder = shell(
-      `exec 3<>"$1"; : > "$2"; sleep 60`,
+      `exec 3<>"$1"; : > "$2"; exec sleep 60`,
       sign,
       `${dir}/held`,
     )

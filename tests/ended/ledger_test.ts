@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { alivePath } from "../../directory/file_names.ts";
 import {
   type Ended,
   EndedReader,
@@ -332,6 +333,28 @@ Deno.test("a killed process stays by itself for an hour, is raised by the highes
     return Promise.resolve();
   }));
 
+Deno.test("takeIn() leaves a process that has survived the error at which it left its values", () =>
+  withDir(async (dir) => {
+    const path = leave(dir, 1, 5, { final: false });
+    Deno.utimeSync(path, 1, 1);
+    const sign = alivePath(dir, "7", idOf(1));
+    await using holder = new Deno.Command("sh", {
+      args: [
+        "-c",
+        `mkfifo "$1"; exec 3<>"$1"; : > "$2"; exec sleep 60`,
+        ...["sh", sign, `${dir}/held`],
+      ],
+      stdin: "null",
+    }).spawn();
+    await until("the sign", () => namesIn(dir).includes("held"));
+    takeIn(dir, uid);
+    assertEquals(namesIn(dir).filter(isLedger), []);
+    holder.kill("SIGKILL");
+    await holder.status;
+    takeIn(dir, uid);
+    assertEquals(head(dir).ended, [`${idOf(1)}@1`]);
+  }));
+
 Deno.test("takeIn() takes the oldest of more than 256 killed processes", () =>
   withDir((dir) => {
     for (let i = 1; i <= 300; i++) {
@@ -350,18 +373,23 @@ Deno.test("a damaged file neither counts nor is removed before it is old, and is
   withDir((dir) => {
     const [whole, cut] = [leave(dir, 1, 5), leave(dir, 2, 9)];
     Deno.truncateSync(cut, 30);
+    const flipped = leave(dir, 4, 5);
+    const text = Deno.readTextFileSync(flipped);
+    Deno.writeTextFileSync(flipped, text.replace("n: 5", "n: 7"));
     Deno.copyFileSync(whole, `${dir}/.ended.${idOf(3)}.1`);
     takeIn(dir, uid);
     const { ended, problems, missed } = read(new EndedReader(), dir);
     assertEquals([ended.length, missed.size], [0, 0]);
     assertEquals(
       problems.toSorted(),
-      [2, 3].map((n) => `${dir}/.ended.${idOf(n)}.1: It is damaged`),
+      [2, 3, 4].map((n) => `${dir}/.ended.${idOf(n)}.1: It is damaged`),
     );
-    for (const n of [2, 3]) Deno.utimeSync(`${dir}/.ended.${idOf(n)}.1`, 1, 1);
+    for (const n of [2, 3, 4]) {
+      Deno.utimeSync(`${dir}/.ended.${idOf(n)}.1`, 1, 1);
+    }
     takeIn(dir, uid);
     assertEquals(others(dir), [`.ledger.${uid}.missed`]);
-    assertEquals(read(new EndedReader(), dir).missed, new Map([[uid, 2]]));
+    assertEquals(read(new EndedReader(), dir).missed, new Map([[uid, 3]]));
     assertEquals(fresh(dir)[0], 5);
     return Promise.resolve();
   }));
