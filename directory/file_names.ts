@@ -17,8 +17,6 @@
  * | `.ended.<id>.<uuid>.new`         | last values that are being written                          |
  * | `.ledger.<user>.<uuid>.new`      | a ledger that is being written                              |
  * | `.ledger.<user>.missed`          | one byte for each process whose last values were not kept   |
- * | `.ended.<pid>.<start>[.<uuid>]`  | the last values of a process that has ended                 |
- * | `.ending.<pid>.<start>[.<uuid>]` | the last values of a process that may be about to end       |
  *
  * Everything that begins with `.<pid>.` is private to that process, and is
  * removed with its pipe. `<start>` is in milliseconds since 1970. A UUID follows
@@ -247,37 +245,7 @@ export function userOfMissed(name: string): number | undefined {
   return pidIn(MISSED, name);
 }
 
-const ENDED = /^\.ended\.([1-9]\d{0,9})\.(\d{1,16})(?:\.[0-9a-f-]{36})?$/;
-const ENDING = /^\.ending\.([1-9]\d{0,9})\.(\d{1,16})(?:\.[0-9a-f-]{36})?$/;
-
-/** The process whose last values a file holds. */
-export interface EndedProcess {
-  readonly pid: number;
-  /** When it started, in milliseconds since 1970, as the name says it. */
-  readonly start: string;
-}
-
-/** The path of the last values of a process that has ended. */
-export function endedPath(dir: string, { pid, start }: EndedProcess): string {
-  return `${dir}/.ended.${pid}.${start}`;
-}
-
-/** The process whose last values have this name; `undefined` for another kind of file. */
-export function processOfEnded(name: string): EndedProcess | undefined {
-  return processIn(ENDED, name);
-}
-
-/** The path of the last values of a process that ends unless the program catches an error. */
-export function endingPath(dir: string, { pid, start }: EndedProcess): string {
-  return `${dir}/.ending.${pid}.${start}`;
-}
-
-/** The process whose last values, written before its end was certain, have this name. */
-export function processOfEnding(name: string): EndedProcess | undefined {
-  return processIn(ENDING, name);
-}
-
-/** The path to use instead where another user may have taken one of the two. */
+/** The path to use for last values where another user may have taken the plain one. */
 export function untakenPath(path: string): string {
   return `${path}.${crypto.randomUUID()}`;
 }
@@ -285,10 +253,4 @@ export function untakenPath(path: string): string {
 function pidIn(pattern: RegExp, name: string): number | undefined {
   const match = pattern.exec(name);
   return match === null ? undefined : Number(match[1]);
-}
-
-function processIn(pattern: RegExp, name: string): EndedProcess | undefined {
-  const match = pattern.exec(name);
-  if (match === null) return undefined;
-  return { pid: Number(match[1]), start: match[2] };
 }

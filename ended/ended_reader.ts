@@ -12,12 +12,8 @@
  * @module
  */
 
-import {
-  parseLastValuesName,
-  processOfEnded,
-} from "../directory/file_names.ts";
+import { parseLastValuesName } from "../directory/file_names.ts";
 import { LastValuesReader, type ReadFile } from "./last_values_reader.ts";
-import { settle } from "./legacy.ts";
 import {
   type Ledger,
   LedgerReader,
@@ -109,7 +105,7 @@ export class EndedReader {
     until = Infinity,
   ): Left {
     const time = new ReadingTime(until);
-    const reading = this.#readAll(dir, settle(dir, names), table, time);
+    const reading = this.#readAll(dir, names, table, time);
     this.#takeIn(dir, reading, until);
     const { ledgers, late, missed, problems } = reading;
     const earlier = this.#last?.ended.filter(({ owner }) => late.has(owner));
@@ -117,10 +113,9 @@ export class EndedReader {
       ended: [...notTakenIn(reading), ...earlier ?? []],
       ledgers,
       late,
-      there: new Set([
-        ...reading.names.flatMap((name) => parseLastValuesName(name)?.id ?? []),
-        ...reading.processes.map(([{ id }]) => id),
-      ]),
+      there: new Set(
+        reading.names.flatMap((name) => parseLastValuesName(name)?.id ?? []),
+      ),
       missed,
       problems: [...problems, ...damaged(reading)],
     };
@@ -176,7 +171,7 @@ export class EndedReader {
 }
 
 function isLastValues(name: string): boolean {
-  return (parseLastValuesName(name) ?? processOfEnded(name)) !== undefined;
+  return parseLastValuesName(name) !== undefined;
 }
 
 /** The processes by the users who own their files. */

@@ -12,7 +12,6 @@ import {
   missedPath,
   newLastValuesPath,
   parseLastValuesName,
-  processOfEnded,
   untakenPath,
 } from "../directory/file_names.ts";
 import {
@@ -21,7 +20,7 @@ import {
   type Snapshot,
 } from "../format/snapshot.ts";
 import { SnapshotParser } from "../format/snapshot_parser.ts";
-import { ownKey, processKey } from "../model/process_key.ts";
+import { ownKey } from "../model/process_key.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
 
@@ -140,9 +139,7 @@ export function* endedFiles(
   isLate: () => boolean = () => false,
 ): Generator<EndedFile> {
   for (const name of names) {
-    const legacy = processOfEnded(name);
-    const said = parseLastValuesName(name) ??
-      (legacy && { id: processKey(legacy.pid, legacy.start), seq: 1 });
+    const said = parseLastValuesName(name);
     if (said === undefined) continue;
     if (isLate()) return;
     const path = `${dir}/${name}`;
@@ -199,14 +196,14 @@ export function parseLastValues(
     if (runtime.identify(path) !== undefined) return undefined;
     throw new GoneError(`${path} has gone`);
   }
-  const isLegacy = id.includes("@");
-  if (!isLegacy && !isSealed(bytes)) return undefined;
+  if (!isSealed(bytes)) return undefined;
   try {
     const snapshot = new SnapshotParser(table).parse(bytes, isLate);
     const { process } = snapshot;
-    const isTrue = isLegacy || (process?.id === id && snapshot.seq === seq);
-    const final = isLegacy || process?.final === true;
-    return isTrue ? { bytes, snapshot, final } : undefined;
+    const isTrue = process?.id === id && snapshot.seq === seq;
+    return isTrue
+      ? { bytes, snapshot, final: process.final === true }
+      : undefined;
   } catch (error) {
     if (error instanceof LateError) throw error;
     return undefined;

@@ -29,7 +29,6 @@ import {
   parseLastValues,
 } from "./last_values.ts";
 import type { ReadFile } from "./last_values_reader.ts";
-import { settle } from "./legacy.ts";
 import { bestOf, lostOf, readyOf } from "./settling.ts";
 import { Totals } from "./totals.ts";
 import {
@@ -155,7 +154,7 @@ class Taker {
   }
 
   #step(): Outcome {
-    const names = settle(this.#dir, runtime.list(this.#dir));
+    const names = runtime.list(this.#dir);
     const files = [...endedFiles(this.#dir, names)]
       .filter(({ owner }) => owner === this.#user);
     if (files.length === 0) return "done";
@@ -340,7 +339,5 @@ export function listedIn(
 
 /** The identity of a process in the list of a ledger, where a number may stand behind it. */
 export function idOfListed(listed: string): string {
-  return listed.includes("@") && listed.indexOf("@") === 32
-    ? listed.slice(0, 32)
-    : listed;
+  return listed.split("@", 1)[0];
 }

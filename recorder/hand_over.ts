@@ -12,6 +12,7 @@ import { noteMissed, writeLastValues } from "../ended/last_values.ts";
 import { SnapshotWriter } from "../format/snapshot_writer.ts";
 import { type Identity, nextSeq } from "../memory/identity.ts";
 import { threads } from "../memory/threads.ts";
+import { attempt } from "../runtime/attempt.ts";
 import { crc32 } from "../runtime/crc32.ts";
 import { nap } from "../runtime/pause.ts";
 import { ProcessStats } from "../slab/process_stats.ts";
@@ -62,8 +63,9 @@ export function handOver(
     }
     return writeLastValues(dir, id, seq, bytes, mode);
   } catch {
-    // The directory has gone, or is full. The program has ended, so there is no
-    // caller to tell.
+    // The directory has gone, or is full, where a byte may still be appended.
+    // The program has ended, so there is no caller to tell.
+    if (isFinal && user !== undefined) attempt(() => noteMissed(dir, user));
     return undefined;
   }
 }

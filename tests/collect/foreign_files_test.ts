@@ -11,6 +11,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
+import { writeLastValues } from "../../ended/last_values.ts";
 import { Collector, countStates, toMap } from "../../collect.ts";
 import { withEnd } from "../helpers/text.ts";
 import {
@@ -23,6 +24,7 @@ import {
   until,
   withDir,
 } from "../helpers/program.ts";
+import { idOf, lastValues } from "../helpers/last_values.ts";
 
 /** A shell that is served on a pipe of its own process id, as its text says. `$0` is the pipe. */
 async function startWriter(
@@ -315,8 +317,6 @@ const FLOODS = [
   "xN.stats",
   ".N.starting",
   ".ended.N000000000000000000000000.1",
-  ".ended.N.1",
-  ".ending.N.1",
   ".ledger.N.1",
 ];
 
@@ -329,8 +329,8 @@ for (const flood of FLOODS) {
       );
       await good.printed("live");
       const uid = Deno.uid()!;
-      const values = withEnd("good: 4\n");
-      await Deno.writeTextFile(`${dir}/.ended.1.1`, values);
+      const values = lastValues(1, "good: 4\n", 1, true);
+      writeLastValues(dir, idOf(1), 1, values, 0o644);
       const lines: string[] = [];
       const log = (line: string) => lines.push(line);
       const collector = new Collector({ pipeDir: dir, log });

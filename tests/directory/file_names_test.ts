@@ -3,8 +3,6 @@ import {
   alivePath,
   baseOf,
   checkpointPath,
-  endedPath,
-  endingPath,
   fifoPath,
   generationPath,
   isIncomplete,
@@ -24,8 +22,6 @@ import {
   pidOfPipe,
   pidOfPrivate,
   pipePath,
-  processOfEnded,
-  processOfEnding,
   shortLivedPath,
   startLockPath,
   untakenPath,
@@ -38,8 +34,6 @@ function kindsOf(name: string): Record<string, unknown> {
   const kinds = {
     pipe: pidOfPipe(name),
     private: pidOfPrivate(name),
-    ended: processOfEnded(name),
-    ending: processOfEnding(name),
     lastValues: parseLastValuesName(name),
     generation: parseGenerationName(name),
     missed: userOfMissed(name),
@@ -51,9 +45,6 @@ function kindsOf(name: string): Record<string, unknown> {
 }
 
 Deno.test("every path is recognized as what it was made for, and as nothing else", () => {
-  const process = { pid: 12, start: "1767225600123" };
-  const ended = endedPath("/d", process);
-  const ending = endingPath("/d", process);
   const id = "0123456789abcdef".repeat(2);
   const lastValues = lastValuesPath("/d", id, 9);
   const ledger = { user: 1000, generation: 12 };
@@ -64,10 +55,6 @@ Deno.test("every path is recognized as what it was made for, and as nothing else
     [shortLivedPath("/d", 12), { private: 12 }],
     [startLockPath("/d", 12), { private: 12 }],
     [watchedPath("/d", 12), { private: 12 }],
-    [ended, { ended: process }],
-    [untakenPath(ended), { ended: process }],
-    [ending, { ending: process }],
-    [untakenPath(ending), { ending: process }],
     [lastValues, { lastValues: { id, seq: 9 } }],
     [untakenPath(lastValues), { lastValues: { id, seq: 9 } }],
     [newLastValuesPath("/d", id), { incomplete: true }],

@@ -18,8 +18,11 @@ Deno.test("the service's memory does not grow with requests, nor with processes 
     // its own among others.
     await using service = await startProgram(
       `import { createHandler } from ${JSON.stringify(WEB)};
-       import { writeEnded } from ${
+       import { writeLastValues } from ${
         JSON.stringify(new URL("ended/last_values.ts", ROOT).href)
+      };
+       import { idOf, lastValues } from ${
+        JSON.stringify(new URL("tests/helpers/last_values.ts", ROOT).href)
       };
        const handler = createHandler({ pipeDir: config.pipeDir, state: ${
         JSON.stringify(`${dir}/state`)
@@ -28,7 +31,7 @@ Deno.test("the service's memory does not grow with requests, nor with processes 
        const searches = ["", "?format=text", "?by=process", "?format=prettyjson&match=n.*", "?query=n>5&aggr=max"];
        const end = (i) => {
          const text = "total: 1\\ngone." + i % 500 + ": 1\\n";
-         writeEnded(config.pipeDir, i + 1, 1, new TextEncoder().encode(text + "# EOF: " + text.length + "\\n"));
+         writeLastValues(config.pipeDir, idOf(i + 1), 1, lastValues(i + 1, text, 1, true), 0o644);
        };
        const use = async (requests) => {
          // Five requests share what is read.
