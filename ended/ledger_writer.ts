@@ -67,6 +67,9 @@ export interface TakeInOptions {
   readonly known?: (file: EndedFile) => ReadFile | undefined;
 }
 
+/** How many digits an identity has. */
+const ID_LENGTH = 32;
+
 /** How a step has ended. */
 type Outcome = "again" | "done" | "lost" | "foreign";
 
@@ -339,5 +342,5 @@ export function listedIn(
 
 /** The identity of a process in the list of a ledger, where a number may stand behind it. */
 export function idOfListed(listed: string): string {
-  return listed.split("@", 1)[0];
+  return listed[ID_LENGTH] === "@" ? listed.slice(0, ID_LENGTH) : listed;
 }
