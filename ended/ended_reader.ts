@@ -32,6 +32,9 @@ const TAKE_IN_MS = 20;
 /** How often the files of a user are taken in at most, in milliseconds, since each time writes to the disk. */
 const TAKE_IN_EVERY_MS = 1_000;
 
+/** How long taking in is left alone, as a multiple of the time that it took: 0.7 s for 65,000 names. */
+const REST = 20;
+
 /** How often one call reads all again at most, since one user may keep another one busy. */
 const MAX_PASSES = 4;
 
@@ -85,8 +88,8 @@ export class EndedReader {
   #last: Left | undefined;
   // The users whose files this process may not take in.
   readonly #others: Set<number> = new Set();
-  // When the files of a user were last taken in.
-  readonly #takenIn: Map<number, number> = new Map();
+  // From when on the files of a user may be taken in again.
+  readonly #takeInFrom: Map<number, number> = new Map();
 
   /**
    * Reads all ledgers, and the files that none of them has taken in. Then takes
@@ -158,14 +161,15 @@ export class EndedReader {
         lostOf(processes, now).length > 0 ||
         processes.some(([{ id }]) => taken.has(ownKey(owner, id)));
       const start = performance.now();
-      const last = this.#takenIn.get(owner) ?? -Infinity;
-      if (!isDue || start - last < TAKE_IN_EVERY_MS) continue;
-      this.#takenIn.set(owner, start);
+      if (!isDue || start < (this.#takeInFrom.get(owner) ?? 0)) continue;
       const files = new Map(processes.flat().map((file) => [file.path, file]));
       const known = ({ path }: { path: string }) => files.get(path);
       // Even when time is up, take in some, or the backlog would never shrink.
       const end = Math.max(until, start + TAKE_IN_MS);
       if (!takeIn(dir, owner, end, { known })) this.#others.add(owner);
+      const after = performance.now();
+      const rest = Math.max(TAKE_IN_EVERY_MS, REST * (after - start));
+      this.#takeInFrom.set(owner, after + rest);
     }
   }
 }
