@@ -4,12 +4,11 @@
  *
  * | name                             | file                                                        |
  * | -------------------------------- | ----------------------------------------------------------- |
- * | `<pid>.stats`                    | the pipe that waits for a reader                            |
- * | `.<pid>.<random>.fifo`           | a pipe that has had the public name, or will get it         |
+ * | `<base>.stats`                   | the pipe that waits for a reader                            |
+ * | `.<base>.<id>.<digits>.fifo`     | a pipe that has had the public name, or will get it         |
  * | `.<pid>.<uuid>.new`              | a file that is being written, and is renamed when complete  |
  * | `.<pid>.<uuid>`                  | a pipe that was withdrawn, or a file made to see its owner  |
  * | `.<pid>.starting`                | the lock of the thread that is starting the recorder        |
- * | `.<pid>.watched`                 | a second link of the pipe, while a watch on it is set up    |
  * | `.<base>.<id>.alive`             | the sign of life of a process                               |
  * | `.<base>.<id>.checkpoint`        | its values for the case that it is killed                   |
  * | `.ended.<id>.<seq>[.<uuid>]`     | the last values of a process that has ended                 |
@@ -88,11 +87,6 @@ export function pidOfPrivate(name: string): number | undefined {
   return pidIn(PRIVATE, name);
 }
 
-/** A random path for a pipe that is not public, so that no other user can have taken it. */
-export function fifoPath(dir: string, pid: number): string {
-  return privatePath(dir, pid, `${crypto.randomUUID().slice(0, 13)}.fifo`);
-}
-
 /** A random path for a file until it is complete. */
 export function newFilePath(dir: string, pid: number): string {
   return privatePath(dir, pid, `${crypto.randomUUID()}.new`);
@@ -106,11 +100,6 @@ export function shortLivedPath(dir: string, pid: number): string {
 /** The path of the lock that a thread holds while it starts the recorder. */
 export function startLockPath(dir: string, pid: number): string {
   return privatePath(dir, pid, "starting");
-}
-
-/** The path of the second link of a pipe by which it is watched. */
-export function watchedPath(dir: string, pid: number): string {
-  return privatePath(dir, pid, "watched");
 }
 
 const OWN = new RegExp(`^\\.(${BASE})\\.([0-9a-f]{32})\\.(.+)$`);

@@ -3,7 +3,6 @@ import {
   alivePath,
   baseOf,
   checkpointPath,
-  fifoPath,
   generationPath,
   isIncomplete,
   isInstance,
@@ -26,7 +25,6 @@ import {
   startLockPath,
   untakenPath,
   userOfMissed,
-  watchedPath,
 } from "../../directory/file_names.ts";
 
 /** What the matchers say of a name. */
@@ -50,11 +48,9 @@ Deno.test("every path is recognized as what it was made for, and as nothing else
   const ledger = { user: 1000, generation: 12 };
   const expected: [string, Record<string, unknown>][] = [
     [pipePath("/d", 12), { pipe: 12 }],
-    [fifoPath("/d", 12), { private: 12 }],
     [newFilePath("/d", 12), { private: 12 }],
     [shortLivedPath("/d", 12), { private: 12 }],
     [startLockPath("/d", 12), { private: 12 }],
-    [watchedPath("/d", 12), { private: 12 }],
     [lastValues, { lastValues: { id, seq: 9 } }],
     [untakenPath(lastValues), { lastValues: { id, seq: 9 } }],
     [newLastValuesPath("/d", id), { incomplete: true }],

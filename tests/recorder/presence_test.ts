@@ -94,8 +94,14 @@ Deno.test("a killed process leaves a checkpoint of at most a second before", () 
     assertEquals(/^# window|^r\./m.test(text), false);
     program.kill("SIGKILL");
     await program.ended();
+    await using next = await started(`incr("c.99");`, dir);
+    await next.printed("live");
+    await until(
+      "the booking",
+      () => namesIn(dir).some((name) => name.startsWith(".ended.")),
+    );
     const host = await new Collector({ pipeDir: dir }).collect();
-    assertEquals(toMap(host).get("c.99")?.value, 99);
+    assertEquals(toMap(host).get("c.99")?.value, 100);
   }));
 
 Deno.test("whoever starts a recorder removes the pipes of dead processes, and counts what they had", () =>
