@@ -6,7 +6,7 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { takeIn } from "../../ended/ledger_writer.ts";
-import { ledgerIn, leftIn } from "../helpers/program.ts";
+import { ledgerIn, namesIn } from "../helpers/program.ts";
 import {
   AS_USER,
   ignores,
@@ -58,11 +58,12 @@ Deno.test({
     const ledger = ledgerIn(dir, USER)!;
     await Deno.chmod(ledger, 0);
     await live();
-    assertEquals(leftIn(dir).length, 1);
+    const isEnded = (name: string) => name.startsWith(".ended.");
+    assertEquals(namesIn(dir).filter(isEnded).length, 1);
     await Deno.chmod(ledger, 0o644);
     await live();
     takeIn(dir, USER);
-    assertEquals(leftIn(dir), []);
+    assertEquals(namesIn(dir).filter(isEnded), []);
     assertMatch(await Deno.readTextFile(ledgerIn(dir, USER)!), /^n: 309$/m);
   },
 });
