@@ -380,7 +380,7 @@ function settingsOf(
     instance: instance(),
     batch,
     control: control.shared,
-    slabs: [...threads().slabs.values()],
+    slabs: threads().known(),
   };
 }
 

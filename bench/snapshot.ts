@@ -25,7 +25,7 @@ counters.forEach((each, i) => each.incr(values[i]));
 const stats = new ProcessStats(nap);
 const writer = new SnapshotWriter();
 const write = () => {
-  stats.refresh(threads().slabs.values());
+  stats.refresh(threads().known());
   return writer.write(stats, true);
 };
 const bytes = write().slice();

@@ -24,7 +24,7 @@ export function identity(): Identity {
   if (meeting.identity === undefined) {
     const bytes = crypto.getRandomValues(new Uint8Array(16));
     // The main thread may be younger than one of the slabs.
-    const starts = [...meeting.slabs.values()].map(({ start }) => start);
+    const starts = meeting.known().map(({ start }) => start);
     meeting.identify({
       id: [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(""),
       start: Math.round(Math.min(performance.timeOrigin, ...starts)) / 1000,

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { BUCKETS_PER_OCTAVE } from "../model/histogram.ts";
 import type { IS_FRACTIONAL, IS_GAUGE } from "../model/marks.ts";
 import {
   bytesOf,
@@ -13,9 +14,13 @@ import {
   cellsOf,
   type EntryKind,
   FIRST_ENTRY,
+  FOLD,
   HEAD,
   KIND,
+  LIFE_WORDS,
+  lifeOf,
   marksOf,
+  NEWEST,
   type Slab,
   TEXT_BYTES,
   USED,
@@ -29,37 +34,72 @@ const INITIAL_BYTES = 4096;
 // gibibyte holds 134 million counters.
 const MAX_BYTES = 2 ** 30;
 
+// A buffer that grows in place takes two mappings, of the 65 530 that a process
+// may have, and its address space until all threads have collected it as garbage.
+// A small buffer of a fixed length takes neither.
+const MAX_FIXED_BYTES = 2 ** 20;
+
+// What the count of one block of recorded values can take at most: an octave of
+// buckets for each value.
+const BLOCK_CELLS = FOLD * BUCKETS_PER_OCTAVE;
+const BLOCK_WORDS = FOLD * (HEAD + 8);
+
+/** What a slab is made for, which decides what kind of buffers it has. */
+export type SlabUse = "main thread" | "other thread" | "ended threads";
+
 /** Reserves `maxByteLength`, or less if the address space is limited. */
-function reserve(maxByteLength: number): SharedArrayBuffer {
+function reserve(bytes: number, maxByteLength: number): SharedArrayBuffer {
   for (;; maxByteLength /= 2) {
     try {
-      return new SharedArrayBuffer(INITIAL_BYTES, { maxByteLength });
+      return new SharedArrayBuffer(bytes, { maxByteLength });
     } catch (error) {
-      if (maxByteLength <= INITIAL_BYTES) throw error;
+      if (maxByteLength <= bytes) throw error;
     }
   }
 }
 
-/** Grows `buffer` to at least `bytes`. Returns whether that worked. */
-function ensure(buffer: SharedArrayBuffer, bytes: number): boolean {
-  if (bytes <= buffer.byteLength) return true;
-  if (bytes > buffer.maxByteLength) return false;
+/**
+ * Makes room for `bytes`.
+ *
+ * @returns The buffer, or a larger copy if it cannot grow; `undefined` if no
+ * memory is left.
+ */
+function withRoom(
+  buffer: SharedArrayBuffer,
+  bytes: number,
+  max: number,
+): SharedArrayBuffer | undefined {
+  const { byteLength, maxByteLength } = buffer;
+  if (bytes <= byteLength) return buffer;
+  const length = Math.max(bytes, 2 * byteLength);
   try {
-    buffer.grow(
-      Math.min(Math.max(bytes, 2 * buffer.byteLength), buffer.maxByteLength),
-    );
-    return true;
+    if (buffer.growable) {
+      if (bytes > maxByteLength) return undefined;
+      buffer.grow(Math.min(length, maxByteLength));
+      return buffer;
+    }
+    const larger = length <= MAX_FIXED_BYTES
+      ? new SharedArrayBuffer(length)
+      : reserve(Math.min(length, max), max);
+    new Uint8Array(larger).set(new Uint8Array(buffer));
+    return larger;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
 /** Adds stats to a slab. Their cells are written directly, in {@linkcode SlabWriter.cells}. */
 export class SlabWriter {
-  /** The buffers, for readers. */
-  readonly slab: Slab;
+  /** The buffers, for readers. Replaced, with a higher version, when they cannot grow. */
+  slab: Slab;
   /** All cells. Replaced when the slab grows. */
   cells: Float64Array;
+  /**
+   * Whether the count of a block of recorded values may need larger buffers. They
+   * must not be replaced meanwhile: a reader of the old ones would see half a
+   * count for ever. So call {@linkcode SlabWriter.makeRoom} before.
+   */
+  isTight = false;
   #marks: Uint8Array;
   #words: Int32Array;
   /** The words of the catalog as bytes. */
@@ -69,19 +109,37 @@ export class SlabWriter {
   // Reused: an array per name makes 100 000 stats take 27 MB more.
   #text: Uint8Array = new Uint8Array(256);
 
-  constructor() {
+  /**
+   * @param use Whose stats these are.
+   * @param version The version of the first buffers.
+   * @param start The start of the thread, in milliseconds since 1970.
+   */
+  constructor(
+    use: SlabUse = "main thread",
+    version = 1,
+    start: number = performance.timeOrigin,
+  ) {
+    const make = (initial: number, max: number) =>
+      use === "main thread"
+        ? reserve(INITIAL_BYTES, max)
+        : new SharedArrayBuffer(initial);
     this.slab = {
       id: crypto.randomUUID(),
-      start: performance.timeOrigin,
-      cells: reserve(MAX_BYTES),
-      marks: reserve(MAX_BYTES / 8),
-      catalog: reserve(MAX_BYTES),
+      start,
+      version,
+      isOfEnded: use === "ended threads",
+      life: new SharedArrayBuffer(4 * LIFE_WORDS),
+      cells: make(INITIAL_BYTES, MAX_BYTES),
+      marks: make(INITIAL_BYTES / 8, MAX_BYTES / 8),
+      catalog: make(INITIAL_BYTES, MAX_BYTES),
     };
     this.cells = cellsOf(this.slab);
     this.#marks = marksOf(this.slab);
     this.#words = wordsOf(this.slab);
     this.#bytes = bytesOf(this.#words);
     this.#words[USED] = FIRST_ENTRY;
+    Atomics.store(lifeOf(this.slab), NEWEST, version);
+    this.#measure();
   }
 
   /**
@@ -102,17 +160,7 @@ export class SlabWriter {
     const start = this.#words[USED];
     const end = start + HEAD + Math.ceil(textBytes / 4);
     const cell = this.#usedCells;
-    const { cells, marks, catalog } = this.slab;
-    if (
-      !ensure(cells, 8 * (cell + width)) || !ensure(marks, cell + width) ||
-      !ensure(catalog, 4 * end)
-    ) return undefined;
-    if (this.cells.length < cell + width) this.cells = cellsOf(this.slab);
-    if (this.#marks.length < cell + width) this.#marks = marksOf(this.slab);
-    if (this.#words.length < end) {
-      this.#words = wordsOf(this.slab);
-      this.#bytes = bytesOf(this.#words);
-    }
+    if (!this.#fit(cell + width, end)) return undefined;
 
     this.cells.set(initial, cell);
     this.#marks[cell] |= mark;
@@ -127,7 +175,52 @@ export class SlabWriter {
     // The atomic store publishes the entry: a reader that sees the new end also
     // sees everything written before it.
     Atomics.store(words, USED, end);
+    this.#measure();
     return cell;
+  }
+
+  /** Makes room for the count of a block, as far as there is memory. */
+  makeRoom(): void {
+    this.#fit(
+      this.#usedCells + 2 * BLOCK_CELLS,
+      this.#words[USED] + 2 * BLOCK_WORDS,
+    );
+    this.#measure();
+  }
+
+  #measure(): void {
+    const { cells, catalog } = this.slab;
+    this.isTight =
+      !cells.growable && this.cells.length - this.#usedCells < BLOCK_CELLS ||
+      !catalog.growable &&
+        this.#words.length - this.#words[USED] < BLOCK_WORDS;
+  }
+
+  /** Makes the buffers hold so many cells and words. Returns whether that worked. */
+  #fit(cellCount: number, wordCount: number): boolean {
+    const { slab } = this;
+    const cells = withRoom(slab.cells, 8 * cellCount, MAX_BYTES);
+    const marks = withRoom(slab.marks, cellCount, MAX_BYTES / 8);
+    const catalog = withRoom(slab.catalog, 4 * wordCount, MAX_BYTES);
+    if (!cells || !marks || !catalog) return false;
+    if (
+      cells !== slab.cells || marks !== slab.marks || catalog !== slab.catalog
+    ) {
+      const version = slab.version + 1;
+      this.slab = { ...slab, version, cells, marks, catalog };
+      Atomics.store(lifeOf(slab), NEWEST, version);
+    }
+    if (cells !== slab.cells || this.cells.length < cellCount) {
+      this.cells = cellsOf(this.slab);
+    }
+    if (marks !== slab.marks || this.#marks.length < cellCount) {
+      this.#marks = marksOf(this.slab);
+    }
+    if (catalog !== slab.catalog || this.#words.length < wordCount) {
+      this.#words = wordsOf(this.slab);
+      this.#bytes = bytesOf(this.#words);
+    }
+    return true;
   }
 
   /** Encodes a text into `#text`. Returns the number of bytes. */

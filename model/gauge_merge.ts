@@ -25,7 +25,8 @@ export const GAUGE_MERGES: readonly GaugeMerge[] = [
  * Merges the values that threads or processes have for a gauge.
  *
  * @param merge How to merge.
- * @param of Each value with the time at which it was set. At least one.
+ * @param of Each value with the time at which it was set. At least one. For the
+ * mean, a value may be a sum; then the number of its values follows the time.
  * @returns The merged value. If `last` finds several that were set at the same
  * time, the greatest of them.
  */
@@ -36,7 +37,10 @@ export function mergeGauge(
   const values = of.map(([value]) => value);
   if (merge === "min") return values.reduce((a, b) => Math.min(a, b));
   if (merge === "max") return values.reduce((a, b) => Math.max(a, b));
-  if (merge === "mean") return mean(values);
+  if (merge === "mean") {
+    const counts = of.map(([, , count = 1]) => count);
+    return mean(values) / mean(counts);
+  }
   if (merge === "sum") return values.reduce(add);
   return of.reduce((a, b) =>
     b[1] > a[1] || (b[1] === a[1] && b[0] > a[0]) ? b : a

@@ -47,11 +47,18 @@ const ONE_LABEL = /([A-Za-z_][A-Za-z0-9_.]*)=("(?:[^"\\]|\\.)*")/g;
  * @param name The name without labels.
  * @param labels The labels. Without any, the result is `name`.
  * @returns The name with the labels.
- * @throws {TypeError} If a key is not made of ASCII letters, digits, `_` and
+ * @throws {TypeError} If the labels are not an object, a key is not made of ASCII letters, digits, `_` and
  * `.`, beginning with a letter or `_`, or a value is not a string, a number or a
  * boolean.
  */
 export function withLabels(name: string, labels: Labels): string {
+  if (typeof labels !== "object" || labels === null || Array.isArray(labels)) {
+    throw new TypeError(
+      `Cannot label "${name}": the labels must be an object, got ${
+        show(labels)
+      }`,
+    );
+  }
   const keys = Object.keys(labels).sort();
   if (keys.length === 0) return name;
   if (name === "") {

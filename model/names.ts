@@ -31,7 +31,10 @@ export function jsonLine(value: unknown): string {
   );
 }
 
-/** Says why `name` cannot name a stat, or `undefined` if it can. */
+/**
+ * Says why `name` cannot name a stat, or `undefined` if it can. Other writers may
+ * leave a name empty, so readers must take that.
+ */
 export function whyNoName(name: unknown): string | undefined {
   if (typeof name !== "string") return `must be a string, got ${show(name)}`;
   if (name.length > MAX_NAME_LENGTH) {
@@ -59,12 +62,12 @@ export function whyNoName(name: unknown): string | undefined {
  * assertThrows(() => checkName("a\nb"), TypeError, "line break");
  * ```
  *
- * @param name Any text of at most 65 536 characters without a line break that
- * does not begin with `# `.
- * @throws {TypeError} If it cannot stand at the beginning of a line.
+ * @param name Any text of 1 to 65 536 characters without a line break that does
+ * not begin with `# `.
+ * @throws {TypeError} If it is empty, or cannot stand at the beginning of a line.
  */
 export function checkName(name: string): void {
-  const why = whyNoName(name);
+  const why = name === "" ? `must not be empty, got ""` : whyNoName(name);
   if (why !== undefined) {
     throw new TypeError(`Cannot name a stat: the name ${why}`);
   }

@@ -43,7 +43,7 @@ export function handOver(
   isFull: boolean,
 ): string | undefined {
   const stats = new ProcessStats(nap);
-  stats.refresh(threads().slabs.values());
+  stats.refresh(threads().known());
   if (stats.names.length === 0 && stats.recorded.size === 0) return undefined;
   const { dir, mode, user, identity } = target;
   const { id, start } = identity;

@@ -102,7 +102,8 @@ stats.process = process;
 const writer = new SnapshotWriter();
 const meeting = threads();
 meeting.identity = identity;
-for (const slab of settings.slabs) meeting.slabs.set(slab.id, slab);
+meeting.learn(settings.slabs);
+meeting.ask();
 
 const presence = new Presence({
   dir,
@@ -121,7 +122,7 @@ const server = new PipeServer({
   control,
   snapshot: () => {
     process.stalled = heartbeat.stalled();
-    stats.refresh(meeting.slabs.values());
+    stats.refresh(meeting.known());
     return writer.write(stats, annotations, { seq: nextSeq(identity) });
   },
 });
@@ -131,11 +132,11 @@ const checkpoint = new CheckpointWriter({
   mode,
   presence,
   stamp: () => {
-    stats.refresh(meeting.slabs.values());
+    stats.refresh(meeting.known());
     return stats.stamp();
   },
   snapshot: () => {
-    stats.refresh(meeting.slabs.values());
+    stats.refresh(meeting.known());
     const seq = nextSeq(identity);
     const options = { windows: false, seq };
     return { seq, bytes: writer.write(stats, true, options) };

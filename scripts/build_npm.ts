@@ -77,7 +77,12 @@ async function declareAll(): Promise<void> {
       },
     );
     await ensureDir(dirname(`${npm}/${name}`));
-    await Deno.writeTextFile(`${npm}/${name}.d.ts`, text);
+    // The library of no ECMAScript version has these types, so a project may lack
+    // them.
+    const library = /\b(?:Async)?Disposable\b/.test(text)
+      ? `/// <reference lib="esnext.disposable" />\n`
+      : "";
+    await Deno.writeTextFile(`${npm}/${name}.d.ts`, library + text);
   }
 }
 

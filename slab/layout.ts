@@ -1,9 +1,18 @@
 /**
  * The layout of the shared memory that holds one thread's stats.
  *
- * A slab is three growable buffers. `cells` holds only numbers: one cell for a
- * counter or gauge, several for a distribution. `marks` has a byte for each cell.
- * `catalog` lists the stats with their cells, and is only ever appended to.
+ * A slab is three buffers. `cells` holds only numbers: one cell for a counter or
+ * gauge, several for a distribution. `marks` has a byte for each cell. `catalog`
+ * lists the stats with their cells, and is only ever appended to.
+ *
+ * The buffers of a main thread grow in place. Those of other threads, which may
+ * come and go by the thousand, are small and have a fixed length: a slab that
+ * outgrows them gets larger copies and a higher version. A reader that has not
+ * heard of them goes on reading the last values of the old ones.
+ *
+ * The slabs of threads that have ended are replaced by one that has the sum of
+ * their stats. It is never written again: when more threads have ended, a slab of
+ * a higher version replaces it along with theirs.
  *
  * One thread writes a slab and takes no lock. Any thread may read the slab at any
  * time, even while the writer hangs.
@@ -14,7 +23,7 @@
  */
 
 /** The version of the layout. Threads only exchange slabs of the same version. */
-export const LAYOUT = 3;
+export const LAYOUT = 4;
 
 /** The entry of a counter or a gauge, with one cell. Its text is the name. */
 export const SCALAR = 1;
@@ -48,8 +57,30 @@ export const TIME = 4;
 /** The entry of a description, without a cell. Its text is the description, in JSON. */
 export const DESCRIPTION = 5;
 
+/**
+ * The entry of a gauge of threads that have ended, with {@linkcode GAUGE_CELLS}
+ * cells. Its text is the gauge's name. It has all that any merge needs, since a
+ * gauge may be described after its threads have ended.
+ */
+export const ENDED_GAUGE = 6;
+
 /** The kind of an entry. */
-export type EntryKind = 1 | 2 | 3 | 4 | 5;
+export type EntryKind = 1 | 2 | 3 | 4 | 5 | 6;
+
+// The cells of a gauge of ended threads. The first one is the sum, as it is the
+// value of any other gauge.
+/** The least of the values. */
+export const LEAST = 1;
+/** The greatest of the values. */
+export const GREATEST = 2;
+/** The number of the values. */
+export const COUNT = 3;
+/** The value that was set last. */
+export const LAST = 4;
+/** The time at which it was set. */
+export const LAST_TIME = 5;
+/** The number of cells of a gauge of ended threads. */
+export const GAUGE_CELLS = 6;
 
 /** The length of a block: a window of the default size fits into one. */
 export const FOLD = 128;
@@ -77,6 +108,12 @@ export interface Slab {
   readonly id: string;
   /** The start of the thread, in milliseconds since 1970. */
   readonly start: number;
+  /** Grows when the buffers are replaced. Of ended threads: orders their slabs. */
+  readonly version: number;
+  /** Whether it has the sums of threads that have ended. */
+  readonly isOfEnded: boolean;
+  /** Words that tell whether the thread lives. Never replaced. */
+  readonly life: SharedArrayBuffer;
   /** Numbers, as 64-bit floats. */
   readonly cells: SharedArrayBuffer;
   /** A byte per cell: the mark of the stat that begins there. */
@@ -95,6 +132,18 @@ export interface Entry {
   /** The number of cells. */
   readonly width: number;
 }
+
+// The life of a slab in 32-bit words.
+/** The word that the thread waits at for ever, many times over. Never changes. */
+export const WAIT = 0;
+/** How many times the thread waits there. */
+export const WAITING = 1;
+/** The version of the newest buffers. */
+export const NEWEST = 2;
+/** The version of the slab of ended threads that has this slab's stats, or 0. */
+export const ENDED_IN = 3;
+/** The number of these words. */
+export const LIFE_WORDS = 4;
 
 // The catalog in 32-bit words: word 0 is the number of words in use; entries
 // follow, each with a head of four words and its text in UTF-8, filled up to
@@ -125,6 +174,10 @@ export function wordsOf(slab: Slab): Int32Array {
     0,
     Math.floor(slab.catalog.byteLength / 4),
   );
+}
+
+export function lifeOf(slab: Slab): Int32Array<SharedArrayBuffer> {
+  return new Int32Array(slab.life);
 }
 
 export function bytesOf({ buffer, length }: Int32Array): Uint8Array {

@@ -20,9 +20,16 @@ import { add } from "../model/numbers.ts";
 import { mean, percentile } from "../percentile.ts";
 import {
   BUCKETS,
+  COUNT,
   DESCRIPTION,
+  ENDED_GAUGE,
   type Entry,
   FOLD,
+  GAUGE_CELLS,
+  GREATEST,
+  LAST,
+  LAST_TIME,
+  LEAST,
   MAX,
   MIN,
   RECORDED,
@@ -57,7 +64,7 @@ interface Part {
 export class DistributionStat {
   /** The names that show it. */
   readonly description: DistributionNames;
-  readonly #parts: Part[] = [];
+  #parts: Part[] = [];
 
   constructor(description: DistributionNames) {
     this.description = description;
@@ -66,6 +73,17 @@ export class DistributionStat {
   /** Adds the part of a thread. */
   add(part: Part): void {
     this.#parts.push(part);
+  }
+
+  /** Removes the part of a thread whose stats another slab has. */
+  remove(part: Part): void {
+    this.#parts = this.#parts.filter((other) => other !== part);
+  }
+
+  /** How many values the window of a thread holds, at most. */
+  get window(): number {
+    return Math.max(...this.#parts.map(({ width }) => width)) -
+      SUMMARY_CELLS - 1;
   }
 
   /** Whether a fractional value was ever recorded. */
@@ -125,9 +143,44 @@ interface Source {
   /** The place of each counter and gauge in the process's arrays. */
   readonly places: number[];
   /** The parts of distributions, by their first cells. */
-  readonly parts: Map<number, Part>;
+  readonly parts: Map<number, Part & { readonly stat: DistributionStat }>;
+  /** The places of gauges of ended threads. */
+  readonly ended: Set<number>;
   /** The cell with the time of a gauge, by the gauge's place. */
   readonly times: Map<number, number>;
+}
+
+/** The cells of a gauge, as those of an {@linkcode ENDED_GAUGE}. */
+function gaugeCells(
+  { reader: { cells }, cells: at, places, times, ended }: Source,
+  i: number,
+): number[] {
+  const cell = at[i];
+  const place = places[i];
+  if (ended.has(place)) return [...cells.subarray(cell, cell + GAUGE_CELLS)];
+  const value = cells[cell];
+  const timeCell = times.get(place);
+  const time = timeCell === undefined ? 0 : cells[timeCell];
+  return [value, value, value, 1, value, time];
+}
+
+function addGauge(gauge: number[], other: readonly number[]): void {
+  const isLater = other[LAST_TIME] > gauge[LAST_TIME] ||
+    (other[LAST_TIME] === gauge[LAST_TIME] && other[LAST] > gauge[LAST]);
+  gauge[0] = add(gauge[0], other[0]);
+  gauge[LEAST] = Math.min(gauge[LEAST], other[LEAST]);
+  gauge[GREATEST] = Math.max(gauge[GREATEST], other[GREATEST]);
+  gauge[COUNT] += other[COUNT];
+  if (!isLater) return;
+  gauge[LAST] = other[LAST];
+  gauge[LAST_TIME] = other[LAST_TIME];
+}
+
+/** What a merge takes of a gauge: a value, the time at which it was set, and of how many it is the sum. */
+function partOf(merge: GaugeMerge, gauge: readonly number[]): number[] {
+  if (merge === "mean") return [gauge[0], 0, gauge[COUNT]];
+  const cell = merge === "min" ? LEAST : merge === "max" ? GREATEST : LAST;
+  return [gauge[cell], gauge[LAST_TIME]];
 }
 
 /** All stats of the process at the last refresh. */
@@ -147,6 +200,7 @@ export class ProcessStats {
   /** The identity of the process, which the recorder sets. */
   process: ProcessInfo | undefined;
   readonly #sources: Map<string, Source> = new Map();
+  #first: Source | undefined;
   // Made at the first lookup, which a process with one thread never does: that
   // saves 12 MB for 100 000 stats.
   #places: Map<string, number> | undefined;
@@ -159,9 +213,14 @@ export class ProcessStats {
     this.#nap = nap;
   }
 
-  /** Reads the slabs, among which there may be new ones since the last call. */
+  /**
+   * Reads the slabs, among which there may be new ones since the last call. The
+   * stats of those that are no longer among them are in one of the others.
+   */
   refresh(slabs: Iterable<Slab>): void {
-    for (const slab of slabs) {
+    const all = [...slabs];
+    this.#forgetAllBut(all);
+    for (const slab of all) {
       let source = this.#sources.get(slab.id);
       if (source === undefined) {
         source = {
@@ -170,9 +229,11 @@ export class ProcessStats {
           places: [],
           parts: new Map(),
           times: new Map(),
+          ended: new Set(),
         };
         this.#sources.set(slab.id, source);
-      }
+        this.#first ??= source;
+      } else source.reader.follow(slab);
       for (const entry of source.reader.refresh()) this.#add(source, entry);
     }
     this.#sum();
@@ -195,12 +256,23 @@ export class ProcessStats {
     return stamp;
   }
 
+  #forgetAllBut(slabs: readonly Slab[]): void {
+    const ids = new Set(slabs.map(({ id }) => id));
+    for (const [id, { parts }] of this.#sources) {
+      if (ids.has(id)) continue;
+      for (const part of parts.values()) part.stat.remove(part);
+      this.#sources.delete(id);
+    }
+  }
+
   #add(source: Source, { kind, text, cell, width }: Entry): void {
-    if (kind === SCALAR) {
+    if (kind === SCALAR || kind === ENDED_GAUGE) {
       source.cells.push(cell);
       // Within one slab no name appears twice.
-      const isNew = this.#sources.size === 1;
-      source.places.push(isNew ? this.#append(text) : this.#placeOf(text));
+      const isNew = source === this.#first && this.#sources.size === 1;
+      const place = isNew ? this.#append(text) : this.#placeOf(text);
+      source.places.push(place);
+      if (kind === ENDED_GAUGE) source.ended.add(place);
     } else if (kind === RECORDED) {
       const description = JSON.parse(text);
       let stat = this.recorded.get(description.name);
@@ -208,7 +280,7 @@ export class ProcessStats {
         stat = new DistributionStat(description);
         this.recorded.set(description.name, stat);
       }
-      const part = { reader: source.reader, cell, width, buckets: [] };
+      const part = { reader: source.reader, cell, width, buckets: [], stat };
       stat.add(part);
       source.parts.set(cell, part);
     } else if (kind === BUCKETS) {
@@ -255,18 +327,19 @@ export class ProcessStats {
 
   /** Replaces the sums of gauges that merge in another way. */
   #mergeGauges(): void {
-    const parts = new Map<number, { merge: GaugeMerge; of: number[][] }>();
-    for (const { reader, cells, places, times } of this.#sources.values()) {
-      for (const [i, place] of places.entries()) {
+    const parts = new Map<
+      number,
+      { merge: GaugeMerge; of: (readonly number[])[] }
+    >();
+    for (const source of this.#sources.values()) {
+      for (const [i, place] of source.places.entries()) {
         if ((this.marks[place] & IS_GAUGE) === 0) continue;
         const merge = this.descriptions.get(this.#familyOf(place))?.merge ??
           "sum";
         if (merge === "sum") continue;
-        const timeCell = times.get(place);
-        const time = timeCell === undefined ? 0 : reader.cells[timeCell];
         let part = parts.get(place);
         if (part === undefined) parts.set(place, part = { merge, of: [] });
-        part.of.push([reader.cells[cells[i]], time]);
+        part.of.push(partOf(merge, gaugeCells(source, i)));
       }
     }
     for (const [place, { merge, of }] of parts) {
@@ -279,6 +352,24 @@ export class ProcessStats {
         this.marks[place] |= IS_FRACTIONAL;
       }
     }
+  }
+
+  /**
+   * What any merge needs of each gauge, by place, as the cells of an
+   * {@linkcode ENDED_GAUGE}.
+   */
+  gauges(): Map<number, number[]> {
+    const gauges = new Map<number, number[]>();
+    for (const source of this.#sources.values()) {
+      for (const [i, place] of source.places.entries()) {
+        if ((this.marks[place] & IS_GAUGE) === 0) continue;
+        const cells = gaugeCells(source, i);
+        const known = gauges.get(place);
+        if (known === undefined) gauges.set(place, cells);
+        else addGauge(known, cells);
+      }
+    }
+    return gauges;
   }
 
   /** The name without labels. Kept, since a gauge is merged at each refresh. */

@@ -50,7 +50,7 @@ export class SlabReader {
   cells: Float64Array = new Float64Array(0);
   /** The marks, live: the memory that the writer writes. */
   marks: Uint8Array;
-  readonly #slab: Slab;
+  #slab: Slab;
   readonly #nap: (ms: number) => void;
   #words: Int32Array;
   #epochs: Int32Array;
@@ -69,6 +69,15 @@ export class SlabReader {
     this.marks = marksOf(slab);
     this.#words = wordsOf(slab);
     this.#epochs = new Int32Array(slab.cells, 0, 0);
+  }
+
+  /** Reads larger buffers with all that the old ones have, if these are such. */
+  follow(slab: Slab): void {
+    if (slab.version <= this.#slab.version) return;
+    this.#slab = slab;
+    this.marks = marksOf(slab);
+    this.#words = wordsOf(slab);
+    this.#epochs = new Int32Array(slab.cells, 0, 2 * this.#usedCells);
   }
 
   /** Copies the numbers. Returns the entries added since the last call. */

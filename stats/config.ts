@@ -152,6 +152,23 @@ function checkPercentiles(value: readonly Percentile[]): void {
   }
 }
 
+/** How many letters must be changed, added or left out to make one word of another. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (const [i, letter] of [...a].entries()) {
+    const next = [i + 1];
+    for (let j = 0; j < b.length; j++) {
+      next.push(Math.min(
+        row[j] + (letter === b[j] ? 0 : 1),
+        row[j + 1] + 1,
+        next[j] + 1,
+      ));
+    }
+    row = next;
+  }
+  return row[b.length];
+}
+
 class CheckedConfig implements Config {
   #pipeDirMode = 0o755;
   #pipeMode = 0o644;
@@ -251,8 +268,30 @@ class CheckedConfig implements Config {
   }
 }
 
+// Setting an unknown name reaches the end of the chain of prototypes, and known
+// names do not. So they are as fast to read as any, which a proxy would not be.
+Object.setPrototypeOf(
+  CheckedConfig.prototype,
+  new Proxy(Object.prototype, {
+    set(_, key, value) {
+      const name = String(key);
+      const to = (known: string) =>
+        distance(name.toLowerCase(), known.toLowerCase());
+      const [nearest] = Object.getOwnPropertyNames(CheckedConfig.prototype)
+        .filter((known) => known !== "constructor")
+        .sort((a, b) => to(a) - to(b));
+      throw new TypeError(
+        `Cannot set ${name} to ${
+          show(value)
+        }: there must be such a setting, and the nearest is ${nearest}`,
+      );
+    },
+  }),
+);
+
 /**
- * The settings of this thread.
+ * The settings of this thread. Setting one that does not exist throws a
+ * `TypeError`.
  *
  * @example Keep more values in each distribution
  * ```ts

@@ -12,6 +12,8 @@ import { splitLabels } from "../model/labels.ts";
 import { MAX_NAME_LENGTH } from "../model/names.ts";
 import { show } from "../model/show.ts";
 
+const PARTS = ["help", "unit", "merge"] as const;
+
 /** What is known of each name, and how its gauges merge. */
 export class Descriptions {
   readonly #byName: Map<string, Description> = new Map();
@@ -58,7 +60,7 @@ export function checkDescription(name: string, description: Description): void {
     `Cannot describe "${name}": ${key} must be ${rule}, got ${
       show(description[key as keyof Description])
     }`;
-  for (const key of ["help", "unit", "merge"] as const) {
+  for (const key of PARTS) {
     if (!["string", "undefined"].includes(typeof description[key])) {
       throw new TypeError(fail(key, "a string"));
     }
@@ -72,6 +74,29 @@ export function checkDescription(name: string, description: Description): void {
   const { merge } = description;
   if (merge !== undefined && !GAUGE_MERGES.includes(merge)) {
     throw new RangeError(fail("merge", "sum, min, max, mean or last"));
+  }
+}
+
+/** Refuses what is not an object of known parts, so that no typing error goes unseen. */
+export function checkParts(name: string, description: Description): void {
+  if (
+    typeof description !== "object" || description === null ||
+    Array.isArray(description)
+  ) {
+    throw new TypeError(
+      `Cannot describe "${name}": the description must be an object, got ${
+        show(description)
+      }`,
+    );
+  }
+  for (const key of Object.keys(description)) {
+    if (!PARTS.includes(key as keyof Description)) {
+      throw new TypeError(
+        `Cannot describe "${name}": the parts of a description must be ${
+          PARTS.join(", ")
+        }, got ${show(key)}`,
+      );
+    }
   }
 }
 

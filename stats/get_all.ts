@@ -30,7 +30,7 @@ let process: ProcessStats | undefined;
  */
 export function getAll(): Record<string, number> {
   process ??= new ProcessStats(nap);
-  process.refresh(threads().slabs.values());
+  process.refresh(threads().known());
   // `fromEntries` makes `__proto__` a property like any other.
   return Object.fromEntries(process.entries());
 }

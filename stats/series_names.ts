@@ -8,7 +8,6 @@
 
 import { type Labels, withLabels } from "../model/labels.ts";
 import { checkName } from "../model/names.ts";
-import { show } from "../model/show.ts";
 import { config } from "./config.ts";
 
 /** One set of labels of a name. */
@@ -59,7 +58,8 @@ export class SeriesNames {
       const text = `${value}`;
       key += `${label.length}\0${label}${text.length}\0${text}`;
     }
-    if (key === "") checkLabels(name, labels);
+    // Numbers and `null` have no keys to check.
+    if (key === "") withLabels(name, labels);
     const known = this.#families.get(name)?.byLabels.get(key);
     return known ?? this.#add(name, labels, key);
   }
@@ -86,12 +86,4 @@ export class SeriesNames {
     byLabels.set(key, series);
     return series;
   }
-}
-
-/** Refuses values that have no keys to check, such as numbers. */
-function checkLabels(name: string, labels: unknown): void {
-  if (typeof labels === "object" && labels !== null) return;
-  throw new TypeError(
-    `Cannot label "${name}": the labels must be an object, got ${show(labels)}`,
-  );
 }

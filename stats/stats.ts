@@ -31,6 +31,7 @@ import type { Labels } from "../model/labels.ts";
 import { IS_FRACTIONAL, IS_GAUGE } from "../model/marks.ts";
 import { checkName, REFUSED } from "../model/names.ts";
 import { show } from "../model/show.ts";
+import { runtime } from "../runtime/runtime.ts";
 import {
   BUCKETS,
   DESCRIPTION,
@@ -39,11 +40,17 @@ import {
   FOLD,
   RECORDED,
   SCALAR,
+  type Slab,
   SUMMARY_CELLS,
   TIME,
 } from "../slab/layout.ts";
 import { config } from "./config.ts";
-import { checkDescription, Descriptions, isSeriesOf } from "./describe.ts";
+import {
+  checkDescription,
+  checkParts,
+  Descriptions,
+  isSeriesOf,
+} from "./describe.ts";
 import { nameDistribution, shownNames } from "./distribution_names.ts";
 import {
   checkOptions,
@@ -124,7 +131,9 @@ const seriesNames = new SeriesNames(isRefused);
 /** The slab of this copy of statvent in this thread, made at the first call. */
 export function ownSlab(): SlabWriter {
   if (writer === undefined) {
-    writer = new SlabWriter();
+    writer = new SlabWriter(
+      runtime.isMainThread ? "main thread" : "other thread",
+    );
     useCells(writer);
     threads().share(writer.slab);
   }
@@ -143,10 +152,24 @@ function allocate(
   initial: ArrayLike<number>,
   mark = 0,
 ): number | undefined {
-  const slab = ownSlab();
-  const cell = slab.add(kind, text, initial, mark);
-  if (slab.cells !== cells) useCells(slab);
+  const own = ownSlab();
+  const { slab } = own;
+  const cell = own.add(kind, text, initial, mark);
+  noteGrowth(own, slab);
   return cell;
+}
+
+/** Goes on in larger buffers, if there are such. */
+function noteGrowth(own: SlabWriter, old: Slab): void {
+  if (own.cells !== cells) useCells(own);
+  if (own.slab !== old) threads().share(own.slab);
+}
+
+/** Makes sure that the buffers are not replaced while a block is counted. */
+function makeRoom(own: SlabWriter): void {
+  const { slab } = own;
+  own.makeRoom();
+  noteGrowth(own, slab);
 }
 
 /** Whether one more stat may be created. */
@@ -401,6 +424,8 @@ class DistributionHandle implements Distribution {
   }
 
   #endBlock(value: number): void {
+    const own = ownSlab();
+    if (own.isTight) makeRoom(own);
     const next = this.#next;
     const isTurn = next === this.#last;
     const epoch = 2 * (this.#cell + EPOCH);
@@ -497,7 +522,8 @@ class RefusedHandle implements Gauge, Distribution {
  * assertEquals(getAll()['http.answers{code="200",method="GET"}'], 1);
  * ```
  *
- * @param name Any text without a line break that does not begin with `# `.
+ * @param name Any text without a line break that is not empty and does not begin
+ * with `# `.
  * @param value A finite number, 1 by default; negative values count down.
  * @param labels Tell the series of one name apart. Their order means nothing.
  * @throws {TypeError} If `name` cannot stand on a line of its own or is that of
@@ -531,7 +557,8 @@ export function incr(name: string, value?: number, labels?: Labels): void {
  * assertEquals(getAll()["queue.size"], 12);
  * ```
  *
- * @param name Any text without a line break that does not begin with `# `.
+ * @param name Any text without a line break that is not empty and does not begin
+ * with `# `.
  * @param value A finite number.
  * @param labels As for {@linkcode incr}.
  * @throws {TypeError} If `name` cannot stand on a line of its own or is that of
@@ -565,8 +592,8 @@ export function set(name: string, value: number, labels?: Labels): void {
  * assertEquals(getAll()["db.100th.ms"], 110);
  * ```
  *
- * @param name Any text without a line break that does not begin with `# `. The
- * default format needs `{0}` in it.
+ * @param name Any text without a line break that is not empty and does not begin
+ * with `# `. The default format needs `{0}` in it.
  * @param value A finite number.
  * @param format Makes a name for each percentile and the mean; by default it
  * replaces `{0}`. Called when the distribution is first recorded, and ignored if
@@ -614,7 +641,8 @@ export function record(
  * assertEquals(getAll()["cache.hits"], 1000);
  * ```
  *
- * @param name Any text without a line break that does not begin with `# `.
+ * @param name Any text without a line break that is not empty and does not begin
+ * with `# `.
  * @param options The labels, and what {@linkcode describe} would be told.
  * @returns The handle, to be kept: making it is slower than a call by name.
  * @throws {TypeError} If `name` cannot stand on a line of its own or is that of
@@ -668,7 +696,8 @@ function noteOptions(name: string, options: GaugeOptions): void {
  * assertEquals(getAll()["connections.open"], 4);
  * ```
  *
- * @param name Any text without a line break that does not begin with `# `.
+ * @param name Any text without a line break that is not empty and does not begin
+ * with `# `.
  * @param options The labels, and what {@linkcode describe} would be told.
  * @returns The handle, to be kept: making it is slower than a call by name.
  * @throws {TypeError} If `name` cannot stand on a line of its own or is that of
@@ -795,12 +824,14 @@ function distributionOf(
  * their sum (default), minimum, maximum, mean, or the value that was set last.
  * Choose `last` before the gauge is first set, in every thread that sets it: a
  * thread that does not know of it notes no time.
- * @throws {TypeError} If a part is not a string, or `last` comes too late.
+ * @throws {TypeError} If the name is empty, a part is unknown or not a string, or
+ * `last` comes too late.
  * @throws {RangeError} If there is no such `merge`, or a text is longer than a
  * name may be.
  */
 export function describe(name: string, description: Description): void {
   checkName(name);
+  checkParts(name, description);
   checkDescription(name, description);
   note(name, description);
 }

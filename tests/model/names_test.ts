@@ -9,7 +9,6 @@ Deno.test("formatName() replaces every {0} and nothing else", () => {
 Deno.test("checkName() takes any text that can begin a line", () => {
   for (
     const name of [
-      "",
       "a",
       "My Nice Stat",
       "another[one]",
@@ -32,6 +31,7 @@ Deno.test("checkName() refuses what cannot begin a line and says why", () => {
     [5, "be a string, got 5"],
     [undefined, "be a string, got undefined"],
     [{}, "be a string, got an object"],
+    ["", 'not be empty, got ""'],
     ["# a", 'not begin with "# ", got "# a"'],
     ["\ud800", 'be well-formed Unicode, got "\\ud800"'],
     [

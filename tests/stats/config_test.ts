@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { config } from "../../mod.ts";
+import { refuses } from "../helpers/refuses.ts";
 import { output, ROOT, withDir, writeProgram } from "../helpers/program.ts";
 
 Deno.test("config has the ancestors' defaults", () => {
@@ -11,6 +12,25 @@ Deno.test("config has the ancestors' defaults", () => {
     percentiles: [[50, "median"], [95, "95th"], [99, "99th"], [100, "100th"]],
     maxStats: 100_000,
   });
+});
+
+Deno.test("config refuses a setting that does not exist, and names the nearest", () => {
+  for (
+    const [name, nearest] of [
+      ["windowsize", "windowSize"],
+      ["window", "windowSize"],
+      ["piepDir", "pipeDir"],
+      ["max_stats", "maxStats"],
+      ["toString", "maxSeries"],
+    ]
+  ) {
+    refuses(
+      () => (config as unknown as Record<string, unknown>)[name] = 1,
+      TypeError,
+      `Cannot set ${name} to 1: there must be such a setting, and the nearest is ${nearest}`,
+    );
+  }
+  assertEquals(Object.keys(config), []);
 });
 
 Deno.test("config refuses what it cannot use, says why, and keeps what was set", () => {

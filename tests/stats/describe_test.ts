@@ -64,6 +64,20 @@ Deno.test("describe() refuses what it cannot say, and says why", () => {
       start + why,
     );
   }
+  for (
+    const [description, got] of [["max", '"max"'], [null, "null"], [[], "[]"]]
+  ) {
+    refuses(
+      () => describe("d.bad", description as object),
+      TypeError,
+      `${start}the description must be an object, got ${got}`,
+    );
+  }
+  refuses(
+    () => describe("d.bad", { uint: "s" } as object),
+    TypeError,
+    `${start}the parts of a description must be help, unit, merge, got "uint"`,
+  );
   refuses(
     () => describe("# d", {}),
     TypeError,

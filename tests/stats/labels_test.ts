@@ -83,7 +83,7 @@ Deno.test("labels that are none are refused by every call, also where they look 
   refuses(
     () => incr("", 1, { a: 1 }),
     TypeError,
-    "Cannot label a stat: its name must not be empty with labels",
+    'Cannot name a stat: the name must not be empty, got ""',
   );
   refuses(
     () => record("bad.{0}", 1, { a: 1 }, { b: 1 }),
@@ -122,4 +122,27 @@ Deno.test("series past config.maxSeries count in one that says so", () => {
   });
   assertEquals(all("other"), { 'other{i="9"}': 1 });
   assertEquals(all("none"), { 'none{overflow="true"}': 1 });
+});
+
+Deno.test("labels that are not an object are refused, whatever they are", () => {
+  for (
+    const [labels, got] of [["get", '"get"'], [["get"], '["get"]'], [5, "5"]]
+  ) {
+    const bad = labels as unknown as Labels;
+    for (
+      const action of [
+        () => incr("bad", 1, bad),
+        () => set("bad", 1, bad),
+        () => record("bad", 1, (name) => name, bad),
+        () => counter("bad", { labels: bad }),
+        () => gauge("bad", { labels: bad }),
+      ]
+    ) {
+      refuses(
+        action,
+        TypeError,
+        `Cannot label "bad": the labels must be an object, got ${got}`,
+      );
+    }
+  }
 });

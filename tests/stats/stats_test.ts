@@ -5,6 +5,7 @@ import { SnapshotWriter } from "../../format/snapshot_writer.ts";
 import {
   config,
   counter,
+  describe,
   distribution,
   gauge,
   getAll,
@@ -311,6 +312,28 @@ Deno.test("names that cannot stand on a line are refused by every call", () => {
     TypeError,
     "Cannot name a stat: the name must be a string, got 5",
   );
+});
+
+Deno.test("an empty name is refused by every call", () => {
+  for (
+    const action of [
+      () => incr(""),
+      () => incr("", 1, { a: 1 }),
+      () => set("", 1),
+      () => record("", 1, (name) => name),
+      () => record("e", 1, (_, label) => label === "mean" ? "" : `e.${label}`),
+      () => counter(""),
+      () => gauge(""),
+      () => distribution("", { format: (name) => name }),
+      () => describe("", {}),
+    ]
+  ) {
+    refuses(
+      action,
+      TypeError,
+      'Cannot name a stat: the name must not be empty, got ""',
+    );
+  }
 });
 
 Deno.test("getAll() takes names of Object's own properties for plain names", () => {

@@ -241,6 +241,56 @@ test("worker threads count into the one pipe, hung and ended ones included", asy
   );
 });
 
+test("threads that come and go leave the totals, and neither memory nor mappings", async (place) => {
+  const thread = place.write(`
+    import { parentPort, workerData } from "node:worker_threads";
+    for (let i = 0; i < 20; i++) incr("count." + i);
+    set("gauge", 2); for (let i = 1; i <= 300; i++) record("r.{0}", i);
+    if (workerData % 2) { parentPort.postMessage(""); setInterval(() => {}, 1e6); }`);
+  const [half, all] = [150, 300];
+  const program = await place.startUntil(
+    "live",
+    `import { readFileSync } from "node:fs";
+     import { Worker } from "node:worker_threads";
+     import { pathToFileURL } from "node:url";
+     await startRecorder();
+     const run = (workerData) => new Promise((resolve) => {
+       const worker = new Worker(pathToFileURL("${thread}"), { workerData });
+       worker.once("message", () => worker.terminate());
+       worker.once("exit", resolve);
+     });
+     const measure = () => ({
+       maps: readFileSync("/proc/self/maps", "utf8").split("\\n").length,
+       vm: +/VmSize:\\s+(\\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1],
+     });
+     let falls = 0, last = 0, first;
+     for (let i = 0; i < ${all}; i++) {
+       if (i === ${half}) first = measure();
+       await run(i);
+       const count = getAll()["count.19"] ?? 0;
+       if (count < last || count > i + 1) falls++;
+       last = count;
+     }
+     const { maps, vm } = measure();
+     console.log(JSON.stringify([falls, maps - first.maps, vm - first.vm]));
+     console.log("live"); setInterval(() => {}, 1e6);`,
+  );
+  const [falls, maps, vm] = JSON.parse(program.stdout.split("\n")[0]);
+  equal(falls, 0);
+  // A slab for each of them would take 900 mappings and 330 GB.
+  ok(maps < 200, `${maps} mappings more`);
+  ok(vm < 10e6, `${vm} kB of address space more`);
+  const stats = await until("all counts", async () => {
+    const stats = await read(program.path);
+    return stats["count.19"] === `${all}` && stats;
+  });
+  equal(stats.gauge, `${2 * all}`);
+  const histogram = /^# histogram .*"r\.\{0\}".*"sum":(\d+)/m.exec(
+    await cat(program.path),
+  );
+  equal(histogram?.[1], `${45150 * all}`);
+});
+
 test("child processes have a pipe each", async (place) => {
   const child = place.write(
     `incr("child"); await startRecorder(); process.send("ready"); setInterval(() => {}, 1e6);`,

@@ -281,6 +281,30 @@ export { all, handler, p, push, recorder, stats };
   );
 
   await t.step(
+    "its types are accepted with the libraries of es2022 alone, without those of Node",
+    async () => {
+      await Deno.writeTextFile(
+        `${project}/doors.mts`,
+        Object.keys(config.exports).map((name, i) =>
+          `import * as door${i} from "${name.replace(".", "statvent")}";\nexport { door${i} };\n`
+        ).join("") +
+          `await using recorder = await door0.startRecorder();\nawait recorder.stop();\n`,
+      );
+      await Deno.writeTextFile(
+        `${project}/tsconfig.json`,
+        JSON.stringify({
+          compilerOptions: {
+            ...{ target: "es2022", module: "nodenext", types: [] },
+            ...{ strict: true, noEmit: true, skipLibCheck: false },
+          },
+          files: ["doors.mts"],
+        }),
+      );
+      await run(project, "npx", "tsc", "--project", ".");
+    },
+  );
+
+  await t.step(
     "survives being bundled into one file and run from another folder",
     async () => {
       await install(project, "esbuild");
