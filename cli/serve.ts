@@ -103,7 +103,7 @@ export async function serve(program: Program): Promise<void> {
     );
   let collector: Collector;
   try {
-    if (settings.state !== undefined) lockState(settings.state);
+    if (settings.state !== undefined) await lockState(settings.state);
     collector = new Collector({ ...settings, log });
   } catch (error) {
     log((error as Error).message);

@@ -29,14 +29,16 @@
  */
 
 import type { ProcessStatus } from "./host_stats.ts";
+import { hasFallen, isNewer, withGauges } from "./newest_values.ts";
 import type { PipeReading, Problem } from "./pipe_reader.ts";
 import type { Ended } from "../ended/ended_reader.ts";
 import type { Ledger } from "../ended/ledger_reader.ts";
-import { ownKey, processKey, withoutOwner } from "../model/process_key.ts";
 import { idOfListed } from "../ended/ledger_writer.ts";
+import { COUNTER } from "../model/kinds.ts";
+import { isProcessId } from "../model/identity.ts";
+import { ownKey, processKey, withoutOwner } from "../model/process_key.ts";
 import { Totals } from "../ended/totals.ts";
 import type { Snapshot } from "../format/snapshot.ts";
-import { COUNTER } from "../model/kinds.ts";
 
 /**
  * How many processes of a user are kept one by one in each of `gone` and
@@ -55,10 +57,20 @@ export interface LastValues {
   readonly snapshot: Snapshot;
   /** The bytes of the snapshot. */
   readonly bytes: Uint8Array;
+  /** Who may read the pipe; `undefined` if that is not known. */
+  readonly mode?: number;
+}
+
+/** A process that has left a file. */
+export interface LeftValues extends LastValues {
+  /** Whether it has ended in an orderly way. */
+  readonly final: boolean;
 }
 
 /** A process that is taken to be alive, as it was last read. */
 export interface AliveProcess extends LastValues {
+  /** The name of its pipe without `.stats`. */
+  readonly base: string;
   readonly pid: number;
   /** When the process started, according to the system. */
   readonly systemStart: string | undefined;
@@ -68,15 +80,48 @@ export interface AliveProcess extends LastValues {
 
 /** The result of reading one pipe. */
 export interface Reading {
+  /** The name of the pipe without `.stats`. */
+  readonly base: string;
   readonly pid: number;
+  /** What stands behind the process id in the name. */
+  readonly instance: string | undefined;
+  /** The identity of the process, if only its sign of life says it. */
+  readonly id?: string;
   /** When the process started, according to the system. */
   readonly systemStart: () => string | undefined;
   readonly result: PipeReading | Problem;
+  /** When it was read, in milliseconds. */
+  readonly time: number;
+}
+
+/** A process that has a sign of life, and whose pipe has not answered. */
+export interface SignReading {
+  /** The name of its pipe without `.stats`. */
+  readonly base: string;
+  readonly pid: number;
+  /** The identity of the process. */
+  readonly id: string;
+  /** The id of the user whose process it is. */
+  readonly owner: number;
+  /** Who may read its files. */
+  readonly mode: number;
+  readonly lives: boolean;
+  /** What it has kept for the case that it is killed. */
+  readonly checkpoint:
+    | {
+      readonly snapshot: Snapshot;
+      readonly bytes: Uint8Array;
+      /** When it was written, by the clock of {@linkcode HostReading.now}. */
+      readonly time: number;
+    }
+    | undefined;
 }
 
 /** Everything that was read from a host at one time. */
 export interface HostReading {
   readonly readings: readonly Reading[];
+  /** The processes with a sign of life whose pipes have not answered. */
+  readonly signs?: readonly SignReading[];
   readonly ended: readonly Ended[];
   readonly ledgers: readonly Ledger[];
   /**
@@ -84,7 +129,7 @@ export interface HostReading {
    * for it and may miss recent ends.
    */
   readonly late?: ReadonlySet<number>;
-  /** The keys of all processes that have left a file, even if it was not read. */
+  /** The identities of all processes that have left a file, even if it was not read. */
   readonly there?: ReadonlySet<string>;
   /** The time, in milliseconds. */
   readonly now: number;
@@ -97,15 +142,34 @@ export interface HostReading {
     | undefined;
 }
 
+/** The last values of a process that are to be booked. */
+export interface Unbooked extends LastValues {
+  /** The key of the process in the census. */
+  readonly key: string;
+  /** The identity of the process. */
+  readonly id: string;
+  /** The number that its last values get. */
+  readonly seq: number;
+}
+
 /** Whose values count now. */
 export interface Counted {
-  /** One snapshot of each process that has a pipe, by process id. */
-  readonly live: ReadonlyMap<number, Snapshot>;
+  /** One snapshot of each process that has a pipe, by the name of the pipe without `.stats`. */
+  readonly live: ReadonlyMap<string, Snapshot>;
   /** Snapshots of silent and ended processes, and of ledgers. */
   readonly ended: readonly Snapshot[];
   /** Sums of processes that are no longer kept one by one, per owner. */
   readonly totals: readonly Totals[];
   readonly processes: readonly ProcessStatus[];
+  /** Killed processes whose last values no other reader may know. */
+  readonly unbooked: readonly Unbooked[];
+}
+
+/** What is known of the processes with a sign of life that have not answered, by key. */
+interface Signs {
+  readonly living: Set<string>;
+  /** Their last values, if any are known. */
+  readonly dead: Map<string, LastValues | undefined>;
 }
 
 /** The processes of one host, each in one state of its life. */
@@ -115,7 +179,7 @@ export class Census {
   /** Processes that were killed, by key, oldest first. */
   readonly gone: Map<string, LastValues> = new Map();
   /** Processes whose file was read and that no ledger lists, by key. */
-  readonly left: Map<string, LastValues> = new Map();
+  readonly left: Map<string, LeftValues> = new Map();
   /** The ledgers as last read, by owner. */
   readonly ledgers: Map<number, Ledger> = new Map();
   /**
@@ -124,25 +188,49 @@ export class Census {
    * one user must not use up the names of another.
    */
   readonly totals: Map<number, Totals> = new Map();
-  /** The keys of the processes that had a pipe at the last update, by process id. */
-  #keys: Map<number, string> = new Map();
+  /** The keys of the processes that had a pipe at the last update, by base. */
+  #keys: Map<string, string> = new Map();
+  /** Processes in `left` of which more is known here than stands in their files. */
+  #raised: Map<string, LastValues> = new Map();
+  #summedKilled = 0;
+  #late = 0;
+
+  /** How many processes were killed, as far as that is known. */
+  get killed(): number {
+    let count = this.#summedKilled + this.gone.size;
+    for (const { info } of this.ledgers.values()) count += info.killed;
+    for (const { final } of this.left.values()) if (!final) count++;
+    return count;
+  }
+
+  /** Of how many killed processes more was known here than a ledger had taken in. */
+  get late(): number {
+    return this.#late;
+  }
+
+  /** The number of killed processes of which nobody else may know as much. */
+  get unbooked(): number {
+    return this.gone.size + this.#raised.size;
+  }
 
   /** Moves every process on to the state that it was found in. */
   update(host: HostReading): Counted {
-    const keys = this.#noteAnswers(host);
+    const signs = this.#noteSigns(host);
+    const keys = this.#noteAnswers(host, signs);
     const overtaken = this.#noteLedgers(host.ledgers);
-    const counted = this.#listedKeys();
-    this.#noteFiles(host, counted, overtaken);
-    for (const key of this.left.keys()) counted.add(key);
-    const silent = this.#noteDeaths(host, keys, counted, overtaken);
+    const listed = this.#listed();
+    this.#noteFiles(host, keys, signs, listed, overtaken);
+    const counted = new Set([...listed.keys(), ...this.left.keys()]);
+    const silent = this.#noteDeaths(host, keys, signs, counted, overtaken);
     this.#noteReturns(counted);
-    this.#sumUp(this.gone, host.late);
+    const isBookable = (key: string) => signs.dead.has(key);
+    this.#sumUp(this.gone, host.late, isBookable);
     this.#keys = keys;
 
-    const live = new Map<number, Snapshot>();
-    for (const [pid, key] of keys) {
+    const live = new Map<string, Snapshot>();
+    for (const [base, key] of keys) {
       const process = this.alive.get(key);
-      if (process !== undefined) live.set(pid, process.snapshot);
+      if (process !== undefined) live.set(base, process.snapshot);
     }
     return {
       live,
@@ -154,8 +242,9 @@ export class Census {
       ],
       totals: [...this.totals.values()],
       processes: host.readings.map((reading) =>
-        this.#statusOf(reading, keys.get(reading.pid), host.now)
+        this.#statusOf(reading, keys.get(reading.base), host.now)
       ),
+      unbooked: this.#unbooked(host.late),
     };
   }
 
@@ -166,35 +255,105 @@ export class Census {
     return totals;
   }
 
+  /** Gone -> left: processes that were booked. */
+  noteBooked(keys: ReadonlySet<string>): void {
+    for (const key of keys) {
+      const values = this.gone.get(key);
+      if (values !== undefined) this.left.set(key, { ...values, final: false });
+      this.gone.delete(key);
+      this.#raised.delete(key);
+    }
+  }
+
+  /**
+   * What signs of life say, with the newest values of their processes. A living
+   * one that was never read is known by its checkpoint.
+   */
+  #noteSigns({ signs = [] }: HostReading): Signs {
+    const living = new Set<string>();
+    const dead = new Map<string, LastValues | undefined>();
+    for (const { base, pid, id, owner, mode, lives, checkpoint } of signs) {
+      const key = ownKey(owner, id);
+      const known = this.alive.get(key);
+      const last = known ?? this.gone.get(key);
+      const values = newestOf({ owner, mode }, last, checkpoint);
+      if (!lives) {
+        dead.set(key, values);
+        continue;
+      }
+      living.add(key);
+      if (values === undefined) continue;
+      const isOld = values === last;
+      const time = isOld ? known?.time : checkpoint?.time;
+      const { systemStart } = known ?? { systemStart: undefined };
+      this.alive.set(key, {
+        ...values,
+        base,
+        pid,
+        systemStart,
+        time: time ?? -Infinity,
+      });
+    }
+    return { living, dead };
+  }
+
   /**
    * New, silent or gone -> alive: processes whose pipe has answered.
    *
-   * @returns The key of the process behind each pipe, by process id, except
-   * where the process is dead or was never read.
+   * @returns The key of the process behind each pipe, by base, except where the
+   * process is dead or was never read.
    */
-  #noteAnswers({ readings, now }: HostReading): Map<number, string> {
-    const keys = new Map<number, string>();
-    for (const { pid, systemStart, result } of readings) {
-      const lastKey = this.#keyOf(pid);
-      let key = lastKey;
-      if ("snapshot" in result) {
-        const { snapshot, bytes, owner } = result;
-        key = this.#identify(pid, owner, systemStart, snapshot, lastKey);
-        const before = this.alive.get(key);
-        this.alive.set(key, {
-          pid,
-          owner,
-          systemStart: before === undefined
-            ? systemStart()
-            : before.systemStart,
-          snapshot,
-          bytes,
-          time: now,
-        });
-      } else if (result.failure === "dead") continue;
-      if (key !== undefined) keys.set(pid, key);
+  #noteAnswers(host: HostReading, signs: Signs): Map<string, string> {
+    const keys = new Map<string, string>();
+    const bases = new Map<string, string>();
+    for (const reading of host.readings) {
+      const { base, pid, systemStart, result, time } = reading;
+      if (!("snapshot" in result)) {
+        const key = result.failure === "dead"
+          ? undefined
+          : this.#keyOfSilent(base, host, signs);
+        if (key !== undefined && !bases.has(key)) keys.set(base, key);
+        continue;
+      }
+      const { snapshot, bytes, owner, mode } = result;
+      const key = this.#identify(reading, owner, snapshot);
+      // A process that has just got another name may answer by both.
+      const other = bases.get(key);
+      if (other !== undefined) {
+        const last = this.alive.get(key)!.snapshot;
+        if ((last.seq ?? 0) > (snapshot.seq ?? 0)) continue;
+        keys.delete(other);
+      }
+      const before = this.alive.get(key);
+      this.alive.set(key, {
+        base,
+        pid,
+        owner,
+        mode,
+        systemStart: before?.systemStart ?? systemStart(),
+        snapshot,
+        bytes,
+        time,
+      });
+      bases.set(key, base);
+      keys.set(base, key);
     }
     return keys;
+  }
+
+  /** The key of the process behind a pipe that has not answered. */
+  #keyOfSilent(
+    base: string,
+    { signs = [] }: HostReading,
+    { dead }: Signs,
+  ): string | undefined {
+    const last = this.#keyOf(base);
+    const living = signs.filter((sign) => sign.base === base && sign.lives)
+      .map(({ owner, id }) => ownKey(owner, id));
+    if (last !== undefined && !dead.has(last)) {
+      if (living.length === 0 || living.includes(last)) return last;
+    }
+    return living[0];
   }
 
   /**
@@ -220,13 +379,17 @@ export class Census {
     return overtaken;
   }
 
-  /** The keys of all processes that ledgers list. */
-  #listedKeys(): Set<string> {
-    return new Set(
-      [...this.ledgers.values()].flatMap(({ owner, info }) =>
-        info.ended.map((listed) => ownKey(owner, idOfListed(listed)))
-      ),
-    );
+  /** The keys of all processes that ledgers list, each with the number of the snapshot of a killed one. */
+  #listed(): Map<string, number | undefined> {
+    const listed = new Map<string, number | undefined>();
+    for (const { owner, info } of this.ledgers.values()) {
+      for (const text of info.ended) {
+        const id = idOfListed(text);
+        const seq = id === text ? undefined : Number(text.slice(id.length + 1));
+        listed.set(ownKey(owner, id), seq);
+      }
+    }
+    return listed;
   }
 
   /**
@@ -236,22 +399,49 @@ export class Census {
    */
   #noteFiles(
     { ended, there = new Set(), late }: HostReading,
-    listed: ReadonlySet<string>,
+    keys: ReadonlyMap<string, string>,
+    { living }: Signs,
+    listed: ReadonlyMap<string, number | undefined>,
     overtaken: ReadonlySet<number>,
   ): void {
     const isRead = new Set<string>();
-    for (const { id, ...values } of ended) {
-      const own = ownKey(values.owner, id);
-      isRead.add(own);
-      this.left.set(own, values);
+    const alive = new Set([...keys.values(), ...living]);
+    for (const { id, owner, snapshot, bytes, final } of ended) {
+      const key = ownKey(owner, id);
+      // It has survived the error at which it wrote the file.
+      if (!final && alive.has(key)) continue;
+      isRead.add(key);
+      const known = this.left.get(key) ?? this.gone.get(key) ??
+        this.alive.get(key);
+      const isRaised = !final && known !== undefined &&
+        (known.snapshot.seq ?? 0) > (snapshot.seq ?? 0);
+      const values = isRaised ? known : { owner, snapshot, bytes };
+      this.left.set(key, { ...values, final });
+      if (isRaised) this.#raised.set(key, values);
+      else this.#raised.delete(key);
     }
+    this.#noteLate(listed);
     for (const [key, { owner }] of this.left) {
       const isTaken = listed.has(key) || overtaken.has(owner);
-      if (isTaken && !isRead.has(key)) this.left.delete(key);
+      const hasReturned = alive.has(key);
+      if ((isTaken || hasReturned) && !isRead.has(key)) this.left.delete(key);
+    }
+    for (const key of this.#raised.keys()) {
+      if (!this.left.has(key)) this.#raised.delete(key);
     }
     const isThere = (own: string) =>
       isRead.has(own) || there.has(withoutOwner(own));
     this.#sumUp(this.left, late, isThere);
+  }
+
+  /** Notes of which killed processes a ledger has taken in less than is known here. */
+  #noteLate(listed: ReadonlyMap<string, number | undefined>): void {
+    for (const [key, seq] of listed) {
+      if (seq === undefined) continue;
+      const known = this.left.get(key) ?? this.gone.get(key) ??
+        this.alive.get(key);
+      if (known !== undefined && (known.snapshot.seq ?? 0) > seq) this.#late++;
+    }
   }
 
   /**
@@ -264,14 +454,15 @@ export class Census {
    */
   #noteDeaths(
     { readings, lives }: HostReading,
-    keys: ReadonlyMap<number, string>,
+    keys: ReadonlyMap<string, string>,
+    signs: Signs,
     counted: ReadonlySet<string>,
     overtaken: ReadonlySet<number>,
   ): Snapshot[] {
     const killed = new Set(
       readings.filter(({ result }) =>
         "failure" in result && result.failure === "dead"
-      ).map(({ pid }) => pid),
+      ).map(({ base }) => base),
     );
     const silent: Snapshot[] = [];
     for (const [key, process] of this.alive) {
@@ -279,21 +470,44 @@ export class Census {
         this.alive.delete(key);
         continue;
       }
-      const { pid, owner, systemStart, snapshot } = process;
-      if (keys.get(pid) === key) continue;
-      if (!keys.has(pid) && lives(pid, systemStart) === true) {
+      if (signs.dead.has(key)) continue;
+      const { base, pid, owner, systemStart, snapshot } = process;
+      if (keys.get(base) === key) continue;
+      const isSilent = signs.living.has(key) ||
+        (!keys.has(base) && lives(pid, systemStart) === true);
+      if (isSilent) {
         silent.push(snapshot);
         continue;
       }
       this.alive.delete(key);
-      // A relay sums other processes, whose values will be read again.
-      if (snapshot.process?.relay) continue;
       // A process that removed its pipe itself is in the ledger already, even
       // if the ledger no longer lists it.
-      if (overtaken.has(owner) && !killed.has(pid)) continue;
-      this.gone.set(key, process);
+      if (overtaken.has(owner) && !killed.has(base)) continue;
+      this.#noteDeath(key, process);
+    }
+    for (const [key, values] of signs.dead) {
+      this.alive.delete(key);
+      if (values !== undefined && !counted.has(key)) {
+        this.#noteDeath(key, values);
+      }
     }
     return silent;
+  }
+
+  #noteDeath(key: string, { owner, snapshot, bytes, mode }: LastValues): void {
+    // A relay sums other processes, whose values will be read again.
+    if (snapshot.process?.relay || !hasTotals(snapshot)) return;
+    this.gone.set(key, { owner, snapshot, bytes, mode });
+  }
+
+  /** What must be booked, so that every reader counts as much of the killed processes. */
+  #unbooked(late: ReadonlySet<number> = new Set()): Unbooked[] {
+    return [...this.gone, ...this.#raised].flatMap(([key, values]) => {
+      const id = withoutOwner(key);
+      const isBookable = isProcessId(id) && !late.has(values.owner);
+      const seq = values.snapshot.seq ?? 1;
+      return isBookable ? [{ ...values, key, id, seq }] : [];
+    });
   }
 
   /** Gone -> alive, left or ledger: processes that were taken for killed too early. */
@@ -325,39 +539,40 @@ export class Census {
       room.bytes -= bytes.length;
       if (room.count >= 0 && room.bytes >= 0) continue;
       this.totalsOf(owner).add(snapshot);
+      if (processes === this.gone) this.#summedKilled++;
       processes.delete(key);
     }
   }
 
-  #keyOf(pid: number): string | undefined {
-    const key = this.#keys.get(pid);
+  #keyOf(base: string): string | undefined {
+    const key = this.#keys.get(base);
     if (key !== undefined) return key;
     // The process was silent, or was read by an earlier collector.
     for (const [key, process] of this.alive) {
-      if (process.pid === pid) return key;
+      if (process.base === base) return key;
     }
   }
 
   /** The key of a process that has answered. */
   #identify(
-    pid: number,
+    { base, id, systemStart }: Reading,
     owner: number,
-    systemStart: () => string | undefined,
     snapshot: Snapshot,
-    lastKey: string | undefined,
   ): string {
+    const own = snapshot.process?.id ?? id;
+    if (own !== undefined) return ownKey(owner, own);
     if (snapshot.process !== undefined) {
-      const { id, start } = snapshot.process;
-      return ownKey(owner, id ?? processKey(pid, start));
+      return ownKey(owner, processKey(base, snapshot.process.start));
     }
     // Without `# process`, the start time of the system identifies the process;
     // where the system does not tell it, a counter that falls shows a new one.
+    const lastKey = this.#keyOf(base);
     const start = systemStart();
-    const key = processKey(pid, `system ${start ?? "unknown"}`);
-    const base = ownKey(owner, key);
+    const key = processKey(base, `system ${start ?? "unknown"}`);
+    const first = ownKey(owner, key);
     // The system does not know the start of a process that ended meanwhile.
-    const like = start === undefined ? processKey(pid, "system ") : base;
-    if (lastKey === undefined || !lastKey.startsWith(like)) return base;
+    const like = start === undefined ? processKey(base, "system ") : first;
+    if (lastKey === undefined || !lastKey.startsWith(like)) return first;
     const last = this.alive.get(lastKey);
     return last !== undefined && hasFallen(last.snapshot, snapshot)
       ? `${lastKey}+`
@@ -365,15 +580,18 @@ export class Census {
   }
 
   #statusOf(
-    { pid, result }: Reading,
+    { pid, instance, result }: Reading,
     key: string | undefined,
     now: number,
   ): ProcessStatus {
     const last = key === undefined ? undefined : this.alive.get(key);
     const process = last?.snapshot.process;
     const isOk = "snapshot" in result;
+    const id = key === undefined ? undefined : withoutOwner(key);
     return {
       pid,
+      instance,
+      id: id !== undefined && isProcessId(id) ? id : process?.id,
       name: process?.name,
       runtime: process?.runtime,
       start: process?.start,
@@ -387,11 +605,21 @@ export class Census {
   }
 }
 
-/** Whether a counter is lower than before, so that another process counts it. */
-function hasFallen(before: Snapshot, now: Snapshot): boolean {
-  const values = new Map<number, number>();
-  for (const [i, id] of now.ids.entries()) values.set(id, now.values[i]);
-  return before.ids.some((id, i) =>
-    before.kinds[i] === COUNTER && !((values.get(id) ?? 0) >= before.values[i])
-  );
+/** Whether anything of a snapshot counts after the end of its process. */
+function hasTotals({ kinds, recorded }: Snapshot): boolean {
+  return kinds.includes(COUNTER) ||
+    recorded.some(({ histogram }) => histogram !== undefined);
+}
+
+/** The newest values of a process that has not answered; `undefined` if none are known. */
+function newestOf(
+  { owner, mode }: { owner: number; mode: number },
+  last: LastValues | undefined,
+  checkpoint: SignReading["checkpoint"],
+): LastValues | undefined {
+  if (checkpoint === undefined) return last;
+  const { snapshot, bytes } = checkpoint;
+  if (last === undefined) return { owner, mode, snapshot, bytes };
+  if (!isNewer(snapshot, last.snapshot)) return last;
+  return { owner, mode, snapshot: withGauges(snapshot, last.snapshot), bytes };
 }

@@ -7,17 +7,26 @@
  * @module
  */
 
-import { Census, type Counted } from "./census.ts";
+import { Booking } from "./booking.ts";
+import {
+  Census,
+  type Counted,
+  type Reading,
+  type SignReading,
+} from "./census.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import type { HostStats, ProcessStatus } from "./host_stats.ts";
+import { Liveness } from "./liveness.ts";
 import { merge, type MergeInput } from "./merge.ts";
 import { MAX_PIPES, Pipes } from "./pipes.ts";
 import { Problems } from "./problems.ts";
-import { removeLeftovers } from "./remove_leftovers.ts";
 import { loadState, saveState } from "./state_file.ts";
-import { pipePath } from "../directory/file_names.ts";
+import { baseOf, checkpointPath, pipePath } from "../directory/file_names.ts";
 import { pipeDir } from "../directory/pipe_dir.ts";
-import { EndedReader } from "../ended/ended_reader.ts";
+import { removeDead, removeSimple, removeStale } from "../ended/remove_dead.ts";
+import { EndedReader, type Left } from "../ended/ended_reader.ts";
 import { NameTable, type Snapshot } from "../format/snapshot.ts";
+import { ownKey } from "../model/process_key.ts";
 import { runtime } from "../runtime/runtime.ts";
 
 /** What to read, and how long to wait for it. */
@@ -42,8 +51,19 @@ export interface CollectorOptions {
 
 /** What was read at one time, ready to be merged. */
 export interface Collected extends MergeInput {
-  /** The last snapshot of each process that has a pipe, by process id. */
-  readonly byPid: ReadonlyMap<number, Snapshot>;
+  /**
+   * The last snapshot of each process that has a pipe, by the name of the pipe
+   * without `.stats`: the process id, with a hyphen and an instance if it has one.
+   */
+  readonly byBase: ReadonlyMap<string, Snapshot>;
+  /** The number of killed processes of which only this collector knows the last values. */
+  readonly unbooked: number;
+  /** The number of processes that were killed. */
+  readonly killed: number;
+  /** The number of processes whose last values could not be kept. */
+  readonly missed: number;
+  /** Of how many killed processes more was read here than had been booked when it was too late. */
+  readonly late: number;
 }
 
 /**
@@ -82,7 +102,10 @@ export class Collector {
   readonly #state: string | undefined;
   readonly #log: (line: string) => void;
   readonly #problems: Problems;
-  readonly #pipes: Pipes = new Pipes();
+  readonly #liveness: Liveness = new Liveness();
+  readonly #pipes: Pipes = new Pipes(this.#liveness);
+  readonly #checkpoints: Checkpoints = new Checkpoints();
+  readonly #booking: Booking = new Booking();
   readonly #ended: EndedReader = new EndedReader();
   readonly #census: Census = new Census();
   #table: NameTable = new NameTable();
@@ -112,7 +135,7 @@ export class Collector {
     this.#log = log;
     this.#problems = new Problems(log);
     if (state !== undefined) {
-      loadState(state, this.#census, this.#table);
+      loadState(state, this.#census, this.#table, log);
       saveState(state, this.#census);
     }
   }
@@ -151,37 +174,101 @@ export class Collector {
     const deadline = performance.now() + this.#deadline;
     const dir = this.#pipeDir ?? pipeDir();
     const exists = runtime.identify(dir) !== undefined;
-    const { pids, wrong } = this.#pipes.select(exists ? list(dir) : []);
-    const readings = await this.#pipes.read(dir, pids, this.#table, deadline);
+    const before = exists ? list(dir) : [];
+    const { pipes, wrong } = this.#pipes.select(before);
+    this.#liveness.update(dir, before);
+    this.#liveness.forgetOthers(pipes.map(({ base }) => base));
+    const readings = await this.#pipes.read(dir, pipes, this.#table, deadline);
     // After the pipes: a process that ended meanwhile has left its file.
     const names = exists ? list(dir) : [];
+    this.#liveness.update(dir, names);
     const until = Math.max(
       deadline - MERGE_MS,
       performance.now() + MIN_ENDED_MS,
     );
+    const { signs, lost } = this.#readSigns(dir, readings);
     const left = this.#ended.read(dir, names, this.#table, until);
-    const isDead = new Map(pids.map((pid) => [pid, false]));
-    for (const { pid, result } of readings) {
-      isDead.set(pid, "failure" in result && result.failure === "dead");
-    }
-    removeLeftovers(dir, names, isDead, until);
     const counted = this.#census.update({
       readings,
+      signs,
       ...left,
       now: performance.now(),
       lives,
     });
+    this.#census.noteBooked(this.#booking.book(dir, counted.unbooked));
+    this.#removeDead(dir, signs, readings, left, lost);
+    removeStale(dir, names, until);
     this.#save();
     const processes = [
       ...wrong.map((error) => ({ ...NO_PROCESS, error })),
       ...counted.processes,
     ];
+    const problems = [
+      ...left.problems,
+      ...[...lost].map((path) => `${path}: It is damaged`),
+    ];
     this.#problems.update(
       dir,
-      this.#describeProblems(dir, processes, left.problems),
+      this.#describeProblems(dir, processes, problems),
       performance.now(),
     );
-    return this.#complete({ ...counted, processes });
+    return this.#complete({ ...counted, processes }, left.missed);
+  }
+
+  /**
+   * Asks the signs of life of processes that have not answered.
+   *
+   * @returns What they say, and the paths of checkpoints that are damaged.
+   */
+  #readSigns(
+    dir: string,
+    readings: readonly Reading[],
+  ): { signs: SignReading[]; lost: Set<string> } {
+    const answered = new Set(
+      readings.flatMap(({ id, result }) =>
+        "snapshot" in result ? result.snapshot.process?.id ?? id ?? [] : []
+      ),
+    );
+    const lost = new Set<string>();
+    this.#checkpoints.begin();
+    const age = Date.now() - performance.now();
+    const signs = this.#liveness.othersThan(({ id }) => answered.has(id)).map(
+      ({ sign, lives }) => {
+        const { base, id } = sign;
+        const found = this.#checkpoints.read(dir, sign, this.#table);
+        const { checkpoint } = found;
+        if (found.isLost) lost.add(checkpointPath(dir, base, id));
+        return {
+          ...sign,
+          lives,
+          checkpoint: checkpoint &&
+            { ...checkpoint, time: checkpoint.modified - age },
+        };
+      },
+    );
+    return { signs, lost };
+  }
+
+  /** Removes what dead processes have left that were booked, or that have left no values. */
+  #removeDead(
+    dir: string,
+    signs: readonly SignReading[],
+    readings: readonly Reading[],
+    { late }: Left,
+    lost: ReadonlySet<string>,
+  ): void {
+    const { gone } = this.#census;
+    const dead = signs.filter(({ lives }) => !lives);
+    const removable = dead.filter(({ owner, id }) =>
+      !late.has(owner) && !gone.has(ownKey(owner, id)) &&
+      this.#booking.mayBookFor(dir, owner)
+    );
+    removeDead(dir, removable, (path) => lost.has(path));
+    const bases = new Set(dead.map(({ base }) => base));
+    const simple = readings.filter(({ base, result }) =>
+      "failure" in result && result.failure === "dead" && !bases.has(base)
+    );
+    removeSimple(dir, simple.map(({ base }) => base));
   }
 
   /** A line for each problem, by a text that stays while the problem is the same. */
@@ -194,11 +281,12 @@ export class Collector {
     // With too many pipes a different subset is read each time, so only
     // processes that have answered before can be followed.
     const areAll = processes.length < MAX_PIPES;
-    for (const { pid, state, error } of processes) {
+    for (const { pid, instance, state, error } of processes) {
       if (error === undefined || state === "dead") continue;
+      const base = baseOf(pid, instance);
       if (pid === NO_PROCESS.pid) lines.set(error, `${dir}/${error}`);
-      else if (areAll || this.#pipes.hasAnswered(pid)) {
-        lines.set(`${pid} ${state}`, `${pipePath(dir, pid)}: ${error}`);
+      else if (areAll || this.#pipes.hasAnswered(base)) {
+        lines.set(`${base} ${state}`, `${pipePath(dir, base)}: ${error}`);
       }
     }
     return lines;
@@ -217,7 +305,10 @@ export class Collector {
     }
   }
 
-  #complete(counted: Counted): Collected {
+  #complete(
+    counted: Counted,
+    missed: ReadonlyMap<number, number>,
+  ): Collected {
     const { live, ended, totals, processes } = counted;
     const table = this.#table;
     const namesOf = (stats: number, distributions: number) =>
@@ -241,7 +332,11 @@ export class Collector {
       ended,
       totals,
       processes,
-      byPid: live,
+      byBase: live,
+      unbooked: this.#census.unbooked,
+      killed: this.#census.killed,
+      missed: [...missed.values()].reduce((sum, n) => sum + n, 0),
+      late: this.#census.late,
     };
   }
 }

@@ -33,8 +33,12 @@ export type ProcessState = "ok" | "dead" | "timeout" | "invalid";
 
 /** One process of the host. */
 export interface ProcessStatus {
-  /** Its id. */
+  /** Its process id, where it runs. */
   readonly pid: number;
+  /** What stands behind the process id in the name of its pipe, to tell processes with equal ids apart. */
+  readonly instance?: string | undefined;
+  /** Its identity, if it has one: 32 hexadecimal digits. */
+  readonly id?: string | undefined;
   /** Its name, if it sends one. */
   readonly name: string | undefined;
   /** Its runtime and version, such as `deno 2.9.6`, if it sends them. */

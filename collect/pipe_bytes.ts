@@ -6,7 +6,7 @@
  * @module
  */
 
-import { Budget } from "./budget.ts";
+import { Budget, type PipeBudget } from "./budget.ts";
 import { SnapshotError } from "../format/snapshot.ts";
 import { sleep } from "../runtime/pause.ts";
 import { runtime } from "../runtime/runtime.ts";
@@ -25,8 +25,20 @@ const TURN_BYTES = 2 ** 20;
 /** How many reads may find an empty pipe before the pauses grow. */
 const FAST_READS = 3;
 
+/**
+ * After how long a silence it is asked whether the process is dead, in
+ * milliseconds: most have answered by then.
+ */
+const ASK_AFTER_MS = 16;
+
 /** The longest pause between reads of an empty pipe, in milliseconds. */
 const MAX_PAUSE_MS = 8;
+
+/** For how long no byte may come past the deadline, in milliseconds. */
+const STALL_MS = 250;
+
+/** How long a writer may take in any case, in milliseconds. */
+const MAX_READ_MS = 30_000;
 
 const turns = new Map<number, Promise<unknown>>();
 
@@ -61,43 +73,53 @@ export interface PipeBytes {
   readonly bytes: Uint8Array;
   /** The id of the user who owns the pipe. */
   readonly owner: number;
+  /** Who may read the pipe. */
+  readonly mode: number;
+}
+
+/** What is read, and how long to wait for it. */
+export interface PipeSource {
+  readonly path: string;
+  /** When to give up, by `performance.now()`, unless bytes flow. */
+  readonly deadline: number;
+  /** What may be read of all pipes. */
+  readonly budget: PipeBudget;
+  /** Whether a pipe of this user may be that of its process. */
+  readonly mayBelongTo: (owner: number) => boolean;
+  /** Whether its process is dead, asked while it is silent. */
+  readonly isDead: (owner: number) => boolean;
+  /** Called when a writer has been found. */
+  readonly noteWriter: () => void;
 }
 
 /**
- * Reads until the writer closes the pipe.
+ * Reads until the writer closes the pipe: past the deadline too, as long as
+ * bytes flow.
  *
- * @param user Who runs the process, if that is known.
- * @param deadline When to give up, by `performance.now()`.
  * @returns `undefined` if this pipe will not bring anything: it has been
  * replaced by another one, or the time is over.
  */
 export async function readBytes(
-  path: string,
-  pid: number,
-  user: number | undefined,
-  deadline: number,
-  budget: Budget,
+  source: PipeSource,
 ): Promise<PipeBytes | undefined> {
+  const { path } = source;
   const fd = runtime.openReader(path);
   try {
     // The open file is checked, since the path may lead to another one by now.
-    const { inode, isFifo, owner } = runtime.identifyOpen(fd);
-    if (!isFifo || (owner !== 0 && user !== undefined && owner !== user)) {
-      throw new ForeignError();
-    }
-    // Most texts have come by the second read, which saves the system call.
-    let existsAfter = 1;
+    const { inode, isFifo, owner, mode } = runtime.identifyOpen(fd);
+    if (!isFifo || !source.mayBelongTo(owner)) throw new ForeignError();
+    let asksAfter = ASK_AFTER_MS;
     const mayComeAfter = (ms: number) => {
       // After another reader came in between, the writer uses a new pipe.
       if (runtime.identify(path)?.inode !== inode) return false;
-      if (ms >= existsAfter) {
-        if (runtime.processExists(pid) === false) throw new DeadError();
-        existsAfter *= 4;
+      if (ms >= asksAfter) {
+        if (source.isDead(owner)) throw new DeadError();
+        asksAfter *= 4;
       }
       return true;
     };
-    const bytes = await readToEnd(fd, deadline, budget, mayComeAfter);
-    return bytes && { bytes, owner };
+    const bytes = await readToEnd(fd, source, mayComeAfter);
+    return bytes && { bytes, owner, mode };
   } finally {
     runtime.close(fd);
   }
@@ -111,18 +133,22 @@ export async function readBytes(
  */
 async function readToEnd(
   fd: number,
-  deadline: number,
-  budget: Budget,
+  { deadline, budget, noteWriter }: PipeSource,
   mayComeAfter: (ms: number) => boolean,
 ): Promise<Uint8Array | undefined> {
   const pieces: Uint8Array[] = [];
   let length = 0;
   const start = performance.now();
+  let lastByte = start;
   // Pauses grow, since reading many empty pipes takes time from their writers.
   let pause = 1;
   let reads = 0;
   let flows = false;
-  for (let now = start; now < deadline; now = performance.now()) {
+  let hasWriter = false;
+  const isInTime = (now: number) =>
+    now < deadline ||
+    (length > 0 && now - lastByte < STALL_MS && now - start < MAX_READ_MS);
+  for (let now = start; isInTime(now); now = performance.now()) {
     if (!flows) {
       // Before the first read, too: no writer answers at once, and reading an
       // empty pipe costs an exception.
@@ -134,8 +160,12 @@ async function readToEnd(
     if (count === 0) {
       if (length > 0) return join(pieces, length);
       if (!mayComeAfter(now - start)) return undefined;
+    } else if (!hasWriter) {
+      hasWriter = true;
+      noteWriter();
     }
     if (!count) continue;
+    lastByte = now;
     pieces.push(buffer.slice(0, count));
     length += count;
     if (!budget.spendBytes(count, length)) {

@@ -6,8 +6,10 @@
  * @module
  */
 
-import { Budget } from "./budget.ts";
+import { Budget, type PipeBudget } from "./budget.ts";
+import type { Liveness } from "./liveness.ts";
 import { DeadError, type PipeBytes, readBytes } from "./pipe_bytes.ts";
+import { ParseGate } from "./parse_gate.ts";
 import { LateError, type Snapshot, SnapshotError } from "../format/snapshot.ts";
 import type { SnapshotParser } from "../format/snapshot_parser.ts";
 import { sleep } from "../runtime/pause.ts";
@@ -31,13 +33,18 @@ interface Try {
   readonly result: PipeReading | Problem | undefined;
   /** Whether another try may have another result. */
   readonly mayChange: boolean;
+  /** Whether the pipe was removed, and its process has gone. */
+  readonly isGone?: boolean;
 }
 
 /**
  * How long after the deadline a text that came in time may be parsed, in
  * milliseconds.
  */
-const LATE_MS = 25;
+export const LATE_MS = 25;
+
+/** How long a text may be parsed for which nobody waits any more, in milliseconds. */
+const MAX_PARSE_MS = 3_000;
 
 /** After how many invalid texts that cannot be parts of a valid one a pipe is given up. */
 const MAX_INVALID = 3;
@@ -48,6 +55,8 @@ const SILENCE = {
   failure: "timeout",
   why: "It gave no answer in time",
 } as const;
+
+const gate = new ParseGate();
 
 const invalid = (why: string) => ({ failure: "invalid", why }) as const;
 
@@ -61,8 +70,12 @@ const again = (result?: Problem): Try => ({ result, mayChange: true });
 /** A pipe to read. */
 export interface PipeTarget {
   readonly path: string;
-  /** The process whose pipe it is. */
+  /** The name of the pipe without `.stats`. */
+  readonly base: string;
+  /** The process whose pipe it is, where it runs. */
   readonly pid: number;
+  /** Which processes live. */
+  readonly liveness: Liveness;
   /** The parser of the last snapshot of this pipe. */
   readonly parser: SnapshotParser;
   /** When to give up, by `performance.now()`. */
@@ -73,11 +86,12 @@ export interface PipeTarget {
    */
   readonly annotated: boolean;
   /** What may be read of all pipes. */
-  readonly budget: Budget;
+  readonly budget: PipeBudget;
 }
 
 /**
- * Reads a snapshot, again and again if another reader got a part of it.
+ * Reads a snapshot, again and again if another reader got a part of it. What
+ * takes longer than the deadline is read on and parsed, as long as bytes flow.
  *
  * @returns The snapshot, or why there is none; `undefined` if the pipe was
  * removed while it was read.
@@ -91,6 +105,7 @@ export async function readPipe(
   let pause = 5;
   do {
     const next: Try = await pipe.tryToRead();
+    if (next.isGone) return undefined;
     last = next.result ?? last;
     if (!next.mayChange) return last;
     // At random, so that readers which collided once do not collide again.
@@ -113,28 +128,44 @@ class Pipe {
   }
 
   async tryToRead(): Promise<Try> {
-    const { path, pid, deadline, budget } = this.#target;
+    const { path, base, pid, liveness } = this.#target;
     const file = runtime.identify(path);
-    if (file !== undefined && !file.isFifo) {
-      return final(invalid("It must be a named pipe"));
+    if (file === undefined) {
+      // A pipe may be away for a moment only as long as its process lives.
+      const isGone = !liveness.signsOf(base).some(({ lives }) => lives) &&
+        liveness.isDead(base, pid);
+      return { ...again(SILENCE), isGone };
     }
-    const user = runtime.processOwner(pid);
-    if (user === undefined && runtime.processExists(pid) === false) {
-      return final(DEAD);
-    }
-    if (file === undefined) return again(SILENCE);
+    if (!file.isFifo) return final(invalid("It must be a named pipe"));
     try {
-      const read = await readBytes(path, pid, user, deadline, budget);
-      return read === undefined ? again() : this.#parse(read);
+      const read = await readBytes({
+        ...this.#target,
+        mayBelongTo: (owner) => this.#mayBelongTo(owner),
+        isDead: (owner) =>
+          !(liveness.lives(base, owner) ?? !liveness.isDead(base, pid)),
+        noteWriter: () => liveness.noteWriter(base),
+      });
+      return read === undefined ? again() : await this.#parse(read);
     } catch (error) {
       return this.#explain(error);
     }
   }
 
-  #parse(read: PipeBytes): Try {
-    const { parser, deadline, budget } = this.#target;
-    const isLate = () => performance.now() > deadline + LATE_MS;
-    const snapshot = parser.parse(read.bytes, isLate);
+  /**
+   * Whether a user's pipe may be here: the system says who runs a process,
+   * unless this is a process of another namespace, which its sign of life tells.
+   */
+  #mayBelongTo(owner: number): boolean {
+    const { base, pid, liveness } = this.#target;
+    if (owner === 0) return true;
+    const user = runtime.processOwner(pid);
+    return user === undefined || user === owner ||
+      liveness.signsOf(base, owner).length > 0;
+  }
+
+  async #parse(read: PipeBytes): Promise<Try> {
+    const { parser, budget } = this.#target;
+    const snapshot = await this.#parseInTime(read.bytes);
     if (!budget.spendBuckets(countBuckets(snapshot))) {
       parser.forget();
       return final(invalid(`It must have ${Budget.BUCKETS}`));
@@ -142,6 +173,23 @@ class Pipe {
     return snapshot.annotated || !this.#annotated
       ? final({ snapshot, ...read })
       : again(invalid("It has sent annotations before, and now none"));
+  }
+
+  /** Parses a text before the deadline, or else when nobody waits for it any more. */
+  async #parseInTime(bytes: Uint8Array): Promise<Snapshot> {
+    const { parser, deadline } = this.#target;
+    if (performance.now() < deadline) {
+      const isLate = () => performance.now() > deadline + LATE_MS;
+      try {
+        return parser.parse(bytes, isLate);
+      } catch (error) {
+        if (!(error instanceof LateError)) throw error;
+      }
+    }
+    return await gate.run(() => {
+      const end = performance.now() + MAX_PARSE_MS;
+      return parser.parse(bytes, () => performance.now() > end);
+    });
   }
 
   #explain(error: unknown): Try {

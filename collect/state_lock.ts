@@ -1,88 +1,116 @@
 /**
  * Keeps a state file to one process at a time.
  *
- * Touches the lock file, which stands beside the state file, and the clock.
+ * The lock is a named pipe beside the state file that its process holds open
+ * until it dies, so the kernel says whether it is held: to every process that
+ * can see the file, in whatever namespace, and also if another process has got
+ * the process id.
+ *
+ * Touches the lock file and the clock.
  *
  * @module
  */
 
 import { StateError, withStateFile } from "./state_error.ts";
 import { untakenPath } from "../directory/file_names.ts";
+import { isAlive } from "../directory/sign_of_life.ts";
 import { attempt } from "../runtime/attempt.ts";
-import { nap } from "../runtime/pause.ts";
+import { sleep } from "../runtime/pause.ts";
 import { runtime } from "../runtime/runtime.ts";
 
-/**
- * After how many milliseconds a process that is removing a stale lock is taken
- * for dead.
- */
-const STALE_MS = 1_000;
+/** How often a lock that nobody holds is taken away before this is given up. */
+const MAX_TRIES = 20;
+
+/** How long a lock that was taken away in error may miss its name, in milliseconds. */
+const SETTLE_MS = 20;
+
+/** The mode of the lock. Whoever may use the state file may ask for it. */
+const MODE = 0o600;
 
 /**
  * Keeps other processes from using a state file, until this one ends.
  *
  * @throws {Error} If another process uses it, or there can be no lock file.
  */
-export function lockState(path: string): void {
+export async function lockState(path: string): Promise<void> {
   const lock = `${path}.lock`;
   const own = untakenPath(lock);
-  const bytes = new TextEncoder().encode(`${runtime.pid}`);
-  withStateFile(path, () => {
-    runtime.replaceFile(own, bytes, `${own}.new`);
-    try {
-      // A link appears in one step and has its content from the beginning.
-      while (!tryToLink(own, lock)) removeStaleLock(path, lock);
-    } finally {
-      runtime.remove(own);
+  try {
+    await runtime.makeFifos([own], MODE);
+  } catch (error) {
+    throw new StateError(path, whyNoPipe(error), error);
+  }
+  // Held before it has the name, so nobody ever finds it and takes it for stale.
+  const fd = withStateFile(path, () => runtime.openBoth(own));
+  const { inode } = runtime.identifyOpen(fd);
+  try {
+    for (let i = 0; i < MAX_TRIES; i++) {
+      if (!withStateFile(path, () => tryToLink(path, own, lock))) continue;
+      // Two processes may have taken away a stale lock, and the later one this.
+      await sleep(SETTLE_MS);
+      if (runtime.identify(lock)?.inode === inode) {
+        runtime.onExit(() => attempt(() => runtime.remove(lock)), () => {});
+        return;
+      }
     }
-    // A lock that cannot be removed is stale, and the next process sees that.
-    runtime.onExit(() => attempt(() => runtime.remove(lock)), () => {});
-  });
+    throw usedError(path);
+  } catch (error) {
+    runtime.close(fd);
+    throw error;
+  } finally {
+    attempt(() => runtime.remove(own));
+  }
 }
 
-/** Links a file to another path, unless a file is there. Returns whether it did. */
-function tryToLink(path: string, linkPath: string): boolean {
-  try {
-    runtime.link(path, linkPath);
-    return true;
-  } catch {
-    if (runtime.identify(linkPath) !== undefined) return false;
-    // Some file systems have no hard links.
-    runtime.rename(path, linkPath);
-    return true;
-  }
+function whyNoPipe(error: unknown): string {
+  return `there must be a named pipe beside it, which takes the program mkfifo, and on Deno --allow-run=mkfifo (${
+    (error as Error).message
+  })`;
+}
+
+function usedError(path: string): StateError {
+  return new StateError(
+    path,
+    "each service needs a file of its own, but another process uses it",
+  );
 }
 
 /**
- * Removes the lock of a process that has died. One process at a time does so:
- * a slow one would remove the new lock of a process that was faster.
+ * Gives the own lock the name, unless a lock is there that is held.
  *
- * @throws {StateError} If the process is alive.
+ * @returns Whether it has the name. Otherwise a stale lock was taken away.
+ * @throws {StateError} If another process holds the lock.
  */
-function removeStaleLock(path: string, lock: string): void {
-  checkStale(path, lock);
-  const removing = `${lock}.stale`;
-  if (!runtime.createNew(removing)) {
-    const { modified = 0 } = runtime.identify(removing) ?? {};
-    const isAbandoned = Math.abs(Date.now() - modified) > STALE_MS;
-    if (isAbandoned) runtime.remove(removing);
-    nap(10);
-    return;
-  }
+function tryToLink(path: string, own: string, lock: string): boolean {
   try {
-    checkStale(path, lock);
-    runtime.remove(lock);
-  } finally {
-    runtime.remove(removing);
+    runtime.link(own, lock);
+    return true;
+  } catch (error) {
+    const file = runtime.identify(lock);
+    if (file === undefined) {
+      // Some file systems have no hard links.
+      if ((error as { code?: string }).code === "EEXIST") return false;
+      runtime.rename(own, lock);
+      return true;
+    }
   }
+  if (isAlive(lock) === true) throw usedError(path);
+  const away = untakenPath(lock);
+  if (!movedAway(lock, away)) return false;
+  // It may be the lock of a process that was quicker, and gets it back.
+  const isHeld = isAlive(away) === true;
+  if (isHeld) attempt(() => runtime.link(away, lock));
+  runtime.remove(away);
+  if (isHeld) throw usedError(path);
+  return false;
 }
 
-/** @throws {StateError} If another process, which is alive, has made the lock. */
-function checkStale(path: string, lock: string): void {
-  const pid = Number(new TextDecoder().decode(runtime.readFile(lock)));
-  if (!(pid > 0) || pid === runtime.pid || !runtime.processExists(pid)) return;
-  throw new StateError(
-    path,
-    `each service needs a file of its own, but process ${pid} uses it`,
-  );
+function movedAway(path: string, away: string): boolean {
+  try {
+    runtime.rename(path, away);
+    return true;
+  } catch (error) {
+    if ((error as { code?: string }).code === "ENOENT") return false;
+    throw error;
+  }
 }

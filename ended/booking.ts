@@ -1,6 +1,6 @@
 /**
  * Books processes that were killed: makes of what is known of one the file that
- * counts for every reader, then removes what it has left.
+ * counts for every reader.
  *
  * Touches the pipe directory.
  *
@@ -10,13 +10,8 @@
 import { decodeCheckpoint } from "./checkpoint.ts";
 import { endedFiles, parseLastValues, writeLastValues } from "./last_values.ts";
 import { seal } from "./seal.ts";
-import {
-  checkpointPath,
-  parseOwnName,
-  pipePath,
-  shortLivedPath,
-} from "../directory/file_names.ts";
-import { isAlive } from "../directory/sign_of_life.ts";
+import type { DeadProcess } from "./remove_dead.ts";
+import { checkpointPath } from "../directory/file_names.ts";
 import { NameTable, type Snapshot } from "../format/snapshot.ts";
 import { SnapshotParser } from "../format/snapshot_parser.ts";
 import { attempt } from "../runtime/attempt.ts";
@@ -24,16 +19,6 @@ import { runtime } from "../runtime/runtime.ts";
 
 /** How many bytes a checkpoint may have: two slots for snapshots of 16 MiB, with room to grow. */
 const MAX_CHECKPOINT_BYTES = 2 ** 27;
-
-/** A process that is dead for sure: its sign of life was asked. */
-export interface DeadProcess {
-  /** Its identity. */
-  readonly id: string;
-  /** The name of its pipe without `.stats`. */
-  readonly base: string;
-  /** The id of the user who owns its files. */
-  readonly owner: number;
-}
 
 /** A snapshot of a process, as somebody has read it. */
 export interface KnownValues {
@@ -108,47 +93,4 @@ export function book(
     if (file.seq < (seq ?? 0)) attempt(() => runtime.remove(file.path));
   }
   return seq;
-}
-
-/**
- * Removes the pipe and all other files of a dead process that has been booked,
- * but not what has been booked.
- */
-export function removeDead(dir: string, dead: DeadProcess): void {
-  removePipe(dir, dead);
-  const own = runtime.list(dir).filter((name) =>
-    parseOwnName(name)?.id === dead.id
-  );
-  // The sign last: as long as it is there, readers know that the pipe is dead.
-  const isSign = (name: string) => name.endsWith(".alive") ? 1 : 0;
-  for (const name of own.sort((a, b) => isSign(a) - isSign(b))) {
-    const path = `${dir}/${name}`;
-    attempt(() => {
-      if (runtime.identify(path)?.owner === dead.owner) runtime.remove(path);
-    });
-  }
-}
-
-/** Removes a pipe, unless another process has given its own the name. */
-function removePipe(dir: string, { id, base, owner }: DeadProcess): void {
-  const path = pipePath(dir, base);
-  attempt(() => {
-    const pipe = runtime.identify(path);
-    if (pipe === undefined || !pipe.isFifo || pipe.owner !== owner) return;
-    // In this order: a process shows that it lives before it has a pipe.
-    const isTaken = runtime.list(dir).some((name) => {
-      const other = parseOwnName(name);
-      return other?.base === base && other.id !== id &&
-        other.rest === "alive" && isAlive(`${dir}/${name}`) !== false;
-    });
-    if (isTaken) return;
-    // Away first: only then is it sure which pipe it was.
-    const away = shortLivedPath(dir, runtime.pid);
-    runtime.rename(path, away);
-    const { inode, modified } = runtime.identify(away) ?? {};
-    if (inode !== pipe.inode || modified !== pipe.modified) {
-      attempt(() => runtime.link(away, path));
-    }
-    runtime.remove(away);
-  });
 }

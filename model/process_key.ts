@@ -10,11 +10,15 @@
 /**
  * The key of a process.
  *
+ * @param base The name of its pipe without `.stats`, mostly its process id.
  * @param start When it started: a number in seconds since 1970, or a text that
  * stands for it.
  */
-export function processKey(pid: number, start: number | string): string {
-  return `${pid}@${
+export function processKey(
+  base: number | string,
+  start: number | string,
+): string {
+  return `${base}@${
     typeof start === "number" ? Math.round(1000 * start) : start
   }`;
 }

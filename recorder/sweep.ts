@@ -14,7 +14,8 @@ import {
   parsePipeName,
 } from "../directory/file_names.ts";
 import { hasWriter, isAlive } from "../directory/sign_of_life.ts";
-import { book, type DeadProcess, removeDead } from "../ended/booking.ts";
+import { book } from "../ended/booking.ts";
+import { type DeadProcess, removeDead } from "../ended/remove_dead.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { sleep } from "../runtime/pause.ts";
 import { runtime } from "../runtime/runtime.ts";
@@ -58,7 +59,7 @@ function sweepOwn(
     attempt(() => {
       book(dir, dead, undefined, runtime.identify(path)?.mode);
       // Only then: what could not be booked stays until it can.
-      removeDead(dir, dead);
+      removeDead(dir, [dead]);
     });
   }
   const shown = new Set(signs.map(({ id }) => id));

@@ -13,6 +13,7 @@ import {
 } from "../collect/collector.ts";
 import type { HostStats } from "../collect/host_stats.ts";
 import { toText } from "../collect/host_text.ts";
+import { figureMetrics, figuresOf } from "./figures.ts";
 import { merge } from "../collect/merge.ts";
 import { show } from "../model/show.ts";
 import {
@@ -98,8 +99,13 @@ export function handlerOf(
     }],
     [beside(path, "metrics"), async (request, parameters) => {
       checkKeys(parameters, []);
-      const host = merge(await collector.read());
-      const metrics = [...processMetrics(runtime.self), ...own()];
+      const collected = await collector.read();
+      const host = merge(collected);
+      const metrics = [
+        ...processMetrics(runtime.self),
+        ...figureMetrics(collected),
+        ...own(),
+      ];
       return answerMetrics(request, exposition, host, metrics);
     }],
     [path, async (request, parameters) => {
@@ -180,10 +186,12 @@ const RELAY = {
 
 function answerProcesses(
   request: Request,
-  { processes }: Collected,
+  collected: Collected,
 ): Response {
+  const { processes } = collected;
   const timestamp = Date.now() / 1000;
-  return answer(200, { processes, timestamp }, request.method === "HEAD");
+  const content = { processes, ...figuresOf(collected), timestamp };
+  return answer(200, content, request.method === "HEAD");
 }
 
 function answerMetrics(
@@ -210,19 +218,19 @@ async function answerStats(
     const host = merge({ table, processes, live: [], aggregate, ...input });
     return keep === undefined ? host : filter(host, keep);
   };
-  const { byPid, processes } = collected;
-  const snapshot = pid === undefined ? undefined : byPid.get(pid);
+  const { byBase, processes } = collected;
+  const snapshot = pid === undefined ? undefined : byBase.get(pid);
   if (pid !== undefined && snapshot === undefined) {
     const message =
       `Cannot find the process ${pid}: it must have a pipe, and have answered`;
     return answer(404, { message }, request.method === "HEAD");
   }
-  const chosen = snapshot === undefined ? byPid : new Map([[pid!, snapshot]]);
+  const chosen = snapshot === undefined ? byBase : new Map([[pid!, snapshot]]);
   const host = query.byProcess
     ? new Map(
       [...chosen].map((
-        [pid, snapshot],
-      ) => [pid, mergeAll({ live: [snapshot] })]),
+        [base, snapshot],
+      ) => [base, mergeAll({ live: [snapshot] })]),
     )
     : mergeAll(snapshot === undefined ? collected : { live: [snapshot] });
   if (query.format === "text") {

@@ -30,12 +30,12 @@ export class StatsJson {
    * Writes an object with the stats and the states of the processes, but not
    * its end, so that more can follow.
    *
-   * @param host The stats, or those of each process by its id.
+   * @param host The stats, or those of each process by the name of its pipe without `.stats`.
    * @param pretty Whether every stat has a line of its own.
    * @returns The bytes, in a buffer that the next call reuses.
    */
   write(
-    host: HostStats | ReadonlyMap<number, HostStats>,
+    host: HostStats | ReadonlyMap<string, HostStats>,
     processes: readonly ProcessStatus[],
     pretty: boolean,
   ): Uint8Array<ArrayBuffer> {
@@ -53,12 +53,12 @@ export class StatsJson {
     return out.bytes.subarray(0, out.length);
   }
 
-  #processes(hosts: ReadonlyMap<number, HostStats>, pretty: boolean): void {
+  #processes(hosts: ReadonlyMap<string, HostStats>, pretty: boolean): void {
     let isFirst = true;
     this.#text("{");
-    for (const [pid, host] of hosts) {
+    for (const [base, host] of hosts) {
       if (!isFirst) this.#text(pretty ? "," : ", ");
-      this.#text(pretty ? `\n    "${pid}": ` : `"${pid}": `);
+      this.#text(pretty ? `\n    "${base}": ` : `"${base}": `);
       this.#object(host, pretty ? "    " : undefined);
       isFirst = false;
     }

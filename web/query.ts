@@ -8,6 +8,7 @@
 
 import type { HostStats } from "../collect/host_stats.ts";
 import type { MergeInput } from "../collect/merge.ts";
+import { parsePipeName } from "../directory/file_names.ts";
 import { compileGlob, GlobError } from "../model/glob.ts";
 import { splitLabels } from "../model/labels.ts";
 import { parseNumber } from "../model/numbers.ts";
@@ -22,7 +23,7 @@ export interface Query {
   /** Whether each process is shown by itself. */
   readonly byProcess: boolean;
   /** The only process that is shown, if there is one. */
-  readonly pid: number | undefined;
+  readonly pid: string | undefined;
   /** How the stats of processes merge, in place of what their descriptions say. */
   readonly aggregate: MergeInput["aggregate"];
   /** Which stats are shown; `undefined` for all. */
@@ -127,7 +128,7 @@ export function parseQuery(parameters: URLSearchParams): Query {
   if (aggregate !== undefined && (byProcess || pid !== null)) {
     throw refuse("aggr", "left out with by=process or pid", aggregate);
   }
-  if (pid !== null && !/^[1-9]\d{0,9}$/.test(pid)) {
+  if (pid !== null && parsePipeName(`${pid}.stats`) === undefined) {
     throw refuse("pid", "a process id", pid);
   }
   const match = parameters.get("match");
@@ -142,7 +143,7 @@ export function parseQuery(parameters: URLSearchParams): Query {
   return {
     format,
     byProcess,
-    pid: pid === null ? undefined : Number(pid),
+    pid: pid ?? undefined,
     aggregate,
     keep: matches === undefined
       ? isWanted

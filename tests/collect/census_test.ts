@@ -18,6 +18,13 @@ import { SnapshotWriter } from "../../format/snapshot_writer.ts";
 import { values } from "../helpers/counting.ts";
 import { encode, whole } from "../helpers/text.ts";
 
+const named = (pid: number) => ({
+  base: `${pid}`,
+  pid,
+  instance: undefined,
+  time: 0,
+});
+
 /** What was read of a pipe. */
 function reading(
   pid: number,
@@ -28,16 +35,16 @@ function reading(
 ): Reading {
   if (typeof n === "string") {
     const result = { failure: n, why: n };
-    return { pid, systemStart: () => systemStart, result };
+    return { ...named(pid), systemStart: () => systemStart, result };
   }
   const process = start === undefined
     ? ""
     : `# process {"start":${start}}: 0.0\n`;
   const bytes = whole(`n: ${n}\n${process}`);
   return {
-    pid,
+    ...named(pid),
     systemStart: () => systemStart,
-    result: { snapshot: parseSnapshot(bytes), bytes, owner },
+    result: { snapshot: parseSnapshot(bytes), bytes, owner, mode: 0o644 },
   };
 }
 
@@ -92,10 +99,11 @@ Deno.test("Census.update() knows a process that ended before the system was aske
   const census = new Census();
   const update = (systemStart: string | undefined, isDead: boolean) => {
     const bytes = encode("n: 5\n# EOF: 5\n");
-    const read = { snapshot: parser.parse(bytes), bytes, owner: 0 };
+    const snapshot = parser.parse(bytes);
+    const read = { snapshot, bytes, owner: 0, mode: 0o644 };
     const { live, ended } = census.update({
       readings: [{
-        pid: 1,
+        ...named(1),
         systemStart: () => systemStart,
         result: isDead ? { failure: "dead", why: "" } as const : read,
       }],
@@ -134,8 +142,13 @@ Deno.test("update() drops a relay's counters at its end, since the next relay ha
     const bytes = whole(
       `n: 5\n# process {"start":${start},"relay":true}: 0.0\n`,
     );
-    const result = { snapshot: parseSnapshot(bytes), bytes, owner: 1 };
-    return { readings: [{ pid: 7, systemStart: () => "1", result }] };
+    const result = {
+      snapshot: parseSnapshot(bytes),
+      bytes,
+      owner: 1,
+      mode: 0o644,
+    };
+    return { readings: [{ ...named(7), systemStart: () => "1", result }] };
   };
   assertEquals(
     sums(relay(1), relay(2), { readings: [reading(7, "dead", 1)] }, {}),
@@ -290,8 +303,8 @@ Deno.test("update() remembers 10 000 killed processes in no more memory than 64 
 function liar(now: number, text: string, owner: number): Reading {
   const all = `${text}# process {"start":${now}}: 0.0\n`;
   const bytes = encode(`${all}# EOF: ${encode(all).length}\n`);
-  const result = { snapshot: parseSnapshot(bytes), bytes, owner };
-  return { pid: 66, systemStart: () => "same", result };
+  const result = { snapshot: parseSnapshot(bytes), bytes, owner, mode: 0o644 };
+  return { ...named(66), systemStart: () => "same", result };
 }
 
 Deno.test("update() keeps of a user who fills the books no more than there is room for, and of others everything", () => {

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Collector, toMap } from "../../collect.ts";
 import { lockState } from "../../collect/state_lock.ts";
 import { writeLastValues } from "../../ended/last_values.ts";
@@ -8,6 +8,7 @@ import {
   isLedger,
   leftIn,
   namesIn,
+  output,
   until,
   withDir,
 } from "../helpers/program.ts";
@@ -66,7 +67,7 @@ Deno.test("lockState() lets one of several have the state that start at the same
       new URL("../../collect/state_lock.ts", import.meta.url).href,
     );
     const text = `const { lockState } = await import(${url});
-      try { lockState(${
+      try { await lockState(${
       JSON.stringify(state)
     }); console.log("has it"); await new Promise((go) => setTimeout(go, 5000)); }
       catch (error) { console.log(error.message); }`;
@@ -95,7 +96,7 @@ Deno.test("lockState() lets one of several have the state that start at the same
     }
     assertEquals(said.filter((text) => text === "has it").length, 1, `${said}`);
     // Whoever has died has it no more.
-    lockState(state);
+    await lockState(state);
   }));
 
 Deno.test("a collector with a state goes on where the last one has ended", () =>
@@ -141,37 +142,65 @@ Deno.test("a collector with a state goes on where the last one has ended", () =>
     assertEquals(await n(new Collector({ pipeDir: dir })), 104);
   }));
 
-Deno.test("new Collector() refuses a state file that it cannot use, and says what to do", () =>
+Deno.test("a damaged state stops no collector: it is put aside, and its predecessor stands in for it", () =>
   withDir(async (dir) => {
-    const refuses = (state: string, why: string) =>
-      assertEquals(
-        assertThrows(() => new Collector({ pipeDir: dir, state }), Error)
-          .message,
-        `Cannot use the state file ${state}: ${why}`,
-      );
     const state = `${dir}/state`;
-    const other =
-      "it must have been written by this version; remove it to begin anew";
-    for (
-      const text of [
-        "",
-        "garbage",
-        "null",
-        "5",
-        "{}",
-        '{"version":2}',
-        '{"version":1,"totals":[],"ledgers":[],"known":[],"gone":[]}',
-        '{"version":2,"totals":[{"owner":1,"text":"n: x\\n"}],"ledgers":[],"known":[],"gone":[]}',
-        '{"version":2,"totals":[],"ledgers":[{"owner":1,"text":"n: 1\\n"}],"known":[],"gone":[]}',
-      ]
-    ) {
-      await Deno.writeTextFile(state, text);
-      refuses(state, other);
-      assertEquals(await Deno.readTextFile(state), text);
+    const pipeDir = `${dir}/pipes`;
+    Deno.mkdirSync(pipeDir);
+    const file = writeLastValues(
+      pipeDir,
+      idOf(1),
+      1,
+      lastValues(1, "n: 5\n", 1, false),
+      0o644,
+    );
+    const first = new Collector({ pipeDir, state });
+    for (let i = 0; i < 2; i++) await first.collect();
+    Deno.removeSync(file);
+    const good = await Deno.readFile(state);
+    const flipped = good.slice();
+    flipped[good.length >> 1] ^= 1;
+    const cases: [string, Uint8Array][] = [
+      ["empty", new Uint8Array(0)],
+      ["cut", good.subarray(0, good.length >> 1)],
+      ["flipped", flipped],
+      ["old", new TextEncoder().encode('{"version":2}')],
+      ["other", new TextEncoder().encode("garbage")],
+    ];
+    for (const [name, bytes] of cases) {
+      await Deno.writeFile(state, bytes);
+      await Deno.writeFile(`${state}.bak`, good);
+      const lines: string[] = [];
+      const log = (line: string) => lines.push(line);
+      const host = await new Collector({ pipeDir, state, log }).collect();
+      assertEquals(valueOf(host, "n"), 5, name);
+      assertEquals(lines, [
+        `${state}: it is damaged, or of another version, so it was put aside as ${state}.damaged`,
+      ]);
+      assertEquals(await Deno.readFile(`${state}.damaged`), bytes);
+      // The state is whole again.
+      const again = new Collector({ pipeDir, state, log });
+      assertEquals(valueOf(await again.collect(), "n"), 5, name);
+      assertEquals(lines.length, 1);
     }
-    await Deno.remove(state);
+    // Nothing to fall back on.
+    await Deno.writeTextFile(state, "");
+    await Deno.writeTextFile(`${state}.bak`, "");
+    const lines: string[] = [];
+    const log = (line: string) => lines.push(line);
+    await new Collector({ pipeDir, state, log }).collect();
+    assertEquals(lines.length, 2);
+  }));
+
+Deno.test("new Collector() refuses a state file that is none, or that it cannot write", () =>
+  withDir(async (dir) => {
+    const state = `${dir}/state`;
     await Deno.mkdir(state);
-    refuses(state, "it must be a regular file");
+    assertThrows(
+      () => new Collector({ pipeDir: dir, state }),
+      Error,
+      `Cannot use the state file ${state}: it must be a regular file`,
+    );
     const error = assertThrows(
       () => new Collector({ state: `${dir}/none/state` }),
       Error,
@@ -184,6 +213,20 @@ Deno.test("new Collector() refuses a state file that it cannot use, and says wha
     );
     // Nothing half done is left.
     assertEquals(namesIn(dir), ["state"]);
+  }));
+
+Deno.test("lockState() asks the kernel whether a lock is held, and no process id", () =>
+  withDir(async (dir) => {
+    const state = `${dir}/state`;
+    // As a service has left it that was killed, whose id this process has now.
+    await output("mkfifo", `${state}.lock`);
+    await lockState(state);
+    await assertRejects(
+      () => lockState(state),
+      Error,
+      `Cannot use the state file ${state}: each service needs a file of its own, but another process uses it`,
+    );
+    assertEquals(namesIn(dir), ["state.lock"]);
   }));
 
 Deno.test("a state that cannot be written is reported once until it can", () =>

@@ -1,6 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { checkpointPath } from "../../directory/file_names.ts";
-import { book, removeDead } from "../../ended/booking.ts";
+import { alivePath } from "../../directory/file_names.ts";
+import { book } from "../../ended/booking.ts";
+import { removeDead } from "../../ended/remove_dead.ts";
 import {
   encodeHeader,
   encodeSlot,
@@ -123,7 +125,7 @@ Deno.test("removeDead() removes all of a dead process, and nothing of a live one
     await shell(`mkfifo "$@"`, ...paths).output();
     writeCheckpoint(dir, [4, 3]);
     writeLastValues(dir, dead.id, 4, lastValues(1, "n: 4\n", 4, false), 0o644);
-    removeDead(dir, dead);
+    removeDead(dir, [dead]);
     assertEquals(namesIn(dir), [`.ended.${dead.id}.4`]);
     // Another process with the base has started, and holds its sign of life.
     const sign = `${dir}/.7.${idOf(2)}.alive`;
@@ -135,7 +137,7 @@ Deno.test("removeDead() removes all of a dead process, and nothing of a live one
     )
       .spawn();
     await until("the sign", () => namesIn(dir).includes("held"));
-    removeDead(dir, dead);
+    removeDead(dir, [dead]);
     assertEquals(namesIn(dir), [
       `.7.${idOf(2)}.alive`,
       `.ended.${dead.id}.4`,
@@ -148,7 +150,8 @@ Deno.test("removeDead() removes all of a dead process, and nothing of a live one
 Deno.test("removeDead() gives a pipe its name back that another process has published meanwhile", () =>
   withDir(async (dir) => {
     const pipe = `${dir}/7.stats`;
-    await shell(`mkfifo "$1" "$2"`, pipe, `${dir}/other`).output();
+    const sign = alivePath(dir, dead.base, dead.id);
+    await shell(`mkfifo "$1" "$2" "$3"`, pipe, `${dir}/other`, sign).output();
     const other = Deno.statSync(`${dir}/other`).ino;
     const { rename } = runtime;
     try {
@@ -157,7 +160,7 @@ Deno.test("removeDead() gives a pipe its name back that another process has publ
         rename(`${dir}/other`, pipe);
         rename(path, newPath);
       };
-      removeDead(dir, dead);
+      removeDead(dir, [dead]);
     } finally {
       runtime.rename = rename;
     }

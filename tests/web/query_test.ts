@@ -48,7 +48,7 @@ Deno.test("parseQuery() understands every parameter", () => {
   assertEquals([typeof keepSome, all], ["function", {
     format: "prettyjson",
     byProcess: true,
-    pid: 12,
+    pid: "12",
     aggregate: undefined,
   }]);
   const { aggregate } = parseQuery(new URLSearchParams("aggr=mean"));

@@ -1,0 +1,96 @@
+/**
+ * Books the last values of killed processes, so that every reader finds them.
+ *
+ * Touches the pipe directory.
+ *
+ * @module
+ */
+
+import type { Unbooked } from "./census.ts";
+import { shortLivedPath } from "../directory/file_names.ts";
+import { userOf } from "../directory/trust.ts";
+import { writeLastValues } from "../ended/last_values.ts";
+import type { Snapshot } from "../format/snapshot.ts";
+import {
+  type DistributionSource,
+  SnapshotWriter,
+} from "../format/snapshot_writer.ts";
+import { COUNTER } from "../model/kinds.ts";
+import { IS_FRACTIONAL } from "../model/marks.ts";
+import { attempt } from "../runtime/attempt.ts";
+import { crc32 } from "../runtime/crc32.ts";
+import { runtime } from "../runtime/runtime.ts";
+
+/** How many bookings of one answer wait until the disk has them. */
+const SYNCED = 4;
+
+/** Books for the users for whom this process may do so. */
+export class Booking {
+  readonly #selves: Map<string, number | undefined> = new Map();
+
+  /** Whether this process may book in a directory for a user: its own, or all if it is root. */
+  mayBookFor(dir: string, owner: number): boolean {
+    if (!this.#selves.has(dir)) {
+      const probe = shortLivedPath(dir, runtime.pid);
+      this.#selves.set(dir, attempt(() => userOf(probe)));
+    }
+    const self = this.#selves.get(dir);
+    return self === owner || self === 0;
+  }
+
+  /**
+   * Books processes.
+   *
+   * @returns The keys of those that are booked now.
+   */
+  book(dir: string, processes: readonly Unbooked[]): Set<string> {
+    const booked = new Set<string>();
+    for (const process of processes) {
+      const { key, owner } = process;
+      if (!this.mayBookFor(dir, owner)) continue;
+      const sync = booked.size < SYNCED;
+      const isForeign = this.#selves.get(dir) !== owner;
+      attempt(() => {
+        const { id, seq, mode = 0o600 } = process;
+        const bytes = encodeLastValues(process);
+        const options = isForeign ? { sync, owner } : { sync };
+        writeLastValues(dir, id, seq, bytes, mode & 0o666, options);
+        booked.add(key);
+      });
+    }
+    return booked;
+  }
+}
+
+/** The counters and histograms of a process as a file. */
+function encodeLastValues({ id, seq, snapshot }: Unbooked): Uint8Array {
+  const { table, ids, kinds, values, fractional, process } = snapshot;
+  const places = [...ids.keys()].filter((i) => kinds[i] === COUNTER);
+  const { start = 0, name, runtime } = process ?? {};
+  const source = {
+    names: places.map((i) => table.names[ids[i]]),
+    values: Float64Array.from(places, (i) => values[i]),
+    marks: Uint8Array.from(
+      places,
+      (i) => fractional[i] === 1 ? IS_FRACTIONAL : 0,
+    ),
+    times: new Map(),
+    recorded: recordedOf(snapshot),
+    descriptions: snapshot.descriptions,
+    process: { id, start, name, runtime, stalled: 0 },
+  };
+  const options = { windows: false, seq, crc32 };
+  return new SnapshotWriter().write(source, true, options).slice();
+}
+
+function recordedOf({ recorded }: Snapshot): Map<string, DistributionSource> {
+  return new Map(recorded.map(({ description, fractional, histogram }) => [
+    description.name,
+    {
+      description,
+      fractional,
+      sorted: () => new Float64Array(0),
+      histogram: () => histogram,
+    },
+  ]));
+}

@@ -1,0 +1,205 @@
+/**
+ * Finds out which processes live: by their signs of life, and for simple writers
+ * without one by their pipes and by what the system says.
+ *
+ * Touches the pipe directory and the clock.
+ *
+ * @module
+ */
+
+import {
+  alivePath,
+  type OwnName,
+  parseOwnName,
+} from "../directory/file_names.ts";
+import { isAlive } from "../directory/sign_of_life.ts";
+import { attempt } from "../runtime/attempt.ts";
+import { runtime } from "../runtime/runtime.ts";
+
+/** How often a sign of life is asked at most, in milliseconds. */
+const ASK_EVERY_MS = 1_000;
+
+/** For how long a simple writer must be silent before it can be dead, in milliseconds. */
+const SILENT_MS = 2_000;
+
+/** How often a simple writer must be looked for before it can be dead. */
+const SILENT_LOOKS = 3;
+
+/** The sign of life of a process. */
+export interface Sign {
+  /** The name of the process's pipe without `.stats`. */
+  readonly base: string;
+  /** The process id, where the process runs. */
+  readonly pid: number;
+  /** The identity of the process. */
+  readonly id: string;
+  readonly path: string;
+  /** The id of the user whose process it is. */
+  readonly owner: number;
+  readonly mode: number;
+}
+
+/** What was found when a sign was last asked. */
+interface Answer {
+  readonly time: number;
+  readonly lives: boolean;
+  readonly sign: Sign;
+}
+
+/** What is known of a writer that has no sign of life. */
+interface SimpleWriter {
+  /** When the process started, if it has answered while the system knew it. */
+  seen: { readonly start: string | undefined } | undefined;
+  /** When it was first found silent since it last answered. */
+  silentSince: number | undefined;
+  looks: number;
+}
+
+/** Knows which processes of a directory live. */
+export class Liveness {
+  #dir = "";
+  /** Names of signs of life by the base that they stand for. */
+  #named: Map<string, OwnName[]> = new Map();
+  #answers: Map<string, Answer> = new Map();
+  #writers: Map<string, SimpleWriter> = new Map();
+
+  /**
+   * Notes what is in the directory.
+   *
+   * @param names The names of all files.
+   */
+  update(dir: string, names: readonly string[]): void {
+    const named = new Map<string, OwnName[]>();
+    const paths = new Set<string>();
+    for (const name of names) {
+      const own = parseOwnName(name);
+      if (own?.rest !== "alive") continue;
+      paths.add(`${dir}/${name}`);
+      const others = named.get(own.base);
+      if (others === undefined) named.set(own.base, [own]);
+      else others.push(own);
+    }
+    this.#dir = dir;
+    this.#named = named;
+    for (const path of this.#answers.keys()) {
+      if (!paths.has(path)) this.#answers.delete(path);
+    }
+  }
+
+  /** Forgets simple writers that have no pipe any more. */
+  forgetOthers(bases: readonly string[]): void {
+    const there = new Set(bases);
+    for (const base of this.#writers.keys()) {
+      if (!there.has(base)) this.#writers.delete(base);
+    }
+  }
+
+  /**
+   * The signs of life that stand for a base. Each is asked at most once a second.
+   *
+   * @param owner The user whose signs count; those of all users by default.
+   */
+  signsOf(base: string, owner?: number): Answer[] {
+    return (this.#named.get(base) ?? []).flatMap((own) => this.#ask(own) ?? [])
+      .filter(({ sign }) => owner === undefined || sign.owner === owner);
+  }
+
+  /** All signs of life but those of the given processes. Each is asked at most once a second. */
+  othersThan(
+    isKnown: (sign: { base: string; id: string }) => boolean,
+  ): Answer[] {
+    return [...this.#named.values()].flat()
+      .filter((own) => !isKnown(own))
+      .flatMap((own) => this.#ask(own) ?? []);
+  }
+
+  /**
+   * Whether a process lives that may write to the pipe of a base; `undefined` if
+   * no sign of life says so.
+   *
+   * @param owner The user who owns the pipe.
+   */
+  lives(base: string, owner: number): boolean | undefined {
+    const signs = this.signsOf(base, owner);
+    return signs.length === 0 ? undefined : signs.some(({ lives }) => lives);
+  }
+
+  #ask(own: OwnName): Answer | undefined {
+    const path = alivePath(this.#dir, own.base, own.id);
+    const last = this.#answers.get(path);
+    const time = performance.now();
+    if (last !== undefined && time - last.time < ASK_EVERY_MS) return last;
+    const answer = askNow(this.#dir, own, time);
+    if (answer === undefined) this.#answers.delete(path);
+    else this.#answers.set(path, answer);
+    return answer;
+  }
+
+  /** Forgets what the signs of a base have said, so that its next silence is met by new answers. */
+  forgetAnswers(base: string): void {
+    for (const own of this.#named.get(base) ?? []) {
+      this.#answers.delete(alivePath(this.#dir, own.base, own.id));
+    }
+  }
+
+  /** Notes that a simple writer has answered. */
+  noteAnswer(base: string, pid: number): void {
+    const known = this.#writers.get(base);
+    if (known?.seen !== undefined) {
+      known.silentSince = undefined;
+      return;
+    }
+    const seen = runtime.processExists(pid) === true
+      ? { start: runtime.processStart(pid) }
+      : undefined;
+    this.#writers.set(base, { seen, silentSince: undefined, looks: 0 });
+  }
+
+  /**
+   * Whether a simple writer is dead whose pipe has just been found without a
+   * writer.
+   */
+  isDead(base: string, pid: number): boolean {
+    let writer = this.#writers.get(base);
+    if (writer === undefined) {
+      writer = { seen: undefined, silentSince: undefined, looks: 0 };
+      this.#writers.set(base, writer);
+    }
+    // The system may know other processes than those that use the directory: it
+    // is believed about those only that it has known while they answered.
+    const { seen } = writer;
+    if (seen !== undefined) {
+      return runtime.processExists(pid) === false ||
+        (seen.start !== undefined && runtime.processStart(pid) !== seen.start);
+    }
+    const now = performance.now();
+    writer.silentSince ??= now;
+    writer.looks++;
+    return now - writer.silentSince >= SILENT_MS &&
+      writer.looks >= SILENT_LOOKS && runtime.processExists(pid) === false;
+  }
+
+  /** Notes that a simple writer is there, although it has not answered. */
+  noteWriter(base: string): void {
+    const writer = this.#writers.get(base);
+    if (writer !== undefined) {
+      writer.silentSince = undefined;
+      writer.looks = 0;
+    }
+  }
+}
+
+function askNow(
+  dir: string,
+  { base, pid, id }: OwnName,
+  time: number,
+): Answer | undefined {
+  const path = alivePath(dir, base, id);
+  const file = attempt(() => runtime.identify(path));
+  if (file?.isFifo !== true) return undefined;
+  const lives = isAlive(path);
+  // It cannot be asked, or has gone: nothing may be done because of that.
+  if (lives === undefined) return undefined;
+  const { owner, mode } = file;
+  return { time, lives, sign: { base, pid, id, path, owner, mode } };
+}
