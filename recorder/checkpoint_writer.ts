@@ -7,6 +7,7 @@
  * @module
  */
 
+import { dangerOf } from "../directory/trust.ts";
 import { checkpointPath, ownNewPath } from "../directory/file_names.ts";
 import { encodeHeader, encodeSlot, slotBytesFor } from "../ended/checkpoint.ts";
 import { attempt } from "../runtime/attempt.ts";
@@ -25,6 +26,8 @@ export interface CheckpointOptions {
   readonly dir: string;
   /** The mode of the file. */
   readonly mode: number;
+  /** The user of this process, if that is known. */
+  readonly user: number | undefined;
   /** Who this process is. */
   readonly presence: Presence;
   /** A number that changes with the stats. */
@@ -83,8 +86,11 @@ export class CheckpointWriter {
   }
 
   #create(snapshot: { seq: number; bytes: Uint8Array<ArrayBuffer> }): void {
-    const { dir, mode, presence } = this.#options;
+    const { dir, mode, user, presence } = this.#options;
     this.close();
+    // Another user may have created the directory anew.
+    const danger = dangerOf(dir, user);
+    if (danger !== undefined) throw new Error(danger);
     const temporary = ownNewPath(dir, presence);
     const slotBytes = slotBytesFor(snapshot.bytes.length);
     const fd = runtime.createFile(temporary, mode);

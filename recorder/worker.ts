@@ -130,6 +130,7 @@ const server = new PipeServer({
 const checkpoint = new CheckpointWriter({
   dir,
   mode,
+  user,
   presence,
   stamp: () => {
     stats.refresh(meeting.known());
