@@ -15,7 +15,11 @@ import {
 } from "../../slab/layout.ts";
 import { ProcessStats } from "../../slab/process_stats.ts";
 
-const NAMES = { name: "r.{0}", percentiles: [[50, "r.median"]], mean: "r.mean" };
+const NAMES = {
+  name: "r.{0}",
+  percentiles: [[50, "r.median"]],
+  mean: "r.mean",
+};
 
 const WINDOW = 10;
 

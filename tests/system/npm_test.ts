@@ -286,7 +286,9 @@ export { all, handler, p, push, recorder, stats };
       await Deno.writeTextFile(
         `${project}/doors.mts`,
         Object.keys(config.exports).map((name, i) =>
-          `import * as door${i} from "${name.replace(".", "statvent")}";\nexport { door${i} };\n`
+          `import * as door${i} from "${
+            name.replace(".", "statvent")
+          }";\nexport { door${i} };\n`
         ).join("") +
           `await using recorder = await door0.startRecorder();\nawait recorder.stop();\n`,
       );
