@@ -29,6 +29,17 @@ const LABEL = String.raw`[A-Za-z_][A-Za-z0-9_.]*="(?:[^"\\]|\\.)*"`;
 const BLOCK = new RegExp(String.raw`\{${LABEL}(?:,${LABEL})*\}$`);
 const ONE_LABEL = /([A-Za-z_][A-Za-z0-9_.]*)=("(?:[^"\\]|\\.)*")/g;
 
+/** Refuses labels that are not an object, of which some have keys all the same. */
+export function checkLabels(name: string, labels: unknown): void {
+  if (typeof labels !== "object" || labels === null || Array.isArray(labels)) {
+    throw new TypeError(
+      `Cannot label "${name}": the labels must be an object, got ${
+        show(labels)
+      }`,
+    );
+  }
+}
+
 /**
  * The name of a series. Labels are sorted by their keys, so that equal labels
  * always make the same name.
@@ -52,13 +63,7 @@ const ONE_LABEL = /([A-Za-z_][A-Za-z0-9_.]*)=("(?:[^"\\]|\\.)*")/g;
  * boolean.
  */
 export function withLabels(name: string, labels: Labels): string {
-  if (typeof labels !== "object" || labels === null || Array.isArray(labels)) {
-    throw new TypeError(
-      `Cannot label "${name}": the labels must be an object, got ${
-        show(labels)
-      }`,
-    );
-  }
+  checkLabels(name, labels);
   const keys = Object.keys(labels).sort();
   if (keys.length === 0) return name;
   if (name === "") {

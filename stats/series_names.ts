@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Labels, withLabels } from "../model/labels.ts";
+import { checkLabels, type Labels, withLabels } from "../model/labels.ts";
 import { checkName } from "../model/names.ts";
 import { config } from "./config.ts";
 
@@ -58,8 +58,7 @@ export class SeriesNames {
       const text = `${value}`;
       key += `${label.length}\0${label}${text.length}\0${text}`;
     }
-    // Numbers and `null` have no keys to check.
-    if (key === "") withLabels(name, labels);
+    if (key === "") checkLabels(name, labels);
     const known = this.#families.get(name)?.byLabels.get(key);
     return known ?? this.#add(name, labels, key);
   }

@@ -424,8 +424,7 @@ class DistributionHandle implements Distribution {
   }
 
   #endBlock(value: number): void {
-    const own = ownSlab();
-    if (own.isTight) makeRoom(own);
+    if (writer!.isTight) makeRoom(writer!);
     const next = this.#next;
     const isTurn = next === this.#last;
     const epoch = 2 * (this.#cell + EPOCH);

@@ -247,7 +247,7 @@ test("threads that come and go leave the totals, and neither memory nor mappings
     for (let i = 0; i < 20; i++) incr("count." + i);
     set("gauge", 2); for (let i = 1; i <= 300; i++) record("r.{0}", i);
     if (workerData % 2) { parentPort.postMessage(""); setInterval(() => {}, 1e6); }`);
-  const [half, all] = [150, 300];
+  const [half, all] = [60, 140];
   const program = await place.startUntil(
     "live",
     `import { readFileSync } from "node:fs";
@@ -277,7 +277,7 @@ test("threads that come and go leave the totals, and neither memory nor mappings
   );
   const [falls, maps, vm] = JSON.parse(program.stdout.split("\n")[0]);
   equal(falls, 0);
-  // A slab for each of them would take 900 mappings and 330 GB.
+  // A slab of a gibibyte for each would take 480 mappings and 176 GB.
   ok(maps < 200, `${maps} mappings more`);
   ok(vm < 10e6, `${vm} kB of address space more`);
   const stats = await until("all counts", async () => {
