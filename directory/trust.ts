@@ -56,11 +56,12 @@ function dangerOfOne(
   user: number | undefined,
   others: number,
 ): string | undefined {
+  // Deno's permissions may cover the directory itself, but not those above it.
+  if (!runtime.mayRead(path)) return undefined;
   let files;
   try {
     files = [runtime.identify(path), runtime.identifyTarget(path)];
   } catch {
-    // Deno's permissions may cover the directory itself, but not those above it.
     return undefined;
   }
   for (const file of files) {

@@ -95,7 +95,7 @@ export function removePipes(own: OwnFiles): number[] {
   // that cannot end a thread that waits, and there may be room for one open file
   // only. It is opened by its hold, since it may have lost its names before.
   const { hold } = control;
-  if (hold > 0) {
+  if (hold > 0 && runtime.mayRead("/proc")) {
     files.push(attempt(() => runtime.openBoth(`/proc/self/fd/${hold}`)));
   }
   if (isWithdrawn) files.push(removePipe(withdrawn, user));

@@ -50,7 +50,8 @@ function cureOf(why: string): string {
   if (/no space left|quota/i.test(why)) return `make room or ${ELSEWHERE}`;
   if (/read-only/i.test(why)) return `make it writable or ${ELSEWHERE}`;
   // `mkfifo -m` needs /proc on many systems.
-  return attempt(() => runtime.identify("/proc/self") === undefined)
+  return runtime.mayRead("/proc/self") &&
+      attempt(() => runtime.identify("/proc/self") === undefined)
     ? "mount /proc"
     : `change its mode or ${ELSEWHERE}`;
 }
@@ -63,9 +64,7 @@ function cureOf(why: string): string {
  */
 export async function prepare(dir: string, mode: number): Promise<void> {
   const missing = await runtime.missingPermission(dir);
-  if (missing !== undefined) {
-    throw failure(`it may not use ${dir} or mkfifo, ${missing}`);
-  }
+  if (missing !== undefined) throw failure(missing);
   try {
     runtime.makeDir(dir, mode);
   } catch (error) {

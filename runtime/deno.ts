@@ -8,6 +8,7 @@ import {
   firstLine,
   livesInProc,
   posix,
+  startThreadWith,
   takesSignals,
   unless,
 } from "./posix.ts";
@@ -18,9 +19,12 @@ function isGranted(descriptor: Deno.PermissionDescriptor): boolean {
   return Deno.permissions.querySync(descriptor).state === "granted";
 }
 
+/** Whether a path can be read without a question to the user. */
+const mayRead = (path: string) => isGranted({ name: "read", path });
+
 /** The result of an action that reads `/proc`; `undefined` if that is not permitted. */
 function inProc<T>(action: () => T): T | undefined {
-  return isGranted({ name: "read", path: "/proc" }) ? action() : undefined;
+  return mayRead("/proc") ? action() : undefined;
 }
 
 // Deno's own functions take a quarter of the time of those of `node:fs`, which
@@ -58,6 +62,7 @@ export const denoRuntime: Runtime = {
   },
   env: (name) =>
     isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined,
+  mayRead,
   processExists: (pid) =>
     inProc(() => livesInProc(pid)) ??
       (isGranted({ name: "run" }) ? takesSignals(pid) : undefined),
@@ -78,22 +83,46 @@ export const denoRuntime: Runtime = {
         return undefined;
       }
     }),
+  // The function of `node:fs` looks at the parents of a directory that it creates.
+  makeDir: (path, mode) => {
+    const isThere = posix.identifyTarget(path) !== undefined;
+    Deno.mkdirSync(path, { recursive: true });
+    // `mkdir` would apply the mask of the process.
+    if (!isThere) Deno.chmodSync(path, mode);
+  },
   identify: (path) => {
     const info = unless(["ENOENT", "ENOTDIR"], () => Deno.lstatSync(path));
     return info && toFileId(info);
   },
   missingPermission: async (path) => {
-    const missing = [];
-    if (!await permitted({ name: "read", path })) {
-      missing.push(`--allow-read=${path}`);
-    }
-    if (!await permitted({ name: "write", path })) {
-      missing.push(`--allow-write=${path}`);
-    }
-    if (!await permitted({ name: "run", command: "mkfifo" })) {
-      missing.push("--allow-run=mkfifo, with mkfifo on the PATH");
-    }
-    return missing.length > 0 ? `run with ${missing.join(" ")}` : undefined;
+    const acts: string[] = [];
+    const flags: string[] = [];
+    const ask = async (
+      descriptor: Deno.PermissionDescriptor,
+      act: string,
+      flag: string,
+    ) => {
+      if (await permitted(descriptor)) return;
+      acts.push(act);
+      flags.push(flag);
+    };
+    await ask({ name: "read", path }, `read ${path}`, `--allow-read=${path}`);
+    await ask(
+      { name: "write", path },
+      `write to ${path}`,
+      `--allow-write=${path}`,
+    );
+    // Deno ignores the flag if the program is not on the PATH.
+    await ask(
+      { name: "run", command: "mkfifo" },
+      "run mkfifo, which must be on the PATH",
+      "--allow-run=mkfifo",
+    );
+    return acts.length === 0
+      ? undefined
+      : `it must be allowed to ${acts.join(" and to ")}; run with ${
+        flags.join(" ")
+      }`;
   },
   makeFifos: async (paths, mode) => {
     const { success, stderr } = await new Deno.Command("mkfifo", {
@@ -108,6 +137,11 @@ export const denoRuntime: Runtime = {
     const file = await Deno.open(path, { write: true });
     return () => file.close();
   },
+  endWait: (hold, path) => posix.endWait(mayRead("/proc") ? hold : 0, path),
+  // Without an `env`, Deno copies the whole environment, which is a permission of
+  // its own. The threads read none.
+  startThread: (source, data, receive, fail) =>
+    startThreadWith({ env: {} }, source, data, receive, fail),
   onExit: (end, survivable) => {
     // An error that ends the program fires one of the latter two events rather
     // than `unload`. The program goes on if a listener prevents the default.

@@ -176,6 +176,7 @@ export const posix = {
     // `mkdir` would apply the mask of the process.
     if (first !== undefined) chmodSync(path, mode);
   },
+  mayRead: () => true,
   list: (dir) => readdirSync(dir),
   identify: (path) => {
     const stat = unless(["ENOENT", "ENOTDIR"], () => lstatSync(path));
@@ -287,7 +288,8 @@ export const posix = {
   hold: (path) => process.platform === "linux" ? openSync(path, O_PATH) : 0,
   endWait: (hold, path) => {
     const flags = constants.O_RDONLY | constants.O_NONBLOCK;
-    for (const name of [`/proc/self/fd/${hold}`, path]) {
+    const held = hold > 0 ? [`/proc/self/fd/${hold}`] : [];
+    for (const name of [...held, path]) {
       try {
         closeSync(openSync(name, flags));
         return true;

@@ -49,8 +49,8 @@ export interface Runtime {
   /**
    * Asks Deno's user for the permissions that the recorder needs.
    *
-   * @returns How to grant those that are missing, such as `run with
-   * --allow-read=/tmp`; `undefined` if none is.
+   * @returns What is missing and how to grant it, such as `it must be allowed to
+   * read /tmp; run with --allow-read=/tmp`; `undefined` if nothing is.
    */
   missingPermission(dir: string): Promise<string | undefined>;
   /**
@@ -67,6 +67,8 @@ export interface Runtime {
 
   /** Creates a directory of this mode, with its parents. Does nothing if it exists. */
   makeDir(path: string, mode: number): void;
+  /** Whether a path can be looked at without a question to the user, as Deno asks one at a terminal. */
+  mayRead(path: string): boolean;
   /** The names in a directory. */
   list(dir: string): string[];
   /** The properties of a file, not following a symbolic link; `undefined` if there is none. */

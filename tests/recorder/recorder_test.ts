@@ -210,6 +210,11 @@ async function whyNot(
 Deno.test("startRecorder() without a permission rejects and says which", () =>
   withDir(async (dir) => {
     const [readable, writable, run] = leastPermissions(dir);
+    const acts = {
+      [readable]: `read ${dir}`,
+      [writable]: `write to ${dir}`,
+      [run]: "run mkfifo, which must be on the PATH",
+    };
     for (
       const missing of [[readable], [writable], [run], [
         readable,
@@ -223,12 +228,9 @@ Deno.test("startRecorder() without a permission rejects and says which", () =>
       assertEquals(await whyNot(dir, given), {
         code: 0,
         lines: [
-          `Error: Cannot start the recorder: it may not use ${dir} or mkfifo, run with ${
-            missing.join(" ").replace(
-              "mkfifo",
-              "mkfifo, with mkfifo on the PATH",
-            )
-          }`,
+          `Error: Cannot start the recorder: it must be allowed to ${
+            missing.map((flag) => acts[flag]).join(" and to ")
+          }; run with ${missing.join(" ")}`,
           "2",
         ],
       });
@@ -245,7 +247,7 @@ Deno.test("startRecorder() without mkfifo rejects and says where it comes from",
       ],
       [
         leastPermissions(dir),
-        `it may not use ${dir} or mkfifo, run with --allow-run=mkfifo, with mkfifo on the PATH`,
+        "it must be allowed to run mkfifo, which must be on the PATH; run with --allow-run=mkfifo",
       ],
     ];
     for (const [permissions, why] of table) {
