@@ -6,6 +6,7 @@
 
 import { VERSION } from "../model/version.ts";
 import type { Program } from "../runtime/program.ts";
+import { printing } from "./printing.ts";
 import { serve } from "./serve.ts";
 
 const help = (command: string) =>
@@ -20,7 +21,8 @@ Commands:
       --version  print the version and exit`;
 
 /** Runs the command that the arguments name. */
-export async function main(program: Program): Promise<void> {
+export async function main(given: Program): Promise<void> {
+  const program = printing(given);
   const [name, ...args] = program.args;
   if (name === "serve") {
     await serve({ ...program, args, command: `${program.command} serve` });

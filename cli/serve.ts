@@ -11,12 +11,13 @@ import { readSettings, type Settings } from "./settings.ts";
 import { Collector } from "../collect/collector.ts";
 import { lockState } from "../collect/state_lock.ts";
 import { VERSION } from "../model/version.ts";
+import { printing } from "./printing.ts";
 import type { OwnMetric } from "../prometheus/exposition.ts";
 import { type Push, startPush } from "../push/schedule.ts";
 import type { PushStats } from "../push/target.ts";
 import type { Program } from "../runtime/program.ts";
-import { guard, isLoopback } from "../web/guard.ts";
-import { handlerOf } from "../web/handler.ts";
+import { guardAnswers, isLoopback } from "../web/guard.ts";
+import { answererOf } from "../web/handler.ts";
 import { ALWAYS } from "../web/respond.ts";
 
 /** The metrics of one target of the pushes. */
@@ -51,7 +52,7 @@ function pushMetrics(stats: PushStats): OwnMetric[] {
       "statvent_push_failed_total",
       "counter",
       failed,
-      "Failures to reach the target.",
+      "Attempts to send that failed.",
     ),
   ];
 }
@@ -84,7 +85,8 @@ function warning({ ip, token, tls }: Settings): string | undefined {
 }
 
 /** Runs the web service until the user interrupts it. */
-export async function serve(program: Program): Promise<void> {
+export async function serve(given: Program): Promise<void> {
+  const program = printing(given);
   let settings;
   try {
     settings = readSettings(program);
@@ -94,13 +96,7 @@ export async function serve(program: Program): Promise<void> {
   }
   if (settings === "help") return program.print(help(program.command));
   if (settings === "version") return program.print(`statvent ${VERSION}`);
-  // A line may quote the name of a file, which may hold control characters.
-  const log = (line: string) =>
-    program.printError(
-      `statvent: ${
-        line.replace(/\p{Cc}/gu, (c) => JSON.stringify(c).slice(1, -1))
-      }`,
-    );
+  const log = (line: string) => program.printError(`statvent: ${line}`);
   let collector: Collector;
   try {
     if (settings.state !== undefined) await lockState(settings.state);
@@ -124,12 +120,12 @@ async function run(
   let push: Push | undefined;
   const own = () => ownMetrics(collector, push);
   const loopback = isLoopback(ip);
-  const handler = guard(handlerOf(collector, { path, own }), {
+  const answerer = guardAnswers(answererOf(collector, { path, own }), {
     loopback,
     token,
   });
   try {
-    await program.listen(handler, { ip, port, tls }, ALWAYS, (port) => {
+    await program.listen(answerer, { ip, port, tls }, ALWAYS, (port) => {
       const scheme = tls === undefined ? "http" : "https";
       program.print(`Serving stats on ${scheme}://${name}:${port}${path}`);
       const why = warning(settings);

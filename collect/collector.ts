@@ -26,6 +26,7 @@ import { pipeDir } from "../directory/pipe_dir.ts";
 import { removeDead, removeSimple, removeStale } from "../ended/remove_dead.ts";
 import { EndedReader, type Left } from "../ended/ended_reader.ts";
 import { NameTable, type Snapshot } from "../format/snapshot.ts";
+import { printable } from "../model/printable.ts";
 import { ownKey } from "../model/process_key.ts";
 import { runtime } from "../runtime/runtime.ts";
 
@@ -132,10 +133,11 @@ export class Collector {
     this.#pipeDir = pipeDir;
     this.#deadline = deadline;
     this.#state = state;
-    this.#log = log;
-    this.#problems = new Problems(log);
+    // A line may quote the name of a file, which may hold control characters.
+    this.#log = (line) => log(printable(line));
+    this.#problems = new Problems(this.#log);
     if (state !== undefined) {
-      loadState(state, this.#census, this.#table, log);
+      loadState(state, this.#census, this.#table, this.#log);
       saveState(state, this.#census);
     }
   }

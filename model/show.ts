@@ -1,10 +1,12 @@
 /**
  * The text of a value in an error message.
  *
- * Pure: no clock, no I/O. Imports nothing.
+ * Pure: no clock, no I/O.
  *
  * @module
  */
+
+import { printable } from "./printable.ts";
 
 /**
  * Describes a value in a few characters.
@@ -14,7 +16,8 @@
  */
 export function show(value: unknown): string {
   if (typeof value === "string") {
-    return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+    const short = value.length > 80 ? `${value.slice(0, 80)}…` : value;
+    return printable(JSON.stringify(short));
   }
   if (typeof value === "bigint") return `${value}n`;
   if (Array.isArray(value)) return `[${showItems(value)}]`;

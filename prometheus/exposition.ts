@@ -16,6 +16,7 @@ import {
   type Escaping,
   type ExpositionFormat,
   negotiate,
+  type Negotiated,
 } from "./negotiate.ts";
 import { writeProtobuf } from "./protobuf.ts";
 import { TextLayout } from "./text.ts";
@@ -52,7 +53,24 @@ export class PrometheusExposition {
     accept: string | null,
     own: readonly OwnMetric[],
   ): ScrapeAnswer {
-    const { format, escaping, contentType } = negotiate(accept);
+    const negotiated = negotiate(accept);
+    const body = this.write(host, negotiated, own);
+    return { contentType: negotiated.contentType, body };
+  }
+
+  /**
+   * Writes the stats in a format.
+   *
+   * @param host The stats.
+   * @param negotiated The format that the client prefers.
+   * @param own More metrics of the service itself.
+   * @returns The body, which belongs to the caller.
+   */
+  write(
+    host: HostStats,
+    { format, escaping }: Negotiated,
+    own: readonly OwnMetric[],
+  ): Uint8Array<ArrayBuffer> {
     const allOwn = [...stateMetrics(host), ...own]
       .filter(({ value }) => Number.isFinite(value));
     if (this.#shape.update(host, allOwn)) {
@@ -71,7 +89,7 @@ export class PrometheusExposition {
       const layout = this.#layoutOf(families, format, escaping);
       layout.write(out, values, host.recorded);
     }
-    return { contentType, body: out.bytes.slice(0, out.length) };
+    return out.bytes.slice(0, out.length);
   }
 
   #familiesOf(

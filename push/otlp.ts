@@ -25,7 +25,7 @@ import { withoutPlaceholder } from "../model/names.ts";
 import { VERSION } from "../model/version.ts";
 import { NameCache } from "./name_cache.ts";
 import type { Point, Tick } from "./points.ts";
-import { RetryLater, type Sender } from "./sender.ts";
+import { RetryLater, type Sender, type Trouble } from "./sender.ts";
 
 /** The bounds of one request: data points, and characters of JSON. */
 const MAX_POINTS = 10_000;
@@ -364,7 +364,7 @@ export class OtlpSender implements Sender {
     this.waiting = countPoints(tick);
   }
 
-  async send(signal: AbortSignal): Promise<string | undefined> {
+  async send(signal: AbortSignal): Promise<Trouble | undefined> {
     if (this.#tick !== undefined) {
       this.#bodies = this.#encoder.encode(this.#tick).reverse();
       this.#tick = undefined;
@@ -373,7 +373,7 @@ export class OtlpSender implements Sender {
     const { body, points } = bodies.at(-1)!;
     this.#sending = points;
     try {
-      const { rejected, error } = await this.#post(body, points, signal);
+      const { rejected, trouble } = await this.#post(body, points, signal);
       this.sent += points - rejected;
       this.dropped += rejected;
       // A later tick may have been offered meanwhile.
@@ -381,7 +381,7 @@ export class OtlpSender implements Sender {
         bodies.pop();
         this.waiting -= points;
       }
-      return error;
+      return trouble;
     } catch (error) {
       if (bodies !== this.#bodies) this.dropped += points;
       throw error;
@@ -396,7 +396,7 @@ export class OtlpSender implements Sender {
     body: string,
     points: number,
     signal: AbortSignal,
-  ): Promise<{ rejected: number; error?: string }> {
+  ): Promise<{ rejected: number; trouble?: Trouble }> {
     const controller = new AbortController();
     const abort = () => controller.abort(new Error("it took too long"));
     if (signal.aborted) abort();
@@ -429,11 +429,17 @@ export class OtlpSender implements Sender {
         ? new Error(message)
         : new RetryLater(message, after);
     }
-    if (!ok) return { rejected: points, error: summary(status, text) };
+    if (!ok) {
+      const trouble = { message: summary(status, text), isFailure: true };
+      return { rejected: points, trouble };
+    }
     const { points: all, message } = rejectedIn(text);
     if (all === 0) return { rejected: 0 };
     const rejected = Math.min(all, points);
-    const error = `the server rejected ${rejected} points: ${message}`;
-    return { rejected, error };
+    const trouble = {
+      message: `the server rejected ${rejected} points: ${message}`,
+      isFailure: false,
+    };
+    return { rejected, trouble };
   }
 }

@@ -8,6 +8,7 @@
  */
 
 import type { HostStats } from "../collect/host_stats.ts";
+import { printable } from "../model/printable.ts";
 import { show } from "../model/show.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { type Tick, tickMaker } from "./points.ts";
@@ -115,7 +116,9 @@ export class Schedule implements Push {
    * @throws {RangeError} As {@linkcode startPush} does.
    */
   constructor(options: PushOptions, clock: Clock) {
-    const { interval = DEFAULT_INTERVAL, log = () => {} } = options;
+    const { interval = DEFAULT_INTERVAL } = options;
+    // A line may quote what a server has answered.
+    const log = (line: string) => options.log?.(printable(line));
     if (!(interval >= 1 && interval <= 86_400)) {
       throw new RangeError(
         `Cannot push: the interval must be from 1 to 86400 seconds, got ${

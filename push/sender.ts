@@ -22,12 +22,22 @@ export interface Sender {
    * Sends some of the points that wait. Call it only while points wait, and not
    * again before the last call has ended.
    *
-   * @returns What is wrong, if points had to be given up.
-   * @throws If the target must be left alone for a while.
+   * @returns What went wrong, if points had to be given up.
+   * @throws If the attempt failed, and the target must be left alone for a while.
    */
-  send(signal: AbortSignal): Promise<string | undefined>;
+  send(signal: AbortSignal): Promise<Trouble | undefined>;
   /** Closes the connection or socket, if one is open. The next send opens it again. */
   close(): void;
+}
+
+/** What went wrong with points that were given up. */
+export interface Trouble {
+  readonly message: string;
+  /**
+   * Whether the attempt to send failed. It did not if the target took the
+   * request and rejected some of its points.
+   */
+  readonly isFailure: boolean;
 }
 
 /** Thrown by a sender whose target says when to come again. */

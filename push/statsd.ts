@@ -20,7 +20,7 @@ import { type DatagramSender, openUdp } from "../runtime/sockets.ts";
 import { graphitePath } from "./graphite.ts";
 import type { NameCache } from "./name_cache.ts";
 import type { Tick } from "./points.ts";
-import type { Sender } from "./sender.ts";
+import type { Sender, Trouble } from "./sender.ts";
 
 /** The payload that fits into one Ethernet frame with all possible headers. */
 const DATAGRAM_BYTES = 1432;
@@ -99,7 +99,7 @@ export class StatsdSender implements Sender {
     this.waiting = points.length;
   }
 
-  async send(signal: AbortSignal): Promise<string | undefined> {
+  async send(signal: AbortSignal): Promise<Trouble | undefined> {
     const socket = await openUdp(this.#host, this.#port, signal);
     const datagrams = this.#pack(this.#tick!);
     // Unsent points are given up, since the next tick has later values.
@@ -115,7 +115,7 @@ export class StatsdSender implements Sender {
       }
     } catch (error) {
       this.dropped += unsent;
-      return (error as Error).message;
+      return { message: (error as Error).message, isFailure: true };
     } finally {
       socket.close();
     }

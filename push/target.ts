@@ -33,11 +33,17 @@ export interface PushStats {
   readonly target: string;
   /** How many points the target has taken, as far as its protocol tells. */
   readonly sent: number;
-  /** How many points were given up. */
+  /**
+   * How many points are lost: given up for newer ones, rejected by the target,
+   * or in an attempt that failed and is not made again.
+   */
   readonly dropped: number;
   /** How many points wait to be sent. */
   readonly waiting: number;
-  /** How many times the target could not be reached. */
+  /**
+   * How many attempts to send failed, whatever the protocol: the target was not
+   * reached, closed the connection, or answered with an error.
+   */
   readonly failed: number;
   /** What is wrong with the target, or `undefined` if nothing is. */
   readonly lastError: string | undefined;
@@ -119,7 +125,9 @@ export class Target {
         continue;
       }
       try {
-        this.#note(await this.#sender.send(signal));
+        const trouble = await this.#sender.send(signal);
+        if (trouble?.isFailure) this.#failed++;
+        this.#note(trouble?.message);
         failures = 0;
       } catch (error) {
         this.#failed++;

@@ -30,20 +30,40 @@ export interface Program {
   /** Ends the program. */
   exit(code: number): never;
   /**
-   * Serves until the user interrupts.
+   * Serves until the user interrupts. Answers the requests of one connection
+   * one after another, and drops clients that are slow to send or to read.
    *
    * @param headers The headers of an answer that the server gives on its own,
-   * to a request that cannot be handed to the handler.
+   * to a request that cannot be handed to `answerer`.
    * @param onListen Called with the port, once it is open.
    * @throws If the server cannot listen on the address.
    */
   listen(
-    handler: Handler,
+    answerer: Answerer,
     address: Address,
     headers: Readonly<Record<string, string>>,
     onListen: (port: number) => void,
   ): Promise<void>;
 }
+
+/** The parts of a request that decide its answer. A `Request` has them. */
+export interface Asked {
+  readonly method: string;
+  /** The whole URL, with the host that the client named. */
+  readonly url: string;
+  readonly headers: Pick<Headers, "get">;
+}
+
+/** An answer. Many requests may share it, so nobody changes its body. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The body; `null` for none. */
+  readonly body: Uint8Array<ArrayBuffer> | null;
+}
+
+/** Answers a request without a copy of the body for each client. */
+export type Answerer = (request: Asked) => Promise<Answer>;
 
 /** Answers a request. */
 export type Handler = (request: Request) => Promise<Response>;

@@ -4,14 +4,7 @@
  * @module
  */
 
-import { sleep } from "./pause.ts";
 import type { Program } from "./program.ts";
-
-/** How long requests may take after the signal to end, in milliseconds. */
-const CLOSE_MS = 1_000;
-
-/** How long to wait before listening again after a failure, in milliseconds. */
-const LISTEN_AGAIN_MS = 1_000;
 
 /** The program on Deno. */
 export const denoProgram: Program = {
@@ -23,46 +16,10 @@ export const denoProgram: Program = {
   printError: (line) => console.error(line),
   readText: (path) => Deno.readTextFileSync(path),
   exit: (code) => Deno.exit(code),
-  listen: async (handler, { ip, port, tls }, _headers, onListen) => {
-    let server: Deno.HttpServer | undefined;
-    let isStopped = false;
-    const stop = () => {
-      isStopped = true;
-      // A second signal kills the program at once.
-      for (const signal of signals) Deno.removeSignalListener(signal, stop);
-      server?.shutdown();
-      // Clients that have not sent a whole request by then get no answer.
-      Deno.unrefTimer(setTimeout(() => Deno.exit(), CLOSE_MS));
-    };
-    const signals = ["SIGINT", "SIGTERM"] as const;
-    for (const signal of signals) Deno.addSignalListener(signal, stop);
-    let open: number | undefined;
-    const onOpen = (address: { port: number }) => {
-      if (open === undefined) onListen(address.port);
-      open = address.port;
-    };
-    let isReported = false;
-    while (!isStopped) {
-      try {
-        server = Deno.serve(
-          { hostname: ip, port: open ?? port, ...tls, onListen: onOpen },
-          (request) => {
-            isReported = false;
-            return handler(request);
-          },
-        );
-        await server.finished;
-        return;
-      } catch (error) {
-        if (open === undefined) throw error;
-        // So many connections have reached the limit of open files for now. This
-        // is reported once, until a request comes through again.
-        const { message } = error as Error;
-        if (!isReported) console.error(`statvent: ${message}; listening again`);
-        isReported = true;
-        await sleep(LISTEN_AGAIN_MS);
-      }
-    }
+  listen: async (...args) => {
+    // Loaded here, since whoever mounts the handler does without it.
+    const { listen } = await import("./http_server.ts");
+    await listen(...args);
   },
 };
 

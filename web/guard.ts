@@ -7,8 +7,8 @@
  */
 
 import { show } from "../model/show.ts";
-import type { Handler } from "../runtime/program.ts";
-import { ALWAYS } from "./respond.ts";
+import type { Answer, Answerer, Asked, Handler } from "../runtime/program.ts";
+import { jsonAnswer, toResponse } from "./respond.ts";
 
 /** Which clients may read. */
 export interface GuardOptions {
@@ -43,21 +43,44 @@ async function digest(text: string): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 }
 
-/** Compares two texts in a time that does not depend on where they differ. */
-async function isSameSecret(a: string, b: string): Promise<boolean> {
-  const [digestA, digestB] = await Promise.all([digest(a), digest(b)]);
-  return digestA.reduce((sum, byte, i) => sum | (byte ^ digestB[i]), 0) === 0;
+/** Compares in a time that does not depend on where the digests differ. */
+function isSameDigest(a: Uint8Array, b: Uint8Array): boolean {
+  return a.reduce((sum, byte, i) => sum | (byte ^ b[i]), 0) === 0;
 }
 
-function refuse(
-  status: number,
-  message: string,
-  headers?: Record<string, string>,
-): Response {
-  return Response.json({ message }, {
-    status,
-    headers: { ...ALWAYS, ...headers },
-  });
+/** Makes a function that answers requests that must not be answered further. */
+function gate(
+  { loopback, token }: GuardOptions,
+): (request: Asked) => Promise<Answer | undefined> {
+  const wanted = token === undefined ? undefined : digest(token);
+  return async ({ url, headers }) => {
+    if (loopback && URL.canParse(url)) {
+      const { hostname } = new URL(url);
+      if (!isOwn(hostname)) {
+        const message = `Cannot serve the host ${
+          show(hostname)
+        }: it must be an address or localhost`;
+        return jsonAnswer(403, { message });
+      }
+    }
+    if (wanted === undefined) return undefined;
+    const [, given = ""] = /^bearer +(.*)$/i.exec(
+      headers.get("authorization") ?? "",
+    ) ?? [];
+    if (isSameDigest(await digest(given), await wanted)) return undefined;
+    const message =
+      "Cannot serve without the token: send it as Authorization: Bearer TOKEN";
+    return jsonAnswer(401, { message }, { "www-authenticate": "Bearer" });
+  };
+}
+
+/** Wraps what answers, so that only requests that may be answered reach it. */
+export function guardAnswers(
+  answerer: Answerer,
+  options: GuardOptions,
+): Answerer {
+  const refuse = gate(options);
+  return async (request) => await refuse(request) ?? await answerer(request);
 }
 
 /**
@@ -79,34 +102,10 @@ function refuse(
  * @param options Which clients may read.
  * @returns The guarded handler.
  */
-export function guard(
-  handler: Handler,
-  { loopback, token }: GuardOptions,
-): Handler {
+export function guard(handler: Handler, options: GuardOptions): Handler {
+  const refuse = gate(options);
   return async (request) => {
-    if (loopback && URL.canParse(request.url)) {
-      const { hostname } = new URL(request.url);
-      if (!isOwn(hostname)) {
-        return refuse(
-          403,
-          `Cannot serve the host ${
-            show(hostname)
-          }: it must be an address or localhost`,
-        );
-      }
-    }
-    if (token !== undefined) {
-      const [, given = ""] = /^bearer +(.*)$/i.exec(
-        request.headers.get("authorization") ?? "",
-      ) ?? [];
-      if (!await isSameSecret(given, token)) {
-        return refuse(
-          401,
-          "Cannot serve without the token: send it as Authorization: Bearer TOKEN",
-          { "www-authenticate": "Bearer" },
-        );
-      }
-    }
-    return await handler(request);
+    const refusal = await refuse(request);
+    return refusal === undefined ? await handler(request) : toResponse(refusal);
   };
 }

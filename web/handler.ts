@@ -20,8 +20,9 @@ import {
   type OwnMetric,
   PrometheusExposition,
 } from "../prometheus/exposition.ts";
+import { negotiate, type Negotiated } from "../prometheus/negotiate.ts";
 import { processMetrics } from "../prometheus/process_metrics.ts";
-import type { Handler } from "../runtime/program.ts";
+import type { Answer, Answerer, Asked, Handler } from "../runtime/program.ts";
 import { runtime } from "../runtime/runtime.ts";
 import { endOfJson, StatsJson } from "./json.ts";
 import {
@@ -31,7 +32,14 @@ import {
   type Query,
   QueryError,
 } from "./query.ts";
-import { answer, conditional, respond } from "./respond.ts";
+import {
+  bytesAnswer,
+  fit,
+  jsonAnswer,
+  taggedAnswer,
+  toResponse,
+} from "./respond.ts";
+import { SharedAnswers } from "./shared_answers.ts";
 
 /** What to serve, and where. */
 export interface HandlerOptions extends CollectorOptions {
@@ -74,10 +82,11 @@ export interface HandlerOptions extends CollectorOptions {
  */
 export function createHandler(options: HandlerOptions = {}): Handler {
   const path = checkPath(options.path ?? "/stats");
-  return handlerOf(new Collector(options), { path });
+  const answerer = answererOf(new Collector(options), { path });
+  return async (request) => toResponse(await answerer(request));
 }
 
-/** Where a handler answers, and which metrics it adds. */
+/** Where an answerer answers, and which metrics it adds. */
 export interface Routing {
   /** The path of the stats, as {@linkcode normalizePath} returns it. */
   readonly path: string;
@@ -85,68 +94,73 @@ export interface Routing {
   readonly own?: () => readonly OwnMetric[];
 }
 
-/** Makes a request handler that reads through a collector. */
-export function handlerOf(
+/** Answers requests with what a collector reads. */
+export function answererOf(
   collector: Collector,
   { path, own = () => [] }: Routing,
-): Handler {
+): Answerer {
   const json = new StatsJson();
   const exposition = new PrometheusExposition();
+  const shared = new SharedAnswers();
   const routes = new Map<string, Route>([
-    [beside(path, "processes"), async (request, parameters) => {
+    [beside(path, "processes"), async (_, parameters) => {
       checkKeys(parameters, []);
-      return answerProcesses(request, await collector.read());
+      const read = await collector.read();
+      return shared.of(read, "processes", () => answerProcesses(read));
     }],
-    [beside(path, "metrics"), async (request, parameters) => {
+    [beside(path, "metrics"), async ({ headers }, parameters) => {
       checkKeys(parameters, []);
-      const collected = await collector.read();
-      const host = merge(collected);
-      const metrics = [
-        ...processMetrics(runtime.self),
-        ...figureMetrics(collected),
-        ...own(),
-      ];
-      return answerMetrics(request, exposition, host, metrics);
+      const read = await collector.read();
+      const negotiated = negotiate(headers.get("accept"));
+      return shared.of(
+        read,
+        negotiated.contentType,
+        () =>
+          answerMetrics(exposition, merge(read), negotiated, [
+            ...processMetrics(runtime.self),
+            ...figureMetrics(read),
+            ...own(),
+          ]),
+      );
     }],
-    [path, async (request, parameters) => {
+    [path, async (_, parameters) => {
       const query = parseQuery(parameters);
-      return await answerStats(request, query, await collector.read(), json);
+      const read = await collector.read();
+      const question = `?${parameters}`;
+      return shared.of(read, question, () => answerStats(query, read, json));
     }],
   ]);
-  return (request) => dispatch(routes, request);
+  return async (request) => fit(await dispatch(routes, request), request);
 }
 
 /** Answers a request for one path. */
-type Route = (
-  request: Request,
-  parameters: URLSearchParams,
-) => Promise<Response>;
+type Route = (request: Asked, parameters: URLSearchParams) => Promise<Answer>;
 
 /** Answers a request by its route, and every error too. */
 async function dispatch(
   routes: ReadonlyMap<string, Route>,
-  request: Request,
-): Promise<Response> {
-  const head = request.method === "HEAD";
-  if (!URL.canParse(request.url)) {
+  request: Asked,
+): Promise<Answer> {
+  const { method, url } = request;
+  if (!URL.canParse(url)) {
     const message = "Cannot read the request: its host must be one";
-    return answer(400, { message }, head);
+    return jsonAnswer(400, { message });
   }
-  const { pathname, searchParams } = new URL(request.url);
+  const { pathname, searchParams } = new URL(url);
   const route = routes.get(pathname);
   if (route === undefined) {
     const message = "The requested resource was not found";
-    return answer(404, { message, path: pathname }, head);
+    return jsonAnswer(404, { message, path: pathname });
   }
-  if (request.method !== "GET" && !head) {
-    const message = `Cannot ${request.method} the stats: use GET or HEAD`;
-    return answer(405, { message }, head, { allow: "GET, HEAD" });
+  if (method !== "GET" && method !== "HEAD") {
+    const message = `Cannot ${method} the stats: use GET or HEAD`;
+    return jsonAnswer(405, { message }, { allow: "GET, HEAD" });
   }
   try {
     return await route(request, searchParams);
   } catch (error) {
     const { message } = error as Error;
-    return answer(error instanceof QueryError ? 400 : 500, { message }, head);
+    return jsonAnswer(error instanceof QueryError ? 400 : 500, { message });
   }
 }
 
@@ -184,34 +198,33 @@ const RELAY = {
   stalled: 0,
 };
 
-function answerProcesses(
-  request: Request,
-  collected: Collected,
-): Response {
+// deno-lint-ignore require-await -- errors are shared as answers are
+async function answerProcesses(collected: Collected): Promise<Answer> {
   const { processes } = collected;
   const timestamp = Date.now() / 1000;
-  const content = { processes, ...figuresOf(collected), timestamp };
-  return answer(200, content, request.method === "HEAD");
+  return jsonAnswer(200, { processes, ...figuresOf(collected), timestamp });
 }
 
-function answerMetrics(
-  request: Request,
+// deno-lint-ignore require-await -- errors are shared as answers are
+async function answerMetrics(
   exposition: PrometheusExposition,
   host: HostStats,
+  negotiated: Negotiated,
   own: readonly OwnMetric[],
-): Response {
-  const accept = request.headers.get("accept");
-  const { contentType, body } = exposition.respond(host, accept, own);
-  const headers = { "content-type": contentType, vary: "accept" };
-  return respond(200, body, request.method === "HEAD", headers);
+): Promise<Answer> {
+  const body = exposition.write(host, negotiated, own);
+  const { contentType } = negotiated;
+  return bytesAnswer(200, body, {
+    "content-type": contentType,
+    vary: "accept",
+  });
 }
 
 async function answerStats(
-  request: Request,
   query: Query,
   collected: Collected,
   json: StatsJson,
-): Promise<Response> {
+): Promise<Answer> {
   const { aggregate, keep, pid } = query;
   const mergeAll = (input: Partial<Collected>): HostStats => {
     const { table, processes } = collected;
@@ -223,7 +236,7 @@ async function answerStats(
   if (pid !== undefined && snapshot === undefined) {
     const message =
       `Cannot find the process ${pid}: it must have a pipe, and have answered`;
-    return answer(404, { message }, request.method === "HEAD");
+    return jsonAnswer(404, { message });
   }
   const chosen = snapshot === undefined ? byBase : new Map([[pid!, snapshot]]);
   const host = query.byProcess
@@ -234,14 +247,13 @@ async function answerStats(
     )
     : mergeAll(snapshot === undefined ? collected : { live: [snapshot] });
   if (query.format === "text") {
-    return await conditional(request, toText(host as HostStats, RELAY), {
+    return await taggedAnswer(toText(host as HostStats, RELAY), {
       "content-type": "text/plain; charset=utf-8",
     });
   }
   const pretty = query.format === "prettyjson";
   const bytes = json.write(host, processes ?? [], pretty);
-  return await conditional(
-    request,
+  return await taggedAnswer(
     bytes.slice(),
     {},
     endOfJson(Date.now() / 1000, pretty),

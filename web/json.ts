@@ -16,6 +16,7 @@ import {
 import { COMMA, SPACE } from "../format/ascii.ts";
 import { ByteBuffer } from "../format/byte_buffer.ts";
 import type { NameTable } from "../format/snapshot.ts";
+import { printable } from "../model/printable.ts";
 
 const encoder = new TextEncoder();
 
@@ -93,7 +94,9 @@ export class StatsJson {
     }
     const quoted = this.#quoted;
     for (const id of ids) {
-      quoted[id] ??= encoder.encode(`${JSON.stringify(table.names[id])}: `);
+      quoted[id] ??= encoder.encode(
+        `${printable(JSON.stringify(table.names[id]))}: `,
+      );
     }
     return quoted;
   }

@@ -1,5 +1,5 @@
 /**
- * Responses, with the headers that all of them have.
+ * Answers, with the headers that all of them have.
  *
  * Pure: no clock, no I/O.
  *
@@ -7,54 +7,80 @@
  */
 
 import { ifNoneMatch } from "@std/http/etag";
+import { printable } from "../model/printable.ts";
+import type { Answer, Asked } from "../runtime/program.ts";
 
 const encoder = new TextEncoder();
 
-export function answer(
+/** The headers of all answers. A stat may have any name, so no answer may be run as a page. */
+export const ALWAYS = {
+  "cache-control": "no-cache",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+  "x-content-type-options": "nosniff",
+};
+
+/** An answer with a value as JSON. */
+export function jsonAnswer(
   status: number,
-  body: unknown,
-  head: boolean,
+  value: unknown,
   headers?: Record<string, string>,
-): Response {
-  const bytes = encoder.encode(`${JSON.stringify(body)}\n`);
-  return respond(status, bytes, head, headers);
+): Answer {
+  const bytes = encoder.encode(`${printable(JSON.stringify(value))}\n`);
+  return bytesAnswer(status, bytes, headers);
 }
 
-export function respond(
+/** An answer with bytes, which are JSON unless the headers say otherwise. */
+export function bytesAnswer(
   status: number,
-  bytes: Uint8Array<ArrayBuffer>,
-  head: boolean,
+  body: Uint8Array<ArrayBuffer>,
   headers?: Record<string, string>,
-): Response {
-  return new Response(head ? null : bytes, {
+): Answer {
+  return {
     status,
     headers: {
       "content-type": "application/json",
-      "content-length": `${bytes.length}`,
+      "content-length": `${body.length}`,
       ...ALWAYS,
       ...headers,
     },
-  });
+    body,
+  };
 }
 
-/** Answers with `bytes` and `after`, or with 304 if the client has `bytes` already. */
-export async function conditional(
-  request: Request,
+/**
+ * An answer with `bytes` and `after`, whose entity tag covers `bytes`.
+ *
+ * @param after What does not count as a change, such as the time.
+ */
+export async function taggedAnswer(
   bytes: Uint8Array<ArrayBuffer>,
   headers: Record<string, string>,
   after: Uint8Array = new Uint8Array(0),
-): Promise<Response> {
+): Promise<Answer> {
   const etag = await weakTag(bytes);
-  if (!ifNoneMatch(request.headers.get("if-none-match"), etag)) {
-    return new Response(null, {
-      status: 304,
-      headers: { ...ALWAYS, etag },
-    });
-  }
   const all = new Uint8Array(bytes.length + after.length);
   all.set(bytes);
   all.set(after, bytes.length);
-  return respond(200, all, request.method === "HEAD", { etag, ...headers });
+  return bytesAnswer(200, all, { etag, ...headers });
+}
+
+/** The answer for a client that may have it already, or wants only its head. */
+export function fit(
+  answer: Answer,
+  { method, headers }: Asked,
+): Answer {
+  const { status, headers: { etag } } = answer;
+  const given = etag === undefined ? null : headers.get("if-none-match");
+  if (given !== null && status === 200 && !ifNoneMatch(given, etag)) {
+    return { status: 304, headers: { ...ALWAYS, etag }, body: null };
+  }
+  return method === "HEAD" ? { ...answer, body: null } : answer;
+}
+
+/** An answer in web standards. */
+export function toResponse({ body, ...init }: Answer): Response {
+  return new Response(body, init);
 }
 
 /**
@@ -67,11 +93,3 @@ async function weakTag(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const hex = (byte: number) => byte.toString(16).padStart(2, "0");
   return `W/"${Array.from(digest.subarray(0, 16), hex).join("")}"`;
 }
-
-/** The headers of all answers. A stat may have any name, so no answer may be run as a page. */
-export const ALWAYS = {
-  "cache-control": "no-cache",
-  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-  "cross-origin-resource-policy": "same-origin",
-  "x-content-type-options": "nosniff",
-};

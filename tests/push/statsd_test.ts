@@ -143,7 +143,7 @@ Deno.test("startPush() gives up what UDP does not take, once for each tick", asy
   assertEquals({ sent, dropped, failed, waiting }, {
     sent: 0,
     dropped: 2,
-    failed: 0,
+    failed: 2,
     waiting: 0,
   });
   assertEquals(lines.length, 1);

@@ -1,11 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { toRequest } from "../../runtime/program_node.ts";
+import { toAsked } from "../../runtime/http_server.ts";
 
-Deno.test("toRequest() takes the host from the header, whatever the path looks like", () => {
+Deno.test("toAsked() takes the host from the header, whatever the path looks like", () => {
   const urlOf = (host: string, url: string) => {
     const headers = { host };
     try {
-      return toRequest({ method: "GET", url, headers, rawHeaders: [] }).url;
+      return toAsked({ method: "GET", url, headers }).url;
     } catch {
       return undefined;
     }
