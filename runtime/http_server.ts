@@ -289,10 +289,12 @@ export async function listen(
       stuck(ip, open, gathering, () => isStopped),
     ]);
     if (isStopped) break;
+    // Reported once, until a connection comes through again.
+    if (gathering.accepted > 0) isReported = false;
     if (!isReported) {
       console.error("statvent: too many open files; listening again");
     }
-    isReported = gathering.accepted === 0;
+    isReported = true;
     server.close();
   }
   await closed(servers);

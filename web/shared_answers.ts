@@ -20,7 +20,7 @@ export class SharedAnswers {
    * The answer to a question.
    *
    * @param read What was read. Its answers are dropped when another one comes.
-   * @param question The same for the same answer.
+   * @param question What identifies the answer among those of the read.
    * @param make Makes the answer, or fails, for all who ask.
    */
   of(
