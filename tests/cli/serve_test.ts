@@ -113,6 +113,7 @@ Deno.test("wrong flags exit with 2 and one line", async () => {
   const table: [string[], string][] = [
     [["--prot", "80"], "unknown flag --prot"],
     [["-x"], "unknown flag -x"],
+    [["--\u001b[2J\u202e"], "unknown flag --\\u001b[2J\\u202e"],
     [["--no-port"], "unknown flag --no-port"],
     [["stats"], "unexpected argument stats"],
     [["--", "stats"], "unexpected argument stats"],

@@ -8,6 +8,7 @@ import {
 import { Collector, type HostStats } from "../../collect.ts";
 import { idOf, lastValues } from "../helpers/last_values.ts";
 import { createHandler, type Handler } from "../../web.ts";
+import { answererOf } from "../../web/handler.ts";
 import { parseQuery, QueryError } from "../../web/query.ts";
 import {
   killShell,
@@ -552,4 +553,42 @@ Deno.test("no name of a stat gets into a header, or out of its quotes", () =>
         line,
       );
     }
+  }));
+
+Deno.test("requests that share a read share the bytes of each answer, and a later read has its own", () =>
+  withDir(async (dir) => {
+    const answerer = answererOf(new Collector({ pipeDir: dir }), {
+      path: "/stats",
+    });
+    const ask = (path: string, method = "GET") =>
+      answerer(new Request(`http://localhost${path}`, { method }));
+    const paths = ["/stats", "/stats?format=text", "/processes", "/metrics"];
+    const [first, second] = await Promise.all(
+      [1, 2].map(() => Promise.all(paths.map((path) => ask(path)))),
+    );
+    const later = await ask("/stats");
+    for (const [i, { body }] of first.entries()) {
+      assert(body !== null && body === second[i].body, paths[i]);
+    }
+    assert(later.body !== first[0].body);
+    assertEquals(new Set(first.map(({ body }) => body)).size, paths.length);
+    assertEquals((await ask("/stats", "HEAD")).body, null);
+  }));
+
+Deno.test("JSON escapes what would act on a terminal, and the text of the pipe does not", () =>
+  withDir(async (dir) => {
+    const name = "a\u001b[2J\u009b1m\u202egnp";
+    await using program = await startProgram(
+      `incr(${JSON.stringify(name)}); await startRecorder(); ${LIVE}`,
+      { dir },
+    );
+    await program.printed("live");
+    const handler = createHandler({ pipeDir: dir });
+    const get = async (path: string) =>
+      await (await handler(new Request(`http://localhost${path}`))).text();
+    const json = await get("/stats");
+    assertStringIncludes(json, '"a\\u001b[2J\\u009b1m\\u202egnp": 1');
+    assertEquals(JSON.parse(json).stats, { [name]: 1 });
+    assertStringIncludes(await get("/stats?format=text"), `${name}: 1\n`);
+    assertStringIncludes(await get("/\u202e"), '/%E2%80%AE"');
   }));
