@@ -64,6 +64,11 @@ export class PipeBudget {
     this.#budget = budget;
   }
 
+  /** How many bytes the last text has had so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Goes on with the budget of the next answer, from which what was read so far is taken. */
   moveTo(budget: Budget): void {
     this.#budget = budget;

@@ -42,7 +42,7 @@ export function withGauges(checkpoint: Snapshot, older: Snapshot): Snapshot {
     if (older.kinds[i] !== COUNTER && !has.has(older.ids[i])) added.push(i);
   }
   const windows = new Map(
-    older.recorded.map(({ description, values }) => [description.name, values]),
+    older.recorded.map((stat) => [stat.description.name, stat]),
   );
   const columns = {
     ids: joined(Int32Array, checkpoint.ids, older.ids, added),
@@ -59,10 +59,12 @@ export function withGauges(checkpoint: Snapshot, older: Snapshot): Snapshot {
     ...columns,
     annotated: true,
     table: checkpoint.table,
-    recorded: checkpoint.recorded.map((stat) => ({
-      ...stat,
-      values: windows.get(stat.description.name),
-    })),
+    recorded: checkpoint.recorded.map((stat) => {
+      // The names of percentiles and means come with the windows.
+      const { description, values } = windows.get(stat.description.name) ??
+        stat;
+      return { ...stat, description, values };
+    }),
     descriptions: checkpoint.descriptions,
     lastSet: older.lastSet,
     seq: checkpoint.seq,

@@ -37,6 +37,12 @@ const MAX_PAUSE_MS = 8;
 /** For how long no byte may come past the deadline, in milliseconds. */
 const STALL_MS = 250;
 
+/** How long past the deadline a writer may take to prepare its text, in milliseconds. */
+const MAX_PREPARE_MS = 1_000;
+
+/** The pause between two looks whether it has begun by then, in milliseconds. */
+const LATE_PAUSE_MS = 32;
+
 /** How long a writer may take in any case, in milliseconds. */
 const MAX_READ_MS = 30_000;
 
@@ -145,11 +151,15 @@ async function readToEnd(
   let reads = 0;
   let flows = false;
   let hasWriter = false;
-  const isInTime = (now: number) =>
-    now < deadline ||
-    (length > 0 && now - lastByte < STALL_MS && now - start < MAX_READ_MS);
+  const isInTime = (now: number) => {
+    if (now < deadline) return true;
+    return length > 0
+      ? now - lastByte < STALL_MS && now - start < MAX_READ_MS
+      : hasWriter && now - deadline < MAX_PREPARE_MS;
+  };
   for (let now = start; isInTime(now); now = performance.now()) {
     if (!flows) {
+      if (length === 0 && now > deadline) pause = LATE_PAUSE_MS;
       // Before the first read, too: no writer answers at once, and reading an
       // empty pipe costs an exception.
       await turn(pause);

@@ -51,7 +51,8 @@ const MAX_INVALID = 3;
 
 const DEAD = { failure: "dead", why: "The process no longer exists" } as const;
 
-const SILENCE = {
+/** What is said of a pipe that has brought nothing in time. */
+export const SILENCE = {
   failure: "timeout",
   why: "It gave no answer in time",
 } as const;

@@ -15,6 +15,7 @@ import {
   type PipeTarget,
   type Problem,
   readPipe,
+  SILENCE,
 } from "./pipe_reader.ts";
 import {
   looksLikePipe,
@@ -244,5 +245,6 @@ function takeResult(
   if (last !== undefined && "snapshot" in last) {
     return { result: last, time: earlier!.time! };
   }
-  return { result: result ?? FLOWS, time: performance.now() };
+  const late = job.budget.bytes > 0 ? FLOWS : SILENCE;
+  return { result: result ?? late, time: performance.now() };
 }

@@ -98,7 +98,9 @@ function removeBatch(
       id === undefined || isAlive(alivePath(dir, base, id)) === false
     );
     for (const process of dead) {
-      attempt(() => removePipe(dir, process, names));
+      const owner = attempt(() => removePipe(dir, process, names));
+      if (process.id !== undefined || owner === undefined) continue;
+      removeNumbered(dir, process.base, owner, names);
     }
     removePrivate(dir, dead, names, isKept);
   } finally {
@@ -137,30 +139,48 @@ function removeOwn(path: string, owner: number): void {
   if (runtime.identify(path)?.owner === owner) runtime.remove(path);
 }
 
-/** Removes the pipe that was opened, unless another process has the name. */
+/** Removes the private files of a simple writer, whose names begin with its process id. */
+function removeNumbered(
+  dir: string,
+  base: string,
+  owner: number,
+  names: readonly string[],
+): void {
+  for (const name of names) {
+    const pid = pidOfPrivate(name);
+    if (`${pid}` !== base || parseOwnName(name) !== undefined) continue;
+    attempt(() => removeOwn(`${dir}/${name}`, owner));
+  }
+}
+
+/**
+ * Removes the pipe that was opened, unless another process has the name.
+ *
+ * @returns Whose pipe it was, if it was removed.
+ */
 function removePipe(
   dir: string,
   { base, owner, fd, id }: Removable,
   names: readonly string[],
-): void {
-  if (fd === undefined) return;
+): number | undefined {
+  if (fd === undefined) return undefined;
   const { inode, owner: actual } = runtime.identifyOpen(fd);
-  if (owner !== undefined && actual !== owner) return;
+  if (owner !== undefined && actual !== owner) return undefined;
   const isTaken = names.map(parseOwnName).some((own) =>
     own?.base === base && own.rest === "alive" && own.id !== id &&
     livesFor(alivePath(dir, base, own.id), actual)
   );
   // A simple writer may have got the process id, and with it the name.
-  if (isTaken || runtime.read(fd, new Uint8Array(1)) !== 0) return;
+  if (isTaken || runtime.read(fd, new Uint8Array(1)) !== 0) return undefined;
   const path = pipePath(dir, base);
   const away = shortLivedPath(dir, runtime.pid);
   runtime.rename(path, away);
   // Another one may have got the name at the last moment, and gets it back,
   // unless it has the next one there already.
-  if (runtime.identify(away)?.inode !== inode) {
-    attempt(() => runtime.link(away, path));
-  }
+  const isOther = runtime.identify(away)?.inode !== inode;
+  if (isOther) attempt(() => runtime.link(away, path));
   runtime.remove(away);
+  return isOther ? undefined : actual;
 }
 
 function livesFor(path: string, owner: number): boolean {

@@ -49,7 +49,15 @@ export interface Said {
 
 const NAME =
   /^chaos\.(?:(all)|own\.(\d+)|gauge\.(\d+)|shell\.(\d+)|took(?:\.\d+)?\.(median|95th|99th|100th|mean))$/;
-const NOTES = ["process", "gauge", "unknown", "window", "histogram", "EOF"];
+const NOTES = [
+  "seq",
+  "process",
+  "gauge",
+  "unknown",
+  "window",
+  "histogram",
+  "EOF",
+];
 
 function ownOf(said: Said, slot: number): Amounts {
   let amounts = said.own.get(slot);

@@ -23,7 +23,8 @@ enum { VALUES = 10, ROOM = 4096 };
 
 static const char *slot, *handler, *directory;
 static char path[512], spare[512];
-static long long start;
+static long long start, seq;
+static char identity[33];
 
 static pthread_mutex_t counting = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t renewing = PTHREAD_MUTEX_INITIALIZER;
@@ -73,17 +74,36 @@ static char *put_notes(char *at, const char *name) {
   return put(at, "],\"negative\":[]}: %lld\n", count);
 }
 
+static unsigned crc32_of(const char *text, size_t size) {
+  unsigned crc = ~0u;
+  size_t i;
+  int bit;
+  for (i = 0; i < size; i++) {
+    crc ^= (unsigned char)text[i];
+    for (bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+  }
+  return ~crc;
+}
+
 /* Returns how many bytes it is. The caller holds `counting`. */
-static size_t snapshot(char *text) {
+static size_t snapshot(char *text, int is_final) {
   char *at = text, own[32];
   sprintf(own, ".%s", slot);
   at = put(at, "chaos.all: %lld\nchaos.own.%s: %lld\n", counted, slot, counted);
   if (has_gauge) at = put(at, "chaos.gauge.%s: %lld\n", slot, gauge);
   if (last >= 0) at = put_lines(put_lines(at, ""), own);
-  at = put(at, "# process {\"start\":%lld.%03lld,\"name\":\"writer.c\"}: 0\n",
-           start / 1000, start % 1000);
+  at = put(at,
+           "# process {\"id\":\"%s\",\"start\":%lld.%03lld,"
+           "\"name\":\"writer.c\"%s}: 0\n",
+           identity, start / 1000, start % 1000,
+           is_final ? ",\"final\":true" : "");
   if (has_gauge) at = put(at, "# gauge [\"chaos.gauge.%s\"]: 1\n", slot);
   if (last >= 0) at = put_notes(put_notes(at, ""), own);
+  at = put(at, "# seq: %lld\n", ++seq);
+  if (is_final) {
+    size_t size = at - text;
+    at = put(at, "# crc32 [\"%08x\"]: %d\n", crc32_of(text, size), (int)size);
+  }
   at = put(at, "# EOF: %d\n", (int)(at - text));
   return at - text;
 }
@@ -104,7 +124,7 @@ static void *serve(void *unused) {
     if (fd < 0) return NULL;
     renew();
     pthread_mutex_lock(&counting);
-    size = snapshot(text);
+    size = snapshot(text, 0);
     pthread_mutex_unlock(&counting);
     /* So short that it is written at once. */
     if (write(fd, text, size) < 0) errno = 0;
@@ -116,14 +136,17 @@ static void *serve(void *unused) {
 /* Leaves the last values, and no pipe. Nothing is counted from then on. */
 static void leave(void) {
   char text[ROOM], new[600], left[600];
+  size_t size;
   int fd;
   pthread_mutex_lock(&counting);
   pthread_mutex_lock(&renewing);
   ended = 1;
-  sprintf(new, "%s/.%d.ended", directory, getpid());
-  sprintf(left, "%s/.ended.%d.%lld", directory, getpid(), start);
+  size = snapshot(text, 1);
+  sprintf(new, "%s/.ended.%s.00000000-0000-0000-0000-000000000000.new",
+          directory, identity);
+  sprintf(left, "%s/.ended.%s.%lld", directory, identity, seq);
   fd = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0 || write(fd, text, snapshot(text)) < 0) _exit(3);
+  if (fd < 0 || write(fd, text, size) < 0) _exit(3);
   close(fd);
   rename(new, left);
   unlink(path);
@@ -145,6 +168,14 @@ static long long now_ms(clockid_t clock) {
   return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
+static void draw_identity(void) {
+  unsigned char random[16];
+  int i, fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+  if (fd < 0 || read(fd, random, sizeof random) != sizeof random) _exit(4);
+  close(fd);
+  for (i = 0; i < 16; i++) sprintf(identity + 2 * i, "%02x", random[i]);
+}
+
 int main(int argc, char **argv) {
   static sigset_t term;
   pthread_t thread;
@@ -153,6 +184,7 @@ int main(int argc, char **argv) {
   slot = argv[1];
   handler = argv[2];
   directory = getenv("STATVENT_PIPE_DIR");
+  draw_identity();
   start = now_ms(CLOCK_REALTIME);
   /* Another one than that of the program whose place this takes. */
   if (start <= old) start = old + 1;

@@ -10,10 +10,13 @@ orderly way.
 
 import json
 import os
+import secrets
 import signal
 import sys
 import threading
 import time
+import uuid
+import zlib
 
 slot, handler = sys.argv[1], sys.argv[2]
 directory = os.environ["STATVENT_PIPE_DIR"]
@@ -21,6 +24,9 @@ path = f"{directory}/{os.getpid()}.stats"
 spare = f"{directory}/.{os.getpid()}.next"
 # In milliseconds. Another one than that of the program whose place this takes.
 start = max(int(time.time() * 1000), int((sys.argv + ["0"])[3]) + 1)
+
+identity = secrets.token_hex(16)
+seq = 0
 
 # A signal is handled in the thread that may hold it.
 lock = threading.RLock()
@@ -58,10 +64,15 @@ def recorded_lines(name):
     return shown, f"# window {window}: 1\n# histogram {histogram}: {count}\n"
 
 
-def snapshot():
+def snapshot(final=False):
+    global seq
     with lock:
+        seq += 1
         text = f"chaos.all: {counted}\nchaos.own.{slot}: {counted}\n"
-        notes = f'# process {{"start":{start / 1000:.3f},"name":"writer.py"}}: 0\n'
+        process = {"id": identity, "start": start / 1000, "name": "writer.py"}
+        if final:
+            process["final"] = True
+        notes = f"# process {json.dumps(process)}: 0\n"
         if gauge is not None:
             text += f"chaos.gauge.{slot}: {gauge}\n"
             notes += f'# gauge ["chaos.gauge.{slot}"]: 1\n'
@@ -70,7 +81,10 @@ def snapshot():
                 shown, more = recorded_lines(name)
                 text += shown
                 notes += more
-        text += notes
+        text += f"{notes}# seq: {seq}\n"
+        if final:
+            checksum = zlib.crc32(text.encode())
+            text += f'# crc32 ["{checksum:08x}"]: {len(text)}\n'
     return f"{text}# EOF: {len(text)}\n".encode()
 
 
@@ -109,10 +123,11 @@ def leave():
     global ended
     with renewing:
         ended = True
-        new = f"{directory}/.{os.getpid()}.ended"
+        last_values = snapshot(final=True)
+        new = f"{directory}/.ended.{identity}.{uuid.uuid4()}.new"
         with open(new, "wb") as file:
-            file.write(snapshot())
-        os.rename(new, f"{directory}/.ended.{os.getpid()}.{start}")
+            file.write(last_values)
+        os.rename(new, f"{directory}/.ended.{identity}.{seq}")
         remove(path)
         remove(spare)
 

@@ -1,0 +1,143 @@
+/**
+ * Tests of what counts of programs that do not answer: because they were killed,
+ * stopped, or have much to say.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { Collector } from "../../collect.ts";
+import { end, recorded, startCounting, values } from "../helpers/counting.ts";
+import {
+  leftIn,
+  LIVE,
+  namesIn,
+  output,
+  startProgram,
+  startShell,
+  until,
+  withDir,
+} from "../helpers/program.ts";
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+Deno.test("of programs that are killed with no collector running at most the last second is missing", () =>
+  withDir(async (dir) => {
+    const programs = await Promise.all(
+      [1, 2, 3].map((n) => startCounting(n, dir)),
+    );
+    await pause(1_500);
+    for (const program of programs) await end(program, "SIGKILL");
+    const collectors = [1, 2, 3].map(() => new Collector({ pipeDir: dir }));
+    for (const collector of collectors) {
+      const host = await collector.collect();
+      assertEquals([values(host), recorded(host)], [{ n: 6 }, 3]);
+    }
+    const { killed, unbooked, missed, late } = await collectors[2].read();
+    assertEquals([killed, unbooked, missed, late], [3, 0, 0, 0]);
+    // `cat *.stats` finds nothing at which it would wait.
+    assertEquals(leftIn(dir), []);
+    assertEquals(namesIn(dir).filter((name) => !name.startsWith(".")), []);
+  }));
+
+Deno.test("a new collector sees the numbers of a program that is stopped, and removes nothing of it", () =>
+  withDir(async (dir) => {
+    await using program = await startCounting(4, dir);
+    const first = new Collector({ pipeDir: dir });
+    assertEquals(values(await first.collect()), { n: 4, g: 1 });
+    program.kill("SIGUSR1");
+    await program.printed("more");
+    await pause(2_200);
+    program.kill("SIGSTOP");
+    const before = namesIn(dir);
+    const second = new Collector({ pipeDir: dir });
+    for (let i = 0; i < 3; i++) {
+      // One that has read it before knows its gauges too.
+      assertEquals(values(await first.collect()), { n: 14, g: 1 });
+      const host = await second.collect();
+      assertEquals(values(host).n, 14);
+      const [{ state, age, name }] = host.processes;
+      assertEquals(state, "timeout");
+      assert(age! > 0 && age! < 20, `${age}`);
+      assert(name?.startsWith("statvent-program-"));
+    }
+    assertEquals(namesIn(dir), before);
+    program.kill("SIGCONT");
+    await until("an answer", async () => {
+      const host = await second.collect();
+      return host.processes[0].state === "ok";
+    });
+    assertEquals(values(await second.collect()), { n: 14, g: 1 });
+  }));
+
+Deno.test("a pipe of a simple writer is not taken for dead before it was tried, nor because nobody has its process id here", () =>
+  withDir(async (dir) => {
+    const child = new Deno.Command("true").spawn();
+    await child.status;
+    const path = `${dir}/${child.pid}.stats`;
+    await output("mkfifo", path);
+    const writer = startShell(
+      `while :; do printf 'n: 3\\n# EOF: 5\\n' > "$0"; sleep 0.01; done`,
+      path,
+    );
+    const collector = new Collector({ pipeDir: dir });
+    const answered = () =>
+      until("an answer", async () => values(await collector.collect()).n === 3);
+    await answered();
+    for (let i = 0; i < 5; i++) {
+      await collector.collect();
+      assertEquals(namesIn(dir), [`${child.pid}.stats`]);
+    }
+    await answered();
+    writer.kill("SIGKILL");
+    await writer.status;
+    // Nobody has been there for two seconds and more.
+    const start = performance.now();
+    await until("the end", async () => {
+      const { processes } = await collector.collect();
+      if (processes.length > 0) return false;
+      return namesIn(dir).length === 0;
+    });
+    assert(performance.now() - start > 2_000);
+    assertEquals(values(await collector.collect()), { n: 3 });
+  }));
+
+Deno.test("as much as the defaults allow is read: past the deadline if need be, and at the end of its program", () =>
+  withDir(async (dir) => {
+    await using program = await startProgram(
+      `for (const name of ["a", "b", "c", "d"]) {
+         for (let i = 0; i < 2000; i++) {
+           const labels = { path: "/some/path/of/the/application/" + i };
+           for (let k = 0; k < 300; k++) {
+             record(name + ".{0}", k + 0.123456789 * i, labels);
+           }
+         }
+       }
+       incr("n", 5);
+       await startRecorder();
+       ${LIVE}`,
+      { dir },
+    );
+    await program.printed("live");
+    const collector = new Collector({ pipeDir: dir });
+    const start = performance.now();
+    await until("all", async () => {
+      const begin = performance.now();
+      const host = await collector.collect();
+      assert(performance.now() - begin < 5_000);
+      return host.recorded.length === 8_000 &&
+        values(host).n === 5;
+    });
+    console.log(`    read after ${Math.round(performance.now() - start)} ms`);
+    const [{ state }] = (await collector.collect()).processes;
+    assert(state === "ok" || state === "timeout", state);
+    program.kill("SIGKILL");
+    await program.ended();
+    await until("the death", async () => {
+      const host = await collector.collect();
+      assertEquals([values(host).n, host.recorded.length], [5, 8_000]);
+      return host.processes.length === 0;
+    });
+    const host = await new Collector({ pipeDir: dir }).collect();
+    assertEquals([values(host).n, host.recorded.length], [5, 8_000]);
+  }));

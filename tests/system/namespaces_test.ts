@@ -1,0 +1,131 @@
+/**
+ * Tests that programs in several process id namespaces count that share a
+ * directory, and that nothing of theirs is removed.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { Collector } from "../../collect.ts";
+import { values } from "../helpers/counting.ts";
+import {
+  denoRun,
+  hasNamespaces,
+  Namespace,
+  startInNamespace,
+} from "../helpers/namespaces.ts";
+import {
+  leftIn,
+  LIVE,
+  namesIn,
+  until,
+  withDir,
+  writeProgram,
+} from "../helpers/program.ts";
+
+const ignore = !await hasNamespaces();
+
+const isPipe = (name: string) => name.endsWith(".stats");
+
+/** A service in a namespace of its own, which prints what it reads `times` times. */
+async function startService(dir: string, times: number): Promise<Namespace> {
+  const file = await Deno.makeTempFile({ suffix: ".ts" });
+  const url = new URL("../../collect.ts", import.meta.url).href;
+  await Deno.writeTextFile(
+    file,
+    `import { Collector, toMap } from ${JSON.stringify(url)};
+     const collector = new Collector({ pipeDir: ${JSON.stringify(dir)} });
+     for (let i = 0; i < ${times}; i++) {
+       const host = await collector.collect();
+       console.log(toMap(host).get("n")?.value ?? 0);
+       await new Promise((resolve) => setTimeout(resolve, 50));
+     }
+     console.log("done");`,
+  );
+  // Process 1 is a shell, so that the service has another id than the programs.
+  return new Namespace(`:; ${denoRun(file)}; true`);
+}
+
+Deno.test({
+  name:
+    "programs that are process 1 of their namespaces both count, and a service in a third one removes nothing of theirs",
+  ignore,
+  fn: () =>
+    withDir(async (dir) => {
+      const count = (n: number) =>
+        startInNamespace(
+          dir,
+          `incr("n", ${n}); await startRecorder(); ${LIVE}`,
+        );
+      await using a = await count(5);
+      await until("the first", () => a.stdout.includes("live"));
+      await using b = await count(7);
+      await until("the second", () => b.stdout.includes("live"));
+      const pipes = namesIn(dir).filter(isPipe);
+      assertEquals(pipes.length, 2, `${pipes}`);
+      await using service = await startService(dir, 10);
+      await until("the service", () => service.stdout.includes("done"));
+      assertEquals(
+        service.stdout.trim().split("\n"),
+        [...Array(10).fill("12"), "done"],
+      );
+      assertEquals(namesIn(dir).filter(isPipe), pipes);
+      const collector = new Collector({ pipeDir: dir });
+      const { processes, byBase } = await collector.read();
+      assertEquals(processes!.map(({ pid, state }) => [pid, state]), [
+        [1, "ok"],
+        [1, "ok"],
+      ]);
+      assertEquals(new Set(processes!.map(({ id }) => id)).size, 2);
+      assertEquals(
+        [...byBase.keys()].map((base) => `${base}.stats`).sort(),
+        pipes.sort(),
+      );
+      // Killed, each is told from the other.
+      await a[Symbol.asyncDispose]();
+      await until("the death", async () => {
+        const host = await collector.collect();
+        assertEquals(values(host).n, 12);
+        return namesIn(dir).filter(isPipe).length === 1;
+      });
+      await b[Symbol.asyncDispose]();
+      await until("the death", async () => {
+        const host = await collector.collect();
+        assertEquals(values(host).n, 12);
+        return host.processes.length === 0;
+      });
+      const { killed, unbooked } = await new Collector({ pipeDir: dir }).read();
+      assertEquals([killed, unbooked], [2, 0]);
+      assertEquals(leftIn(dir), []);
+    }),
+});
+
+Deno.test({
+  name: "a killed program is dead although another process has got its id",
+  ignore,
+  fn: () =>
+    withDir(async (dir) => {
+      const file = await writeProgram(
+        `incr("n", 3); set("g", 42); await startRecorder(); ${LIVE}`,
+        { dir },
+      );
+      // The last process id is set so that the next process gets the id again.
+      await using namespace = new Namespace(
+        `${denoRun(file)} & pid=$!; ` +
+          `while ! ls ${dir} | grep -q "^$pid.stats"; do sleep 0.05; done; sleep 1.5; ` +
+          `kill -9 $pid; wait $pid; ` +
+          `until [ "$other" = "$pid" ]; do ` +
+          `  echo $((pid - 1)) > /proc/sys/kernel/ns_last_pid; sleep 60 & other=$!; ` +
+          `  [ "$other" = "$pid" ] || kill $other; done; ` +
+          `echo "again $pid"; wait`,
+      );
+      await until("the same id", () => namespace.stdout.includes("again"));
+      const collector = new Collector({ pipeDir: dir });
+      assertEquals(values(await collector.collect()), { n: 3 });
+      const start = performance.now();
+      const host = await collector.collect();
+      assert(performance.now() - start < 150);
+      assertEquals([values(host), host.processes], [{ n: 3 }, []]);
+      assertEquals(leftIn(dir), []);
+    }),
+});
