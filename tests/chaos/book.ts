@@ -66,6 +66,8 @@ export class Account {
   readonly name: string;
   /** By slot: what is settled. */
   readonly base: Map<number, Amounts> = new Map();
+  /** By slot: what may still be added to that, since others have read more of killed programs. */
+  readonly raisable: Map<number, Amounts> = new Map();
   /** By slot: what was said last. */
   readonly last: Map<number, Amounts> = new Map();
   lastAll: Amounts = nothing();
@@ -196,7 +198,8 @@ export class Book {
           `the ${PLACES[i]} of ${who} has fallen from ${last[i]} to ${now[i]}`,
         );
       }
-      const most = base[i] + (entry?.told[i] ?? 0);
+      const most = base[i] + (entry?.told[i] ?? 0) +
+        (account.raisable.get(slot)?.[i] ?? 0);
       if (now[i] > most) {
         throw new Violation(
           `the ${PLACES[i]} of ${who} is ${
@@ -327,12 +330,24 @@ export class Book {
           exact?.every((n, i) => n === entry.told[i]);
         if (!isExact) account.slack += MOST;
         account.exact.delete(entry);
+        if (!isExact) this.#noteRaisable(account, entry, now);
         account.base.set(entry.slot, now);
       }
       if (this.accounts.every((account) => entry.settled.has(account))) {
         (entry.isShell ? this.#shells : this.#entries).delete(entry.slot);
       }
     }
+  }
+
+  /** Another service may have read more of a killed program, and say so later. */
+  #noteRaisable(account: Account, entry: Entry, now: Amounts): void {
+    const { slot, told } = entry;
+    const base = account.base.get(slot) ?? nothing();
+    const raisable = account.raisable.get(slot) ?? nothing();
+    account.raisable.set(
+      slot,
+      raisable.map((n, i) => n + Math.max(0, base[i] + told[i] - now[i])),
+    );
   }
 }
 
