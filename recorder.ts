@@ -18,6 +18,7 @@ import { isAlive } from "./directory/sign_of_life.ts";
 import { dangerOf, userOf } from "./directory/trust.ts";
 import { identity } from "./memory/identity.ts";
 import { threads } from "./memory/threads.ts";
+import { show } from "./model/show.ts";
 import { RecorderControl } from "./recorder/control.ts";
 import { actAtEnd, actAtSignals, setServed } from "./recorder/last_act.ts";
 import { closeAll, type OwnFiles, removePipes } from "./recorder/own_files.ts";
@@ -31,7 +32,6 @@ import {
 import { keepSpare, useSpare } from "./recorder/spare_file.ts";
 import type { RecorderReport, RecorderSettings } from "./recorder/worker.ts";
 import { source } from "./recorder/worker_source.ts";
-import { show } from "./model/show.ts";
 import { attempt } from "./runtime/attempt.ts";
 import { sleep } from "./runtime/pause.ts";
 import { runtime } from "./runtime/runtime.ts";

@@ -7,16 +7,7 @@
  */
 
 import { threads } from "./threads.ts";
-
-/** What tells this process from all others. */
-export interface Identity {
-  /** 32 lowercase hexadecimal digits, drawn at random. */
-  readonly id: string;
-  /** The start of the process, in seconds since 1970. */
-  readonly start: number;
-  /** How many snapshots the process has made, in its one 64-bit integer. */
-  readonly seq: SharedArrayBuffer;
-}
+import type { Identity } from "../model/identity.ts";
 
 /** The identity of this process. All copies of statvent with this layout of slabs give the same answer. */
 export function identity(): Identity {

@@ -15,11 +15,11 @@
  * @module
  */
 
-import type { Identity } from "./identity.ts";
-import { runtime } from "../runtime/runtime.ts";
-import { ENDED_IN, LAYOUT, lifeOf, NEWEST, type Slab } from "../slab/layout.ts";
 import { sumOfEnded } from "./ended_slab.ts";
 import { hasEnded, showLife } from "./life.ts";
+import type { Identity } from "../model/identity.ts";
+import { runtime } from "../runtime/runtime.ts";
+import { ENDED_IN, LAYOUT, lifeOf, NEWEST, type Slab } from "../slab/layout.ts";
 
 // Copies of this module in one thread share the symbol of this name, threads the
 // channel of this name.

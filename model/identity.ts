@@ -50,3 +50,13 @@ export interface LedgerInfo {
    */
   readonly ended: readonly string[];
 }
+
+/** What tells this process from all others. */
+export interface Identity {
+  /** 32 lowercase hexadecimal digits, drawn at random. */
+  readonly id: string;
+  /** The start of the process, in seconds since 1970. */
+  readonly start: number;
+  /** How many snapshots the process has made, in its one 64-bit integer. */
+  readonly seq: SharedArrayBuffer;
+}

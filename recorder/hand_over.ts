@@ -10,8 +10,9 @@
 import { dangerOf } from "../directory/trust.ts";
 import { noteMissed, writeLastValues } from "../ended/last_values.ts";
 import { SnapshotWriter } from "../format/snapshot_writer.ts";
-import { type Identity, nextSeq } from "../memory/identity.ts";
+import { nextSeq } from "../memory/identity.ts";
 import { threads } from "../memory/threads.ts";
+import type { Identity } from "../model/identity.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { crc32 } from "../runtime/crc32.ts";
 import { nap } from "../runtime/pause.ts";

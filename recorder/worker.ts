@@ -7,6 +7,12 @@
  * @module
  */
 
+import { hasTooMany } from "../ended/last_values.ts";
+import { takeIn } from "../ended/ledger_writer.ts";
+import { SnapshotWriter } from "../format/snapshot_writer.ts";
+import { nextSeq } from "../memory/identity.ts";
+import { threads } from "../memory/threads.ts";
+import type { Identity, ProcessInfo } from "../model/identity.ts";
 import { CheckpointWriter } from "./checkpoint_writer.ts";
 import { RecorderControl } from "./control.ts";
 import { handOver } from "./hand_over.ts";
@@ -15,12 +21,6 @@ import { closeAll, removePipes, removeSigns } from "./own_files.ts";
 import { PipeServer } from "./pipe_server.ts";
 import { Presence } from "./presence.ts";
 import { sweep } from "./sweep.ts";
-import { hasTooMany } from "../ended/last_values.ts";
-import { takeIn } from "../ended/ledger_writer.ts";
-import { SnapshotWriter } from "../format/snapshot_writer.ts";
-import { type Identity, nextSeq } from "../memory/identity.ts";
-import { threads } from "../memory/threads.ts";
-import type { ProcessInfo } from "../model/identity.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { nap } from "../runtime/pause.ts";
 import { runtime } from "../runtime/runtime.ts";
