@@ -10,12 +10,16 @@ import { help } from "./flags.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { Collector } from "../collect/collector.ts";
 import { lockState } from "../collect/state_lock.ts";
+import { parsePipeName } from "../directory/file_names.ts";
+import { printable } from "../model/printable.ts";
 import { VERSION } from "../model/version.ts";
 import { printing } from "./printing.ts";
 import type { OwnMetric } from "../prometheus/exposition.ts";
 import { type Push, startPush } from "../push/schedule.ts";
 import type { PushStats } from "../push/target.ts";
+import { attempt } from "../runtime/attempt.ts";
 import type { Program } from "../runtime/program.ts";
+import { runtime } from "../runtime/runtime.ts";
 import { guardAnswers, isLoopback } from "../web/guard.ts";
 import { answererOf } from "../web/handler.ts";
 import { ALWAYS } from "../web/respond.ts";
@@ -84,6 +88,19 @@ function warning({ ip, token, tls }: Settings): string | undefined {
     : undefined;
 }
 
+/** What there is to read at the start, for a user who wonders why no stats are served. */
+function whatIsThere(dir: string): string {
+  const names = attempt(() => runtime.list(dir)) ?? [];
+  const { length } = names.filter((name) => parsePipeName(name) !== undefined);
+  if (length > 0) {
+    return `Reading ${length === 1 ? "1 pipe" : `${length} pipes`} in ${dir}`;
+  }
+  const isThere = attempt(() => runtime.identifyTarget(dir) !== undefined);
+  return `No programs yet: ${
+    isThere === false ? `${dir} does not exist` : `there is no pipe in ${dir}`
+  }`;
+}
+
 /** Runs the web service until the user interrupts it. */
 export async function serve(given: Program): Promise<void> {
   const program = printing(given);
@@ -128,6 +145,7 @@ async function run(
     await program.listen(answerer, { ip, port, tls }, ALWAYS, (port) => {
       const scheme = tls === undefined ? "http" : "https";
       program.print(`Serving stats on ${scheme}://${name}:${port}${path}`);
+      program.print(printable(whatIsThere(settings.pipeDir)));
       const why = warning(settings);
       if (why !== undefined) log(why);
       if (settings.push !== undefined) {

@@ -67,6 +67,14 @@ function checkOwner(path: string): void {
   );
 }
 
+/** @throws {StateError} If the directory of the state does not exist. */
+export function checkDirectory(path: string): void {
+  const dir = path.replace(/\/[^/]*$/, "") || "/";
+  if (!runtime.mayRead(dir)) return;
+  if (runtime.identifyTarget(dir)?.isDirectory === true) return;
+  throw new StateError(path, `the directory ${dir} must exist`);
+}
+
 /** The path of the state that was saved before. */
 function predecessorPath(path: string): string {
   return `${path}.bak`;
@@ -87,6 +95,7 @@ export function loadState(
   table: NameTable,
   log: (line: string) => void,
 ): void {
+  checkDirectory(path);
   for (const file of [path, predecessorPath(path)]) {
     const state = withStateFile(path, () => {
       const bytes = readState(file);

@@ -12,6 +12,7 @@
  */
 
 import { StateError, withStateFile } from "./state_error.ts";
+import { checkDirectory } from "./state_file.ts";
 import { untakenPath } from "../directory/file_names.ts";
 import { isAlive } from "../directory/sign_of_life.ts";
 import { attempt } from "../runtime/attempt.ts";
@@ -33,6 +34,7 @@ const MODE = 0o600;
  * @throws {Error} If another process uses it, or there can be no lock file.
  */
 export async function lockState(path: string): Promise<void> {
+  checkDirectory(path);
   const lock = `${path}.lock`;
   const own = untakenPath(lock);
   try {

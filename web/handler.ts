@@ -149,8 +149,11 @@ async function dispatch(
   const { pathname, searchParams } = new URL(url);
   const route = routes.get(pathname);
   if (route === undefined) {
-    const message = "The requested resource was not found";
-    return jsonAnswer(404, { message, path: pathname });
+    const [processes, metrics, stats] = routes.keys();
+    const message = `Cannot find the path ${
+      show(pathname)
+    }: there are ${stats}, ${processes} and ${metrics}`;
+    return jsonAnswer(404, { message });
   }
   if (method !== "GET" && method !== "HEAD") {
     const message = `Cannot ${method} the stats: use GET or HEAD`;

@@ -63,17 +63,19 @@ function choose<T extends string>(
   return choice;
 }
 
-function listOf(choices: readonly string[]): string {
+function listOf(choices: readonly string[], word = "or"): string {
   const last = choices[choices.length - 1];
   return choices.length === 1
     ? last
-    : `${choices.slice(0, -1).join(", ")} or ${last}`;
+    : `${choices.slice(0, -1).join(", ")} ${word} ${last}`;
 }
 
 function refuse(key: string, rule: string, value: string): QueryError {
-  return new QueryError(
-    `Cannot take ${key}: it must be ${rule}, got ${show(value)}`,
-  );
+  return invalid(`${key} must be ${rule}, got ${show(value)}`);
+}
+
+function invalid(why: string): QueryError {
+  return new QueryError(`Cannot read the parameters: ${why}`);
 }
 
 /** Whether a query names a stat: by its name, its family or the last parts of it. */
@@ -126,7 +128,7 @@ export function parseQuery(parameters: URLSearchParams): Query {
   const pid = parameters.get("pid");
   const aggregate = choose(parameters, "aggr", ["sum", "min", "max", "mean"]);
   if (aggregate !== undefined && (byProcess || pid !== null)) {
-    throw refuse("aggr", "left out with by=process or pid", aggregate);
+    throw invalid("aggr cannot be combined with by=process or pid");
   }
   if (pid !== null && parsePipeName(`${pid}.stats`) === undefined) {
     throw refuse("pid", "a process id", pid);
@@ -167,8 +169,8 @@ function compileMatch(
       return matches(name) || (family !== name && matches(family));
     } catch (error) {
       if (!(error instanceof GlobError)) throw error;
-      throw new QueryError(
-        "Cannot take match: it must take less time with these names; use a shorter one",
+      throw invalid(
+        "match must take less time with these names; use a shorter one",
       );
     }
   };
@@ -185,13 +187,13 @@ export function checkKeys(
 ): void {
   for (const key of parameters.keys()) {
     if (!keys.includes(key)) {
-      const rule = keys.length === 0
-        ? "there must be none here"
-        : `it must be ${listOf(keys)}`;
-      throw new QueryError(`Cannot take the parameter ${show(key)}: ${rule}`);
+      const known = keys.length === 0
+        ? "there are none here"
+        : `the known ones are ${listOf(keys, "and")}`;
+      throw invalid(`unknown parameter ${show(key)}, ${known}`);
     }
     if (parameters.getAll(key).length > 1) {
-      throw new QueryError(`Cannot take ${key}: it must be there once`);
+      throw invalid(`${key} must not be repeated`);
     }
   }
 }

@@ -65,7 +65,7 @@ Deno.test("the program serves where its flags say, and ends cleanly on a signal"
       assertEquals(end, {
         code: 0,
         killedBy: null,
-        stdout: `Serving stats on ${web.url}\n`,
+        stdout: `Serving stats on ${web.url}\nReading 1 pipe in ${dir}\n`,
         stderr: "",
       });
     }
@@ -182,6 +182,23 @@ Deno.test("a port or an address that cannot be had is one line and exit code 1",
   assertEquals(code, 1);
   assertMatch(stderr, /^statvent: cannot listen on 192\.0\.2\.1:0: .+\n$/);
 });
+
+Deno.test("the program says at its start why it serves nothing", () =>
+  withDir(async (dir) => {
+    for (
+      const [pipeDir, why] of [
+        [dir, `there is no pipe in ${dir}`],
+        [`${dir}/none`, `${dir}/none does not exist`],
+      ]
+    ) {
+      const web = await startWeb("run", WEB, "-p", "0", "-d", pipeDir);
+      const { stdout } = await web.end("SIGINT");
+      assertEquals(
+        stdout,
+        `Serving stats on ${web.url}\nNo programs yet: ${why}\n`,
+      );
+    }
+  }));
 
 Deno.test("two services on one host both give the whole answer", () =>
   withDir(async (dir) => {

@@ -201,16 +201,18 @@ Deno.test("new Collector() refuses a state file that is none, or that it cannot 
       Error,
       `Cannot use the state file ${state}: it must be a regular file`,
     );
-    const error = assertThrows(
+    const why = `Cannot use the state file ${dir}/none/state: ` +
+      `the directory ${dir}/none must exist`;
+    const message = assertThrows(
       () => new Collector({ state: `${dir}/none/state` }),
       Error,
+    ).message;
+    assertEquals(message, why);
+    const { message: ofLock } = await assertRejects(
+      () => lockState(`${dir}/none/state`),
+      Error,
     );
-    assert(
-      /^Cannot use the state file .*\/none\/state: .*ENOENT/.test(
-        error.message,
-      ),
-      error.message,
-    );
+    assertEquals(ofLock, why);
     // Nothing half done is left.
     assertEquals(namesIn(dir), ["state"]);
   }));

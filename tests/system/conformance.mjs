@@ -751,7 +751,7 @@ test("the web service answers over a socket for all, hung ones included, within 
   process.kill(service.child.pid, "SIGINT");
   equal(await service.ended, { code: 0, signal: null });
   equal([service.stdout, service.stderr], [
-    `Serving stats on ${service.url}\n`,
+    `Serving stats on ${service.url}\nReading 4 pipes in ${place.dir}/pipes\n`,
     "",
   ]);
 });

@@ -130,12 +130,12 @@ Deno.test("other paths, methods and formats are answered in JSON", () =>
       async (origin) => {
         const table: [string, string, number, unknown, string?][] = [
           ["GET", "/stats", 404, {
-            message: "The requested resource was not found",
-            path: "/stats",
+            message:
+              'Cannot find the path "/stats": there are /here, /processes and /metrics',
           }],
           ["GET", "/", 404, {
-            message: "The requested resource was not found",
-            path: "/",
+            message:
+              'Cannot find the path "/": there are /here, /processes and /metrics',
           }],
           ["POST", "/here", 405, {
             message: "Cannot POST the stats: use GET or HEAD",
@@ -145,7 +145,7 @@ Deno.test("other paths, methods and formats are answered in JSON", () =>
           }, "GET, HEAD"],
           ["GET", "/here?format=xml", 400, {
             message:
-              'Cannot take format: it must be json, prettyjson or text, got "xml"',
+              'Cannot read the parameters: format must be json, prettyjson or text, got "xml"',
           }],
         ];
         for (const [method, path, status, body, allow] of table) {
@@ -340,7 +340,7 @@ Deno.test("parameters choose what is shown, and of which process", () =>
     });
     assertEquals(await get("?by=host"), {
       status: 400,
-      body: { message: 'Cannot take by: it must be process, got "host"' },
+      body: { message: 'Cannot read the parameters: by must be process, got "host"' },
     });
     for (const program of programs) await program[Symbol.asyncDispose]();
   }));
@@ -444,18 +444,18 @@ Deno.test("parameters that make no sense are refused with a sentence", async () 
       .message;
   assertEquals(
     query("aggr=max&pid=1"),
-    'Cannot take aggr: it must be left out with by=process or pid, got "max"',
+    'Cannot read the parameters: aggr cannot be combined with by=process or pid',
   );
   assertEquals(
     query("aggr=max&by=process"),
-    'Cannot take aggr: it must be left out with by=process or pid, got "max"',
+    'Cannot read the parameters: aggr cannot be combined with by=process or pid',
   );
   const handler = createHandler({ pipeDir: "/nonexistent" });
   for (const path of ["/metrics", "/processes"]) {
     const response = await handler(new Request(`http://localhost${path}?x=1`));
     assertEquals(response.status, 400);
     assertEquals(await response.json(), {
-      message: 'Cannot take the parameter "x": there must be none here',
+      message: 'Cannot read the parameters: unknown parameter "x", there are none here',
     });
   }
 });
@@ -498,7 +498,7 @@ Deno.test("a pattern that takes too long for the names that there are is refused
     const ms = performance.now() - start;
     assertEquals([response.status, await response.json()], [400, {
       message:
-        "Cannot take match: it must take less time with these names; use a shorter one",
+        "Cannot read the parameters: match must take less time with these names; use a shorter one",
     }]);
     assert(ms < 2000, `${ms} ms`);
   }));

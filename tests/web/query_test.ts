@@ -123,25 +123,25 @@ Deno.test("filter() keeps the recorded stats of which something shows, and all c
 
 Deno.test("parseQuery() refuses what makes no sense, and says what would", () => {
   const comparison =
-    'query: it must be a name, or a name, one of > >= < <= = == != and a number, as in "requests > 100", got ';
+    'query must be a name, or a name, one of > >= < <= = == != and a number, as in "requests > 100", got ';
   const table: [string, string][] = [
-    ["format=xml", 'format: it must be json, prettyjson or text, got "xml"'],
-    ["format=", 'format: it must be json, prettyjson or text, got ""'],
-    ["format=JSON", 'format: it must be json, prettyjson or text, got "JSON"'],
-    ["by=host", 'by: it must be process, got "host"'],
-    ["aggr=avg", 'aggr: it must be sum, min, max or mean, got "avg"'],
-    ["aggr=last", 'aggr: it must be sum, min, max or mean, got "last"'],
+    ["format=xml", 'format must be json, prettyjson or text, got "xml"'],
+    ["format=", 'format must be json, prettyjson or text, got ""'],
+    ["format=JSON", 'format must be json, prettyjson or text, got "JSON"'],
+    ["by=host", 'by must be process, got "host"'],
+    ["aggr=avg", 'aggr must be sum, min, max or mean, got "avg"'],
+    ["aggr=last", 'aggr must be sum, min, max or mean, got "last"'],
     [
       "by=process&format=text",
-      'format: it must be json or prettyjson with by=process, got "text"',
+      'format must be json or prettyjson with by=process, got "text"',
     ],
     ...["0", "", "x", "-1", "1.5", "01", "12345678901", "1e3"].map((
       pid,
     ): [string, string] => [
       `pid=${pid}`,
-      `pid: it must be a process id, got "${pid}"`,
+      `pid must be a process id, got "${pid}"`,
     ]),
-    ["match=", 'match: it must be a pattern such as "http.*", got ""'],
+    ["match=", 'match must be a pattern such as "http.*", got ""'],
     ...[
       "",
       " ",
@@ -161,21 +161,22 @@ Deno.test("parseQuery() refuses what makes no sense, and says what would", () =>
     ]),
     [
       "forma=json",
-      'the parameter "forma": it must be format, match, query, aggr, by or pid',
+      'unknown parameter "forma", the known ones are format, match, query, aggr, by and pid',
     ],
     [
       "__proto__=1",
-      'the parameter "__proto__": it must be format, match, query, aggr, by or pid',
+      'unknown parameter "__proto__", the known ones are format, match, query, aggr, by and pid',
     ],
-    ["format=json&format=json", "format: it must be there once"],
-    ["pid=1&match=a&pid=1", "pid: it must be there once"],
+    ["format=json&format=json", "format must not be repeated"],
+    ["aggr=max&pid=1", "aggr cannot be combined with by=process or pid"],
+    ["pid=1&match=a&pid=1", "pid must not be repeated"],
   ];
   for (const [search, why] of table) {
     const error = assertThrows(
       () => parseQuery(new URLSearchParams(search)),
       QueryError,
     );
-    assertEquals(error.message, `Cannot take ${why}`, search);
+    assertEquals(error.message, `Cannot read the parameters: ${why}`, search);
   }
 });
 
