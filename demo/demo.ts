@@ -13,6 +13,13 @@ const PATIENCE_MS = 1_000;
 /** How often to check that the parent process still exists, in milliseconds. */
 const PARENT_MS = 1_000;
 
+if (Deno.args.length > 0) {
+  console.error(
+    `Cannot start the demo: it takes no arguments, got ${Deno.args.join(" ")}`,
+  );
+  Deno.exit(2);
+}
+
 const pipeDir = await Deno.makeTempDir({ prefix: "statvent-demo-" });
 
 /** A child process that prints one line when it is ready, and ends when its input ends. */
@@ -110,6 +117,8 @@ async function run(): Promise<number> {
   console.log("\nThe web service reads them all:\n");
   console.log(`  ${url}`);
   console.log(`  ${url}?format=prettyjson`);
+  console.log(`  ${new URL("processes", url)}`);
+  console.log(`  ${new URL("metrics", url)}`);
   console.log("\nCtrl-C ends the demo.");
   await service.status;
   return 1;

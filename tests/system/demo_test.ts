@@ -10,7 +10,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { leftIn, output, ROOT, until, withDir } from "../helpers/program.ts";
+import { leftIn, namesIn, output, ROOT, until, withDir } from "../helpers/program.ts";
 
 const PROGRAMS = ["shop", "queue", "reports"];
 
@@ -74,14 +74,14 @@ class Demo implements AsyncDisposable {
 }
 
 /** Runs what the task runs, by the real Deno, with `dir` for its temporary files. */
-async function startDemo(dir: string): Promise<Demo> {
+async function startDemo(dir: string, ...more: string[]): Promise<Demo> {
   const { tasks } = JSON.parse(
     await Deno.readTextFile(new URL("deno.json", ROOT)),
   );
   const [deno, ...args] = tasks.demo.command.split(" ");
   assertEquals(deno, "deno");
   const child = new Deno.Command(Deno.execPath(), {
-    args,
+    args: [...args, ...more],
     cwd: ROOT,
     env: { TMPDIR: dir, NO_COLOR: "1" },
     stdin: "null",
@@ -142,7 +142,13 @@ Deno.test("the demo shows three programs and ends on SIGINT", async () => {
     });
     assertEquals(processes, { ok: 3, dead: 0, timeout: 0, invalid: 0 });
     assert(stats["reports.rows"] > 0);
-    assertStringIncludes(text, `${urlIn(text)}?format=prettyjson`);
+    for (const path of ["stats?format=prettyjson", "processes", "metrics"]) {
+      const url = new URL(path, urlIn(text)).href;
+      assertStringIncludes(text, `  ${url}\n`);
+      const response = await fetch(url);
+      assert(response.ok, url);
+      await response.body?.cancel();
+    }
 
     for (const [i, line] of catLines(text).entries()) {
       const { code, stdout } = await output("sh", "-c", line);
@@ -181,6 +187,18 @@ Deno.test("the demo's children end when the demo is killed", async () => {
     const text = await demo.printed();
     demo.kill("SIGKILL");
     await assertGone(text);
+  });
+});
+
+Deno.test("the demo refuses arguments", async () => {
+  await withDir(async (dir) => {
+    await using demo = await startDemo(dir, "--prot", "80");
+    assertEquals(await demo.ended(), {
+      code: 2,
+      stderr:
+        "Cannot start the demo: it takes no arguments, got --prot 80\n",
+    });
+    assertEquals(namesIn(dir), []);
   });
 });
 
