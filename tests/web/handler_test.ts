@@ -590,5 +590,5 @@ Deno.test("JSON escapes what would act on a terminal, and the text of the pipe d
     assertStringIncludes(json, '"a\\u001b[2J\\u009b1m\\u202egnp": 1');
     assertEquals(JSON.parse(json).stats, { [name]: 1 });
     assertStringIncludes(await get("/stats?format=text"), `${name}: 1\n`);
-    assertStringIncludes(await get("/\u202e"), '/%E2%80%AE"');
+    assertStringIncludes(await get("/\u202e"), '/%E2%80%AE\\"');
   }));
