@@ -19,7 +19,7 @@ async function readPlainly(
   pause: number,
 ): Promise<void> {
   const { entry, pid } = program;
-  const before = world.book.before().done.get(entry);
+  const before = world.book.before(performance.now()).done.get(entry);
   const { stdout } = await new Deno.Command("timeout", {
     args: [
       ...["3", "sh", "-c", 'exec <"$0"; sleep "$1"; cat'],

@@ -50,13 +50,9 @@ export interface Said {
 const NAME =
   /^chaos\.(?:(all)|own\.(\d+)|gauge\.(\d+)|shell\.(\d+)|took(?:\.\d+)?\.(median|95th|99th|100th|mean))$/;
 const NOTES = [
-  "seq",
-  "process",
-  "gauge",
-  "unknown",
-  "window",
-  "histogram",
-  "EOF",
+  ...["process", "gauge", "unknown", "window", "histogram"],
+  // Of a pipe only.
+  ...["seq", "EOF"],
 ];
 
 function ownOf(said: Said, slot: number): Amounts {

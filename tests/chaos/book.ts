@@ -22,6 +22,9 @@ import {
 /** What is counted by one command at most. */
 export const MOST = 100;
 
+/** How long a service may take a dead process for a silent one, in milliseconds. */
+const FOUND_MS = 1_200;
+
 /** How a program has ended: it has done all that it was told, or at least all that it said, or it was killed. */
 export type End = "exact" | "orderly" | "killed";
 
@@ -40,6 +43,10 @@ export class Entry {
   /** Whether it was told to go, by whatever means. */
   doomed = false;
   end: End | undefined;
+  /** When it had ended. */
+  endedAt = 0;
+  /** The services that have found out that it has ended, and told all others what they know. */
+  readonly booked: Set<Account> = new Set();
   /** Whether another one has taken its place, of which its pipe may not have told yet. */
   isReplaced = false;
   /** The services that have settled it. */
@@ -55,10 +62,13 @@ export class Entry {
 
 /** What is known before a question is asked. */
 export interface Before {
+  readonly time: number;
   /** The programs that were ready, and what they had said. */
   readonly done: Map<Entry, Amounts>;
   /** The programs that had ended. */
   readonly ended: Set<Entry>;
+  /** Those of which no service can know more than all others. */
+  readonly booked: Set<Entry>;
 }
 
 /** What one service has said. */
@@ -66,8 +76,6 @@ export class Account {
   readonly name: string;
   /** By slot: what is settled. */
   readonly base: Map<number, Amounts> = new Map();
-  /** By slot: what may still be added to that, since others have read more of killed programs. */
-  readonly raisable: Map<number, Amounts> = new Map();
   /** By slot: what was said last. */
   readonly last: Map<number, Amounts> = new Map();
   lastAll: Amounts = nothing();
@@ -114,14 +122,19 @@ export class Book {
     return this.#entries.size === 0 && this.#shells.size === 0;
   }
 
-  before(): Before {
+  /** @param time The time, in milliseconds. */
+  before(time: number): Before {
     const done = new Map<Entry, Amounts>();
     const ended = new Set<Entry>();
+    const booked = new Set<Entry>();
     for (const entry of this.entries) {
       if (entry.end !== undefined) ended.add(entry);
       else if (entry.ready) done.set(entry, [...entry.done]);
+      if (this.accounts.every((account) => entry.booked.has(account))) {
+        booked.add(entry);
+      }
     }
-    return { done, ended };
+    return { time, done, ended, booked };
   }
 
   /**
@@ -169,6 +182,9 @@ export class Book {
     this.#checkAll(account, said, sum, slack);
     this.#checkGauges(said, before, silent);
     this.#checkShells(said, before, silent);
+    for (const entry of before.ended) {
+      if (before.time > entry.endedAt + FOUND_MS) entry.booked.add(account);
+    }
     if (said.complete) this.#settle(account, said, before, silent);
   }
 
@@ -198,8 +214,7 @@ export class Book {
           `the ${PLACES[i]} of ${who} has fallen from ${last[i]} to ${now[i]}`,
         );
       }
-      const most = base[i] + (entry?.told[i] ?? 0) +
-        (account.raisable.get(slot)?.[i] ?? 0);
+      const most = base[i] + (entry?.told[i] ?? 0);
       if (now[i] > most) {
         throw new Violation(
           `the ${PLACES[i]} of ${who} is ${
@@ -320,7 +335,8 @@ export class Book {
     silent: number,
   ): void {
     for (const entry of before.ended) {
-      if (entry.settled.has(account)) continue;
+      // Until then another service may still raise the values of a killed one.
+      if (entry.settled.has(account) || !before.booked.has(entry)) continue;
       if (entry.isReplaced && silent > 0) continue;
       entry.settled.add(account);
       if (!entry.isShell) {
@@ -330,24 +346,12 @@ export class Book {
           exact?.every((n, i) => n === entry.told[i]);
         if (!isExact) account.slack += MOST;
         account.exact.delete(entry);
-        if (!isExact) this.#noteRaisable(account, entry, now);
         account.base.set(entry.slot, now);
       }
       if (this.accounts.every((account) => entry.settled.has(account))) {
         (entry.isShell ? this.#shells : this.#entries).delete(entry.slot);
       }
     }
-  }
-
-  /** Another service may have read more of a killed program, and say so later. */
-  #noteRaisable(account: Account, entry: Entry, now: Amounts): void {
-    const { slot, told } = entry;
-    const base = account.base.get(slot) ?? nothing();
-    const raisable = account.raisable.get(slot) ?? nothing();
-    account.raisable.set(
-      slot,
-      raisable.map((n, i) => n + Math.max(0, base[i] + told[i] - now[i])),
-    );
   }
 }
 

@@ -12,7 +12,7 @@ import { Violation } from "./answer.ts";
 import { type Flags, parseFlags } from "./flags.ts";
 import { Polls } from "./polls.ts";
 import { type Usage, usage } from "./service.ts";
-import { label, namesIn, sleep, World } from "./world.ts";
+import { label, leftIn, namesIn, sleep, World } from "./world.ts";
 
 /** What may be held more after than before, of what a process keeps for itself. */
 const MARGIN: Usage = { files: 4, threads: 6, megabytes: 64 };
@@ -126,9 +126,7 @@ async function endPrograms(world: World): Promise<void> {
     book.isSettled ? undefined : "a service does not answer for all"
   );
   await world.until(() => {
-    const left = namesIn(pipeDir).filter((name) =>
-      !/^\.ledger\.\d+\.\d+$/.test(name)
-    );
+    const left = leftIn(pipeDir);
     return left.length === 0
       ? undefined
       : `there is left in the pipe directory: ${left.join(" ")}`;

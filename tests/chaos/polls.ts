@@ -59,7 +59,7 @@ export class Polls {
   async ask(service: Service, only?: "text"): Promise<void> {
     const { book, pauses, counts, place } = this.#world;
     const what = only ?? pauses.weighted({ text: 5, json: 4, processes: 1 });
-    const before = book.before();
+    const before = book.before(performance.now());
     const answer = await service.ask(
       what === "processes" ? what : `stats?format=${what}`,
     );

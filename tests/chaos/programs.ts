@@ -27,6 +27,8 @@ export interface Kind {
   readonly canExec: boolean;
   /** Whether it has threads that count, and ends in several ways. */
   readonly isScript: boolean;
+  /** The command, without the program. */
+  readonly runtime: readonly string[];
   /** The command, without the slot and what follows it. */
   readonly command: readonly string[];
   readonly after: readonly string[];
@@ -65,6 +67,7 @@ export async function prepare(
 ): Promise<Kind[]> {
   const foreign = (name: string, ...command: string[]): Kind => ({
     name,
+    runtime: command.slice(0, 1),
     command,
     after: [],
     isShell: name === "shell",
@@ -73,6 +76,7 @@ export async function prepare(
   });
   const script = (name: string, from: string, ...command: string[]): Kind => ({
     name,
+    runtime: command,
     command: [...command, `${HERE}writer.mjs`],
     after: [from],
     isShell: false,
@@ -294,6 +298,7 @@ export class Program {
   becomeNext(): void {
     this.#waiting.clear();
     this.entry.end = this.next!.end;
+    this.entry.endedAt = performance.now();
     this.entry.isReplaced = true;
     this.entry = this.next!.entry;
     this.next = undefined;

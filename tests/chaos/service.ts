@@ -28,22 +28,34 @@ export class Service {
   readonly name: string;
   readonly account: Account;
   readonly #args: string[];
+  readonly #within: readonly string[];
   #child: Deno.ChildProcess | undefined;
   #url = "";
   #stderr: Promise<string> = Promise.resolve("");
 
-  /** @param args The program and its arguments. */
-  constructor(name: string, args: string[]) {
+  /**
+   * @param args The program and its arguments.
+   * @param within A command that runs a command, if it is not run here.
+   */
+  constructor(name: string, args: string[], within: readonly string[] = []) {
     this.name = name;
     this.account = new Account(name);
     this.#args = args;
+    this.#within = within;
   }
 
-  static web(name: string, pipeDir: string, state: string): Service {
+  /** @param state The state file, if it keeps one. */
+  static web(
+    name: string,
+    pipeDir: string,
+    state?: string,
+    within?: readonly string[],
+  ): Service {
     return new Service(name, [
       ...["--config", `${ROOT}deno.json`, `${ROOT}web.ts`],
-      ...["--port", "0", "--pipe-dir", pipeDir, "--state", state],
-    ]);
+      ...["--port", "0", "--pipe-dir", pipeDir],
+      ...state === undefined ? [] : ["--state", state],
+    ], within);
   }
 
   get pid(): number {
@@ -55,8 +67,12 @@ export class Service {
   }
 
   async start(): Promise<void> {
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--quiet", "--no-prompt", "-A", ...this.#args],
+    const [program, ...args] = [
+      ...[...this.#within, Deno.execPath()],
+      ...["run", "--quiet", "--no-prompt", "-A", ...this.#args],
+    ];
+    const child = new Deno.Command(program, {
+      args,
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
@@ -97,12 +113,15 @@ export class Service {
   }
 
   /** Asks; `undefined` if it was stopped meanwhile. */
-  async ask(path: string): Promise<Answer | undefined> {
+  async ask(
+    path: string,
+    patience = PATIENCE_MS,
+  ): Promise<Answer | undefined> {
     const child = this.#child;
     const waited = waitOf(this.pid);
     const asked = performance.now();
     try {
-      const signal = AbortSignal.timeout(PATIENCE_MS);
+      const signal = AbortSignal.timeout(patience);
       const response = await fetch(`${this.#url}${path}`, { signal });
       const text = await response.text();
       if (!response.ok) {

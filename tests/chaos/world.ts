@@ -29,6 +29,39 @@ export function namesIn(dir: string): string[] {
   return [...Deno.readDirSync(dir)].map(({ name }) => name).sort();
 }
 
+/**
+ * The names in a pipe directory that must not be there when all processes are
+ * dead. Ledgers may, and the last values of killed processes, which stay for an
+ * hour. So may what those left that were killed before they showed a sign of
+ * life, which others cannot tell from what is about to be used, and what simple
+ * writers keep for themselves.
+ */
+export function leftIn(dir: string): string[] {
+  const names = namesIn(dir);
+  const own = /^\.[^.]+\.([0-9a-f]{32})\.(\w+)/;
+  const shown = new Set(
+    names.flatMap((name) => {
+      const [, id, rest] = own.exec(name) ?? [];
+      return rest === "alive" ? [id] : [];
+    }),
+  );
+  return names.filter((name) => {
+    if (/^\.ledger\.\d+\.\d+$/.test(name)) return false;
+    if (/^\.\d+\.(starting|next|values|values\.new)$/.test(name)) return false;
+    if (/^\.ended\.[0-9a-f]{32}\.\d+$/.test(name)) {
+      try {
+        return Deno.readTextFileSync(`${dir}/${name}`).includes('"final":true');
+      } catch {
+        // It has just been taken in.
+        return false;
+      }
+    }
+    const [, id, rest] = own.exec(name) ?? [];
+    if (id !== undefined && rest !== "alive") return shown.has(id);
+    return !name.endsWith(".new");
+  });
+}
+
 /** The programs, the services that read them, and the events so far. */
 export class World {
   readonly place: string;
@@ -178,6 +211,10 @@ export class World {
     const expected = status.signal !== null
       ? isSignalled
       : isEnding || isSignalled;
+    entry.endedAt = performance.now();
+    if (program.next !== undefined) {
+      program.next.entry.endedAt = entry.endedAt;
+    }
     if (!expected) {
       throw new Violation(
         `${label(program)} has ended by itself with ${

@@ -1,20 +1,22 @@
 /*
  * A program in C that does what it is told; see writer.mjs.
  *
- * It keeps to PIPE_FORMAT.md with nothing of statvent: it says who it is, sends
- * gauges, windows and histograms, and leaves its last values when it ends in an
- * orderly way.
+ * It keeps to PIPE_FORMAT.md with nothing of statvent: it says who it is, shows
+ * that it lives, sends gauges, windows and histograms, and leaves its last
+ * values when it ends in an orderly way. It keeps no checkpoint.
  *
- *     writer SLOT HANDLER [OLD_START]
+ *     writer SLOT HANDLER
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,9 +24,12 @@
 enum { VALUES = 10, ROOM = 4096 };
 
 static const char *slot, *handler, *directory;
-static char path[512], spare[512];
-static long long start, seq;
-static char identity[33];
+static char path[512], spare[512], alive[512];
+static long long start;
+/* Who this process is. */
+static char id[33];
+/* Its last snapshot. */
+static long long number;
 
 static pthread_mutex_t counting = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t renewing = PTHREAD_MUTEX_INITIALIZER;
@@ -74,12 +79,11 @@ static char *put_notes(char *at, const char *name) {
   return put(at, "],\"negative\":[]}: %lld\n", count);
 }
 
-static unsigned crc32_of(const char *text, size_t size) {
+static unsigned crc32(const char *text, size_t size) {
   unsigned crc = ~0u;
-  size_t i;
   int bit;
-  for (i = 0; i < size; i++) {
-    crc ^= (unsigned char)text[i];
+  while (size-- > 0) {
+    crc ^= (unsigned char)*text++;
     for (bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
   }
   return ~crc;
@@ -95,14 +99,13 @@ static size_t snapshot(char *text, int is_final) {
   at = put(at,
            "# process {\"id\":\"%s\",\"start\":%lld.%03lld,"
            "\"name\":\"writer.c\"%s}: 0\n",
-           identity, start / 1000, start % 1000,
-           is_final ? ",\"final\":true" : "");
+           id, start / 1000, start % 1000, is_final ? ",\"final\":true" : "");
   if (has_gauge) at = put(at, "# gauge [\"chaos.gauge.%s\"]: 1\n", slot);
   if (last >= 0) at = put_notes(put_notes(at, ""), own);
-  at = put(at, "# seq: %lld\n", ++seq);
+  at = put(at, "# seq: %lld\n", ++number);
   if (is_final) {
-    size_t size = at - text;
-    at = put(at, "# crc32 [\"%08x\"]: %d\n", crc32_of(text, size), (int)size);
+    unsigned crc = crc32(text, at - text);
+    at = put(at, "# crc32 [\"%08x\"]: %d\n", crc, (int)(at - text));
   }
   at = put(at, "# EOF: %d\n", (int)(at - text));
   return at - text;
@@ -142,16 +145,58 @@ static void leave(void) {
   pthread_mutex_lock(&renewing);
   ended = 1;
   size = snapshot(text, 1);
-  sprintf(new, "%s/.ended.%s.00000000-0000-0000-0000-000000000000.new",
-          directory, identity);
-  sprintf(left, "%s/.ended.%s.%lld", directory, identity, seq);
+  sprintf(new, "%s/.ended.%s.%.8s-0000-0000-0000-000000000000.new", directory,
+          id, id);
+  sprintf(left, "%s/.ended.%s.%lld", directory, id, number);
   fd = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0 || write(fd, text, size) < 0) _exit(3);
   close(fd);
   rename(new, left);
   unlink(path);
   unlink(spare);
+  unlink(alive);
   pthread_mutex_unlock(&renewing);
+}
+
+static int lives(const char *name) {
+  int fd = open(name, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+  if (fd >= 0) close(fd);
+  return fd >= 0;
+}
+
+/* Takes an identity and a base, and shows that this process lives. */
+static void begin(void) {
+  unsigned char bytes[16];
+  char new[600], prefix[64], base[32], other[900];
+  struct dirent *entry;
+  DIR *names;
+  int i;
+  if (getrandom(bytes, sizeof bytes, 0) < 0) _exit(5);
+  for (i = 0; i < 16; i++) sprintf(id + 2 * i, "%02x", bytes[i]);
+  sprintf(base, "%d", getpid());
+  sprintf(prefix, ".%s.", base);
+  sprintf(new, "%s/.%s.%s.%.8s.new", directory, base, id, id);
+  sprintf(alive, "%s/.%s.%s.alive", directory, base, id);
+  /* It stays open until the process ends. */
+  if (mkfifo(new, 0644) < 0 || open(new, O_RDWR | O_NONBLOCK | O_CLOEXEC) < 0)
+    _exit(6);
+  rename(new, alive);
+  names = opendir(directory);
+  while (names != NULL && (entry = readdir(names)) != NULL) {
+    sprintf(other, "%s/%s", directory, entry->d_name);
+    if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 &&
+        strstr(entry->d_name, ".alive") != NULL && strcmp(other, alive) != 0 &&
+        lives(other)) {
+      sprintf(base, "%d-%.8s", getpid(), id);
+      sprintf(new, "%s/.%s.%s.alive", directory, base, id);
+      rename(alive, new);
+      strcpy(alive, new);
+      break;
+    }
+  }
+  if (names != NULL) closedir(names);
+  sprintf(path, "%s/%s.stats", directory, base);
+  sprintf(spare, "%s/.%s.%s.%.8s.fifo", directory, base, id, id);
 }
 
 /* A signal may come at any instruction, so another thread waits for it. */
@@ -168,31 +213,18 @@ static long long now_ms(clockid_t clock) {
   return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-static void draw_identity(void) {
-  unsigned char random[16];
-  int i, fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-  if (fd < 0 || read(fd, random, sizeof random) != sizeof random) _exit(4);
-  close(fd);
-  for (i = 0; i < 16; i++) sprintf(identity + 2 * i, "%02x", random[i]);
-}
-
 int main(int argc, char **argv) {
   static sigset_t term;
   pthread_t thread;
   char line[256];
-  long long old = argc > 3 ? atoll(argv[3]) : 0;
+  (void)argc;
   slot = argv[1];
   handler = argv[2];
   directory = getenv("STATVENT_PIPE_DIR");
-  draw_identity();
   start = now_ms(CLOCK_REALTIME);
-  /* Another one than that of the program whose place this takes. */
-  if (start <= old) start = old + 1;
-  sprintf(path, "%s/%d.stats", directory, getpid());
-  sprintf(spare, "%s/.%d.next", directory, getpid());
   mkdir(directory, 0755);
   signal(SIGPIPE, SIG_IGN);
-  unlink(spare);
+  begin();
   renew();
   sigemptyset(&term);
   sigaddset(&term, SIGTERM);
@@ -231,9 +263,7 @@ int main(int argc, char **argv) {
       long long limit = now_ms(CLOCK_MONOTONIC) + amount;
       while (now_ms(CLOCK_MONOTONIC) < limit) {}
     } else if (strcmp(command, "exec") == 0) {
-      char began[32];
-      char *args[] = {argv[0], to, (char *)handler, began, NULL};
-      sprintf(began, "%lld", start);
+      char *args[] = {argv[0], to, (char *)handler, NULL};
       if (strcmp(how, "left") == 0) leave();
       execv("/proc/self/exe", args);
       _exit(4);

@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
 """A program in Python that does what it is told; see writer.mjs.
 
-It keeps to PIPE_FORMAT.md with nothing of statvent: it says who it is, sends
-gauges, windows and histograms, and leaves its last values when it ends in an
-orderly way.
+It keeps to PIPE_FORMAT.md with nothing of statvent: it says who it is, shows
+that it lives, sends gauges, windows and histograms, keeps a checkpoint, and
+leaves its last values when it ends in an orderly way.
 
-    writer.py SLOT HANDLER [OLD_START]
+    writer.py SLOT HANDLER
 """
 
 import json
 import os
-import secrets
 import signal
 import sys
 import threading
@@ -20,13 +19,11 @@ import zlib
 
 slot, handler = sys.argv[1], sys.argv[2]
 directory = os.environ["STATVENT_PIPE_DIR"]
-path = f"{directory}/{os.getpid()}.stats"
-spare = f"{directory}/.{os.getpid()}.next"
-# In milliseconds. Another one than that of the program whose place this takes.
-start = max(int(time.time() * 1000), int((sys.argv + ["0"])[3]) + 1)
-
-identity = secrets.token_hex(16)
-seq = 0
+start = time.time()
+# Who this process is: set by `begin`.
+identity = base = path = spare = ""
+sign = -1
+number = 0
 
 # A signal is handled in the thread that may hold it.
 lock = threading.RLock()
@@ -64,15 +61,15 @@ def recorded_lines(name):
     return shown, f"# window {window}: 1\n# histogram {histogram}: {count}\n"
 
 
-def snapshot(final=False):
-    global seq
+def snapshot(final=False, is_file=False):
+    """Returns the number of the snapshot, and its bytes."""
+    global number
     with lock:
-        seq += 1
+        number += 1
         text = f"chaos.all: {counted}\nchaos.own.{slot}: {counted}\n"
-        process = {"id": identity, "start": start / 1000, "name": "writer.py"}
-        if final:
-            process["final"] = True
-        notes = f"# process {json.dumps(process)}: 0\n"
+        more = ',"final":true' if final else ""
+        notes = (f'# process {{"id":"{identity}","start":{start:.3f},'
+                 f'"name":"writer.py"{more}}}: 0\n')
         if gauge is not None:
             text += f"chaos.gauge.{slot}: {gauge}\n"
             notes += f'# gauge ["chaos.gauge.{slot}"]: 1\n'
@@ -81,11 +78,11 @@ def snapshot(final=False):
                 shown, more = recorded_lines(name)
                 text += shown
                 notes += more
-        text += f"{notes}# seq: {seq}\n"
-        if final:
-            checksum = zlib.crc32(text.encode())
-            text += f'# crc32 ["{checksum:08x}"]: {len(text)}\n'
-    return f"{text}# EOF: {len(text)}\n".encode()
+        text += f"{notes}# seq: {number}\n"
+        if is_file:
+            sum_ = zlib.crc32(text.encode())
+            text += f'# crc32 ["{sum_:08x}"]: {len(text)}\n'
+        return number, f"{text}# EOF: {len(text)}\n".encode()
 
 
 def remove(name):
@@ -93,6 +90,54 @@ def remove(name):
         os.unlink(name)
     except FileNotFoundError:
         pass
+
+
+def lives(name):
+    try:
+        os.close(os.open(name, os.O_WRONLY | os.O_NONBLOCK))
+        return True
+    except OSError:
+        return False
+
+
+def begin():
+    """Takes an identity and a base, and shows that this process lives."""
+    global identity, base, path, spare, sign
+    identity = os.urandom(16).hex()
+    base = str(os.getpid())
+    new = f"{directory}/.{base}.{identity}.{os.urandom(8).hex()}.new"
+    os.mkfifo(new, 0o644)
+    sign = os.open(new, os.O_RDWR | os.O_NONBLOCK)
+    alive = f"{directory}/.{base}.{identity}.alive"
+    os.rename(new, alive)
+    for name in os.listdir(directory):
+        other = f"{directory}/{name}"
+        if (name.startswith(f".{base}.") and name.endswith(".alive")
+                and other != alive and lives(other)):
+            base += f"-{identity[:8]}"
+            os.rename(alive, f"{directory}/.{base}.{identity}.alive")
+            break
+    path = f"{directory}/{base}.stats"
+    spare = f"{directory}/.{base}.{identity}.{os.urandom(8).hex()}.fifo"
+    renew()
+
+
+def keep():
+    """Writes a checkpoint once a second."""
+    file = os.open(f"{directory}/.{base}.{identity}.checkpoint",
+                   os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    room = 16384
+    os.pwrite(file, f"statvent checkpoint 1 {room}\n".encode(), 0)
+    slot_ = 0
+    while True:
+        with renewing:
+            if ended:
+                return
+            seq, data = snapshot()
+            head = f"{seq} {len(data)} {zlib.crc32(data):08x}".ljust(63) + "\n"
+            os.pwrite(file, head.encode() + data, 4096 + slot_ * room)
+        slot_ = 1 - slot_
+        time.sleep(1)
 
 
 def renew():
@@ -111,7 +156,7 @@ def serve():
         try:
             renew()
             # So short that it is written at once.
-            os.write(fd, snapshot())
+            os.write(fd, snapshot()[1])
         except BrokenPipeError:
             pass
         finally:
@@ -123,13 +168,15 @@ def leave():
     global ended
     with renewing:
         ended = True
-        last_values = snapshot(final=True)
         new = f"{directory}/.ended.{identity}.{uuid.uuid4()}.new"
+        seq, data = snapshot(final=True, is_file=True)
         with open(new, "wb") as file:
-            file.write(last_values)
+            file.write(data)
         os.rename(new, f"{directory}/.ended.{identity}.{seq}")
         remove(path)
         remove(spare)
+        remove(f"{directory}/.{base}.{identity}.checkpoint")
+        remove(f"{directory}/.{base}.{identity}.alive")
 
 
 def end(*_):
@@ -137,12 +184,17 @@ def end(*_):
     os._exit(0)
 
 
+def offer():
+    """Begins to be read, and to keep what it counts."""
+    begin()
+    for target in serve, keep:
+        threading.Thread(target=target, daemon=True).start()
+
+
 def main():
     global counted, gauge, last
     os.makedirs(directory, exist_ok=True)
-    remove(spare)
-    renew()
-    threading.Thread(target=serve, daemon=True).start()
+    offer()
     if handler == "term":
         signal.signal(signal.SIGTERM, end)
     print("ready", flush=True)
@@ -167,11 +219,12 @@ def main():
             if args[1] == "left":
                 leave()
             os.execv(sys.executable, [
-                sys.executable, __file__, args[0], handler, str(start)])
+                sys.executable, __file__, args[0], handler])
         elif command == "end":
             break
         print(f"ok {number}", flush=True)
     end()
 
 
-main()
+if __name__ == "__main__":
+    main()
