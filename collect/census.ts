@@ -74,6 +74,8 @@ export interface AliveProcess extends LastValues {
   readonly pid: number;
   /** When the process started, according to the system. */
   readonly systemStart: string | undefined;
+  /** Whether it has shown a sign of life, which alone tells whether it lives. */
+  readonly hasSign?: boolean;
   /** When it was read, in milliseconds; `-Infinity` if by an earlier collector. */
   readonly time: number;
 }
@@ -87,6 +89,8 @@ export interface Reading {
   readonly instance: string | undefined;
   /** The identity of the process, if only its sign of life says it. */
   readonly id?: string;
+  /** Whether the process has shown a sign of life. */
+  readonly hasSign?: boolean;
   /** When the process started, according to the system. */
   readonly systemStart: () => string | undefined;
   readonly result: PipeReading | Problem;
@@ -291,6 +295,7 @@ export class Census {
         base,
         pid,
         systemStart,
+        hasSign: true,
         time: time ?? -Infinity,
       });
     }
@@ -331,6 +336,7 @@ export class Census {
         owner,
         mode,
         systemStart: before?.systemStart ?? systemStart(),
+        hasSign: (before?.hasSign ?? false) || (reading.hasSign ?? false),
         snapshot,
         bytes,
         time,
@@ -471,10 +477,12 @@ export class Census {
         continue;
       }
       if (signs.dead.has(key)) continue;
-      const { base, pid, owner, systemStart, snapshot } = process;
+      const { base, pid, owner, systemStart, hasSign, snapshot } = process;
       if (keys.get(base) === key) continue;
+      // Whoever has found a process dead removes its sign. The process id may
+      // be that of another one here.
       const isSilent = signs.living.has(key) ||
-        (!keys.has(base) && lives(pid, systemStart) === true);
+        (!hasSign && !keys.has(base) && lives(pid, systemStart) === true);
       if (isSilent) {
         silent.push(snapshot);
         continue;

@@ -86,6 +86,11 @@ export class Liveness {
     }
   }
 
+  /** Whether a process has a sign of life, whatever that says. */
+  hasSign(base: string, id: string): boolean {
+    return this.#named.get(base)?.some((own) => own.id === id) ?? false;
+  }
+
   /** Forgets simple writers that have no pipe any more. */
   forgetOthers(bases: readonly string[]): void {
     const there = new Set(bases);

@@ -184,12 +184,16 @@ export class Pipes {
     if (!("snapshot" in result)) return reading;
     this.#liveness.noteAnswer(base, pid);
     // A process that sends no annotations has an identity all the same.
-    if (result.snapshot.process !== undefined) return reading;
+    if (result.snapshot.process !== undefined) {
+      const { id } = result.snapshot.process;
+      const hasSign = id !== undefined && this.#liveness.hasSign(base, id);
+      return { ...reading, hasSign };
+    }
     const living = this.#liveness.signsOf(base, result.owner)
       .filter(({ lives }) => lives);
     this.#liveness.forgetAnswers(base);
     return living.length === 1
-      ? { ...reading, id: living[0].sign.id }
+      ? { ...reading, id: living[0].sign.id, hasSign: true }
       : reading;
   }
 

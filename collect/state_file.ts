@@ -47,6 +47,7 @@ interface State {
     base: string;
     pid: number;
     systemStart?: string;
+    hasSign?: boolean;
   })[];
   readonly gone: readonly SavedValues[];
   readonly left: readonly (SavedValues & { final: boolean })[];
@@ -243,7 +244,12 @@ function encode(census: Census): State {
   const left = saved(census.left, ({ final }) => ({ final }));
   const known = saved(
     census.alive,
-    ({ base, pid, systemStart }) => ({ base, pid, systemStart }),
+    ({ base, pid, systemStart, hasSign }) => ({
+      base,
+      pid,
+      systemStart,
+      hasSign,
+    }),
   );
   return {
     totals: [...census.totals].map(([owner, totals]) => ({

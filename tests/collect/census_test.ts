@@ -156,6 +156,27 @@ Deno.test("update() drops a relay's counters at its end, since the next relay ha
   );
 });
 
+Deno.test("update() takes a process whose sign of life is gone for dead, although the system has one with its process id", () => {
+  const id = "0123456789abcdef".repeat(2);
+  const lives = () => true;
+  const host = (hasSign: boolean) => {
+    const census = new Census();
+    const bytes = whole(`n: 5\n# process {"id":"${id}","start":1}: 0\n`);
+    const snapshot = parseSnapshot(bytes);
+    const result = { snapshot, bytes, owner: 1, mode: 0o644 };
+    const rest = { ended: [], ledgers: [], now: 0, lives };
+    const systemStart = () => "1";
+    census.update({
+      readings: [{ ...named(2), systemStart, result, hasSign }],
+      ...rest,
+    });
+    return census.update({ readings: [], ...rest }).unbooked
+      .map(({ id, seq }) => ({ id, seq }));
+  };
+  assertEquals(host(true), [{ id, seq: 1 }]);
+  assertEquals(host(false), []);
+});
+
 Deno.test("update() takes the process of another user for another one, whatever it says", () => {
   assertEquals(
     sums(
