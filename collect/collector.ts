@@ -179,7 +179,7 @@ export class Collector {
     const before = exists ? list(dir) : [];
     const { pipes, wrong } = this.#pipes.select(before);
     this.#liveness.update(dir, before);
-    this.#liveness.forgetOthers(pipes.map(({ base }) => base));
+    this.#liveness.begin(pipes.map(({ base }) => base));
     const readings = await this.#pipes.read(dir, pipes, this.#table, deadline);
     // After the pipes: a process that ended meanwhile has left its file.
     const names = exists ? list(dir) : [];

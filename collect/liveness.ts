@@ -16,7 +16,7 @@ import { isAlive } from "../directory/sign_of_life.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
 
-/** How often a sign of life is asked at most, in milliseconds. */
+/** How often the sign of life of a dead process is asked at most, in milliseconds. */
 const ASK_EVERY_MS = 1_000;
 
 /** For how long a simple writer must be silent before it can be dead, in milliseconds. */
@@ -58,6 +58,8 @@ interface SimpleWriter {
 /** Knows which processes of a directory live. */
 export class Liveness {
   #dir = "";
+  /** When the current reading has begun. */
+  #since = 0;
   /** Names of signs of life by the base that they stand for. */
   #named: Map<string, OwnName[]> = new Map();
   #answers: Map<string, Answer> = new Map();
@@ -86,6 +88,7 @@ export class Liveness {
     }
   }
 
+<<<<<<< HEAD
   /** Whether a process has a sign of life, whatever that says. */
   hasSign(base: string, id: string): boolean {
     return this.#named.get(base)?.some((own) => own.id === id) ?? false;
@@ -93,6 +96,17 @@ export class Liveness {
 
   /** Forgets simple writers that have no pipe any more. */
   forgetOthers(bases: readonly string[]): void {
+=======
+  /**
+   * Begins a new reading, in which every living process is asked again, though
+   * once at most.
+   *
+   * @param bases The bases that have a pipe.
+   */
+  begin(bases: readonly string[]): void {
+    this.#since = performance.now();
+    // Forgets simple writers that have no pipe any more.
+>>>>>>> 01020aa (Ask living processes in each reading, so that gauges end with them, and read long files of ended ones)
     const there = new Set(bases);
     for (const base of this.#writers.keys()) {
       if (!there.has(base)) this.#writers.delete(base);
@@ -100,7 +114,7 @@ export class Liveness {
   }
 
   /**
-   * The signs of life that stand for a base. Each is asked at most once a second.
+   * The signs of life that stand for a base.
    *
    * @param owner The user whose signs count; those of all users by default.
    */
@@ -109,7 +123,7 @@ export class Liveness {
       .filter(({ sign }) => owner === undefined || sign.owner === owner);
   }
 
-  /** All signs of life but those of the given processes. Each is asked at most once a second. */
+  /** All signs of life but those of the given processes. */
   othersThan(
     isKnown: (sign: { base: string; id: string }) => boolean,
   ): Answer[] {
@@ -133,18 +147,13 @@ export class Liveness {
     const path = alivePath(this.#dir, own.base, own.id);
     const last = this.#answers.get(path);
     const time = performance.now();
-    if (last !== undefined && time - last.time < ASK_EVERY_MS) return last;
+    const isRecent = last !== undefined &&
+      (last.lives ? last.time >= this.#since : time - last.time < ASK_EVERY_MS);
+    if (isRecent) return last;
     const answer = askNow(this.#dir, own, time);
     if (answer === undefined) this.#answers.delete(path);
     else this.#answers.set(path, answer);
     return answer;
-  }
-
-  /** Forgets what the signs of a base have said, so that its next silence is met by new answers. */
-  forgetAnswers(base: string): void {
-    for (const own of this.#named.get(base) ?? []) {
-      this.#answers.delete(alivePath(this.#dir, own.base, own.id));
-    }
   }
 
   /** Notes that a simple writer has answered. */

@@ -191,7 +191,6 @@ export class Pipes {
     }
     const living = this.#liveness.signsOf(base, result.owner)
       .filter(({ lives }) => lives);
-    this.#liveness.forgetAnswers(base);
     return living.length === 1
       ? { ...reading, id: living[0].sign.id, hasSign: true }
       : reading;

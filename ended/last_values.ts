@@ -27,6 +27,12 @@ import { runtime } from "../runtime/runtime.ts";
 /** How many files with last values there may be of one user. */
 const MAX_FILES = 4_096;
 
+/**
+ * How long a file may be, in bytes: 20 MB are a hundred thousand counters with
+ * names of 190 characters.
+ */
+const MAX_FILE_BYTES = 2 ** 27;
+
 /** How last values are written. */
 export interface WriteLastValues {
   /** Whether to wait until the disk has them, which the end of a process does not. */
@@ -191,7 +197,7 @@ export function parseLastValues(
   table: NameTable,
   isLate?: () => boolean,
 ): Parsed | undefined {
-  const bytes = runtime.readFile(path);
+  const bytes = runtime.readFile(path, MAX_FILE_BYTES);
   if (bytes === undefined) {
     if (runtime.identify(path) !== undefined) return undefined;
     throw new GoneError(`${path} has gone`);

@@ -19,7 +19,13 @@ import { fromRandomStart } from "../model/from_random_start.ts";
 import { attempt } from "../runtime/attempt.ts";
 
 /** How many bytes of the files of one user are kept until a ledger takes them in. */
-const MAX_USER_BYTES = 2 ** 24;
+const MAX_USER_BYTES = 2 ** 27;
+
+/** How long a file takes to parse, in milliseconds, that counts as slow. */
+const SLOW_MS = 20;
+
+/** How long after a slow file another one may be late, in milliseconds. */
+const WAIT_MS = 2_000;
 
 /** A file that was read. */
 export interface ReadFile extends EndedFile {
@@ -46,6 +52,8 @@ class KeptFiles {
 export class LastValuesReader {
   #files: ReadonlyMap<string, ReadFile> = new Map();
   #table: NameTable | undefined;
+  /** When a file was last slow to parse. */
+  #waited = -Infinity;
 
   /**
    * Reads the files that were not read before.
@@ -76,15 +84,32 @@ export class LastValuesReader {
       else {
         time.spend(file.size);
         // A file that cannot be read now is read the next time.
-        attempt(() => {
-          const parsed = parseLastValues(file, table, () => time.isLate);
-          kept.add({ ...file, parsed });
-        });
+        attempt(() =>
+          kept.add({ ...file, parsed: this.#parse(file, table, time) })
+        );
       }
     }
     if (time.isLate) this.#keepUnseen(dir, names, kept);
     this.#files = kept.byPath;
     return [...byProcess([...kept.byPath.values()]).values()];
+  }
+
+  /**
+   * Parses a file: now and then to its end whatever the time, or a long one would
+   * never be read.
+   *
+   * @throws {LateError} If there is no time left, and that was so lately.
+   */
+  #parse(
+    file: EndedFile,
+    table: NameTable,
+    time: ReadingTime,
+  ): Parsed | undefined {
+    const start = performance.now();
+    const mayBeLate = start - this.#waited < WAIT_MS;
+    const parsed = parseLastValues(file, table, () => mayBeLate && time.isLate);
+    if (performance.now() - start > SLOW_MS) this.#waited = start;
+    return parsed;
   }
 
   /** Known files first, so that the room of a user is always taken by these. */

@@ -27,7 +27,7 @@ import { runtime } from "../runtime/runtime.ts";
 const BATCH = 64;
 
 /** How old the files of nobody are, in milliseconds, when their writers must have died. */
-const STALE_MS = 3_600_000;
+const STALE_MS = 60_000;
 
 /** A process that was found dead. */
 export interface DeadProcess {

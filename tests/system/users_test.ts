@@ -7,6 +7,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
+import { Collector } from "../../collect.ts";
 import { seal } from "../../ended/seal.ts";
 import { ledgerIn, output, ROOT, until } from "../helpers/program.ts";
 import { Service } from "../helpers/service.ts";
@@ -351,4 +352,64 @@ Deno.test({ name: "several users of one machine", ignore }, async (t) => {
     assertEquals(a.said, "live");
     assertEquals(Deno.statSync(made).mode! & 0o7777, 0o1777);
   });
+
+  await t.step(
+    "what may not be booked is a figure, until somebody books it",
+    async () => {
+      const shared = `${dir}/unbooked`;
+      await Deno.mkdir(shared);
+      await Deno.chmod(shared, 0o1777);
+      await output(
+        Deno.execPath(),
+        ...["bundle", "--quiet", "--platform=deno"],
+        ...[`--output=${dir}/collect.js`, `${ROOT.pathname}/collect.ts`],
+      );
+      const b = await machine.program(1, shared);
+      const file = `${dir}/collect-shared.mjs`;
+      await Deno.writeTextFile(
+        file,
+        `import { Collector, toMap } from "${dir}/collect.js";
+const collector = new Collector({ pipeDir: ${JSON.stringify(shared)} });
+for (let i = 0; i < 16; i++) {
+  const { unbooked, killed } = await collector.read();
+  const n = toMap(await collector.collect()).get("of.1")?.value;
+  console.log(JSON.stringify({ n, killed, unbooked }));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+}`,
+      );
+      // Another user counts on with what it has read, and says so.
+      const reads = machine.as(
+        0,
+        ...[
+          `${dir}/deno`,
+          "run",
+          "--quiet",
+          "--no-prompt",
+          "--allow-all",
+          file,
+        ],
+      );
+      const lines: string[] = [];
+      for await (
+        const text of reads.stdout.pipeThrough(new TextDecoderStream())
+      ) {
+        lines.push(...text.trim().split("\n"));
+        // It has a checkpoint by then.
+      if (lines.length === 8) b.child.kill("SIGKILL");
+      }
+      assertEquals(lines[0], '{"n":3,"killed":0,"unbooked":0}');
+      assertEquals(lines.at(-1), '{"n":3,"killed":1,"unbooked":1}');
+      const hasPipe = () =>
+        [...Deno.readDirSync(shared)].some(({ name }) =>
+          name.endsWith(".stats")
+        );
+      assertEquals(hasPipe(), true);
+      // Root books for everybody.
+      const collector = new Collector({ pipeDir: shared });
+      const { killed, unbooked } = await collector.read();
+      assertEquals([killed, unbooked, hasPipe()], [1, 0, false]);
+      const [booked] = [...Deno.readDirSync(shared)];
+      assertEquals(Deno.statSync(`${shared}/${booked.name}`).uid, idB);
+    },
+  );
 });
