@@ -88,15 +88,11 @@ export class Liveness {
     }
   }
 
-<<<<<<< HEAD
   /** Whether a process has a sign of life, whatever that says. */
   hasSign(base: string, id: string): boolean {
     return this.#named.get(base)?.some((own) => own.id === id) ?? false;
   }
 
-  /** Forgets simple writers that have no pipe any more. */
-  forgetOthers(bases: readonly string[]): void {
-=======
   /**
    * Begins a new reading, in which every living process is asked again, though
    * once at most.
@@ -106,7 +102,6 @@ export class Liveness {
   begin(bases: readonly string[]): void {
     this.#since = performance.now();
     // Forgets simple writers that have no pipe any more.
->>>>>>> 01020aa (Ask living processes in each reading, so that gauges end with them, and read long files of ended ones)
     const there = new Set(bases);
     for (const base of this.#writers.keys()) {
       if (!there.has(base)) this.#writers.delete(base);

@@ -126,16 +126,7 @@ async function endPrograms(world: World): Promise<void> {
     book.isSettled ? undefined : "a service does not answer for all"
   );
   await world.until(() => {
-<<<<<<< HEAD
     const left = leftIn(pipeDir);
-=======
-    // What was booked of killed programs stays for an hour, so that it may be
-    // raised; a lock for a minute, since its thread may be in another namespace.
-    const left = namesIn(pipeDir).filter((name) =>
-      !/^\.(ledger\.\d+\.\d+|ended\.[0-9a-f]{32}\.\d+|\d+\.starting)$/
-        .test(name)
-    );
->>>>>>> 01020aa (Ask living processes in each reading, so that gauges end with them, and read long files of ended ones)
     return left.length === 0
       ? undefined
       : `there is left in the pipe directory: ${left.join(" ")}`;
