@@ -138,6 +138,11 @@ export class Collector {
     this.#problems = new Problems(this.#log);
     if (state !== undefined) {
       loadState(state, this.#census, this.#table, this.#log);
+      for (const { base, systemStart } of this.#census.alive.values()) {
+        if (systemStart !== undefined) {
+          this.#liveness.noteSeen(base, systemStart);
+        }
+      }
       saveState(state, this.#census);
     }
   }

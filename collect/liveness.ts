@@ -151,6 +151,17 @@ export class Liveness {
     return answer;
   }
 
+  /**
+   * Notes that a simple writer has answered an earlier collector, while the system
+   * knew it.
+   *
+   * @param start When the process started, according to the system.
+   */
+  noteSeen(base: string, start: string): void {
+    const seen = { start };
+    this.#writers.set(base, { seen, silentSince: undefined, looks: 0 });
+  }
+
   /** Notes that a simple writer has answered. */
   noteAnswer(base: string, pid: number): void {
     const known = this.#writers.get(base);

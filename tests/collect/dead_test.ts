@@ -102,6 +102,29 @@ Deno.test("a pipe of a simple writer is not taken for dead before it was tried, 
     assertEquals(values(await collector.collect()), { n: 3 });
   }));
 
+Deno.test("a collector with a state knows of a simple writer that the one before has read that it is dead", () =>
+  withDir(async (parent) => {
+    const pipeDir = `${parent}/pipes`;
+    const state = `${parent}/state`;
+    Deno.mkdirSync(pipeDir);
+    const child = new Deno.Command("sh", {
+      args: [
+        "-c",
+        `mkfifo "$0/$$.stats"; while :; do printf 'g: 1\\n# gauge ["g"]: 1\\n# EOF: 22\\n' > "$0/$$.stats"; sleep 0.01; done`,
+        pipeDir,
+      ],
+    }).spawn();
+    const first = new Collector({ pipeDir, state });
+    await until("an answer", async () => values(await first.collect()).g === 1);
+    child.kill("SIGKILL");
+    await child.status;
+    const second = new Collector({ pipeDir, state });
+    const { processes } = await second.collect();
+    assertEquals(processes.map(({ state }) => state), ["dead"]);
+    assertEquals(values(await second.collect()), {});
+    assertEquals(namesIn(pipeDir), []);
+  }));
+
 Deno.test("as much as the defaults allow is read: past the deadline if need be, and at the end of its program", () =>
   withDir(async (dir) => {
     await using program = await startProgram(
