@@ -35,6 +35,15 @@ const TAKE_IN_EVERY_MS = 1_000;
 /** How long taking in is left alone, as a multiple of the time that it took: 0.7 s for 65,000 names. */
 const REST = 20;
 
+/**
+ * How many bytes of files are read after the deadline, so that on a busy machine
+ * all services say the same: 256 killed processes that stay by themselves.
+ */
+const FREE_BYTES = 2 ** 21;
+
+/** How many they are when nothing was read before that could stand in. */
+const FIRST_FREE_BYTES = 2 ** 25;
+
 /** How often one call reads all again at most, since one user may keep another one busy. */
 const MAX_PASSES = 4;
 
@@ -107,8 +116,7 @@ export class EndedReader {
     table: NameTable,
     until = Infinity,
   ): Left {
-    const time = new ReadingTime(until);
-    const reading = this.#readAll(dir, names, table, time);
+    const reading = this.#readAll(dir, names, table, until);
     this.#takeIn(dir, reading, until);
     const { ledgers, late, missed, problems } = reading;
     const earlier = this.#last?.ended.filter(({ owner }) => late.has(owner));
@@ -132,16 +140,22 @@ export class EndedReader {
     dir: string,
     names: readonly string[],
     table: NameTable,
-    time: ReadingTime,
+    until: number,
   ): Reading {
+    const isFirst = this.#last === undefined;
+    const forFiles = new ReadingTime(
+      until,
+      isFirst ? FIRST_FREE_BYTES : FREE_BYTES,
+    );
+    const forLedgers = new ReadingTime(until);
     let before = this.#last?.ledgers;
     for (let pass = 1;; pass++) {
       // In this order: a process whose file has gone by now is in a ledger.
-      const processes = this.#lastValues.read(dir, names, table, time);
+      const processes = this.#lastValues.read(dir, names, table, forFiles);
       // Ledgers of now, not of when the files were listed.
       const wereThere = names.some((name) => isLastValues(name));
       if (wereThere) names = runtime.list(dir);
-      const read = this.#ledgers.read(dir, names, table, time);
+      const read = this.#ledgers.read(dir, names, table, forLedgers);
       // A ledger lists the last processes only. If it was read before the files
       // were, and lists all that it has taken in since, it lists these too.
       const isSure = processes.length === 0 || pass === MAX_PASSES ||

@@ -15,11 +15,15 @@ const LOOK_BYTES = 2 ** 12;
 /** Says whether there is time to read on. */
 export class ReadingTime {
   readonly #until: number;
-  #free = FREE_BYTES;
+  #free: number;
 
-  /** @param until The deadline, by `performance.now()`. */
-  constructor(until: number) {
+  /**
+   * @param until The deadline, by `performance.now()`.
+   * @param free How many bytes may be read after it.
+   */
+  constructor(until: number, free: number = FREE_BYTES) {
     this.#until = until;
+    this.#free = free;
   }
 
   /** Whether the deadline has passed, and more bytes were read than are free. */

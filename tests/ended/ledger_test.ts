@@ -369,6 +369,19 @@ Deno.test("takeIn() takes the oldest of more than 256 killed processes", () =>
     return Promise.resolve();
   }));
 
+Deno.test("the first answer of a busy service counts all killed processes that stay by themselves", () =>
+  withDir((dir) => {
+    for (let i = 1; i <= 256; i++) {
+      for (const seq of [1, 2]) leave(dir, i, seq, { seq, final: false });
+    }
+    // There is no time left when it begins to read.
+    const { ended } = new EndedReader()
+      .read(dir, namesIn(dir), new NameTable(), 0);
+    const counts = ended.map(({ snapshot }) => snapshot.stats.get("n")?.value);
+    assertEquals(counts, new Array(256).fill(2));
+    return Promise.resolve();
+  }));
+
 Deno.test("a damaged file neither counts nor is removed before it is old, and is then a missed process", () =>
   withDir((dir) => {
     const [whole, cut] = [leave(dir, 1, 5), leave(dir, 2, 9)];
