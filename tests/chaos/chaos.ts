@@ -1,6 +1,7 @@
 /**
  * Starts, stops and kills programs on all runtimes and in other languages,
- * while two services read them, and checks every answer against what is true.
+ * in namespaces and out of them, while services read them, and checks every
+ * answer against what is true.
  *
  * `deno task chaos --help` says how.
  *
@@ -9,6 +10,7 @@
 
 import { act, kill, tellToEnd } from "./acts.ts";
 import { Violation } from "./answer.ts";
+import { Ends } from "./ends.ts";
 import { type Flags, parseFlags } from "./flags.ts";
 import { Polls } from "./polls.ts";
 import { type Usage, usage } from "./service.ts";
@@ -166,23 +168,62 @@ async function main(world: World, flags: Flags): Promise<string> {
   return `${answers} answers, ${processes} processes, ${kills} kills, ${ends} orderly ends, ${execs} execs, ${stops} stops, ${restarts} restarts of a service`;
 }
 
+/** Commands and their amounts, which two services tell. */
+async function runCommands(flags: Flags): Promise<void> {
+  const { seed, keep } = flags;
+  const world = await World.make(seed);
+  let isOk = false;
+  try {
+    console.log(`chaos: commands: ${await main(world, flags)}`);
+    isOk = true;
+  } catch (error) {
+    const { events, place } = world;
+    console.log(events.slice(-20).join("\n"));
+    if (keep) Deno.writeTextFileSync(`${place}/events`, events.join("\n"));
+    throw error;
+  } finally {
+    await world.end(!isOk && keep);
+  }
+}
+
+/** Ends of all kinds, in namespaces, while services come and go. */
+async function runEnds(flags: Flags): Promise<void> {
+  const { seed, seconds, runtimes, keep } = flags;
+  const place = await Deno.makeTempDir({ prefix: "statvent-chaos-" });
+  const ends = new Ends(place, seed);
+  let isOk = false;
+  try {
+    await ends.begin(runtimes);
+    await ends.run(seconds);
+    console.log(`chaos: ends: ${ends.summary()}`);
+    isOk = true;
+  } catch (error) {
+    console.log(ends.events.slice(-20).join("\n"));
+    if (keep) {
+      Deno.writeTextFileSync(`${place}/events`, ends.events.join("\n"));
+    }
+    throw error;
+  } finally {
+    await ends.end();
+    if (!isOk && keep) console.log(`chaos: kept ${place}`);
+    else await Deno.remove(place, { recursive: true }).catch(() => {});
+  }
+}
+
 const flags = parseFlags(Deno.args);
-const { seed, seconds, fuzz: snapshots, keep } = flags;
+const { seed, seconds, fuzz: snapshots, parts } = flags;
 if (snapshots > 0) await fuzz(snapshots);
 console.log(`chaos: seed ${seed}, ${seconds} seconds`);
-const world = await World.make(seed);
 let code = 0;
 try {
-  console.log(`chaos: ${await main(world, flags)}, seed ${seed}: ok`);
+  const part = { ...flags, seconds: seconds / parts.length };
+  if (parts.includes("commands")) await runCommands(part);
+  if (parts.includes("ends")) await runEnds(part);
+  console.log(`chaos: seed ${seed}: ok`);
 } catch (error) {
   code = 1;
   const { message, stack } = error as Error;
-  const { events, place } = world;
-  console.log(events.slice(-20).join("\n"));
-  if (keep) Deno.writeTextFileSync(`${place}/events`, events.join("\n"));
   if (!(error instanceof Violation)) console.log(stack);
   console.log(`chaos: ${message}, seed ${seed}: FAILED`);
-} finally {
-  await world.end(code !== 0 && keep);
 }
 Deno.exit(code);

@@ -19,11 +19,16 @@ export interface Flags {
   programs: number;
   /** The names of the kinds of programs. */
   runtimes: string[];
+  /** What the run consists of. */
+  parts: string[];
   /** How many random snapshots are read before. */
   fuzz: number;
   /** Whether the directories are left after a failure. */
   keep: boolean;
 }
+
+/** What a run may consist of: commands and their amounts, or ends of all kinds. */
+const PARTS = ["commands", "ends"];
 
 const HELP = `Checks what services answer while programs come and go.
 
@@ -32,6 +37,7 @@ Usage: deno task chaos [flags]
       --seconds N      how long programs come and go (60)
       --seed N         what happens, in which order (from the clock)
       --runtimes LIST  of ${KINDS.join(",")} (all)
+      --parts LIST     of ${PARTS.join(",")}, which share the time (all)
       --programs N     how many run at a time, and one of each (8)
       --fuzz N         how many snapshots are read by the parser and by a slow
                        one before that (0)
@@ -48,7 +54,7 @@ function refuse(why: string): never {
 /** Parses the flags, or says what is wrong with them and ends the process. */
 export function parseFlags(args: string[]): Flags {
   const flags = parseArgs(args, {
-    string: ["seconds", "seed", "runtimes", "programs", "fuzz"],
+    string: ["seconds", "seed", "runtimes", "parts", "programs", "fuzz"],
     boolean: ["help", "keep"],
     "--": true,
     alias: { h: "help" },
@@ -56,6 +62,7 @@ export function parseFlags(args: string[]): Flags {
       seconds: "60",
       seed: `${Date.now() % 1e9}`,
       runtimes: KINDS.join(","),
+      parts: PARTS.join(","),
       programs: "8",
       fuzz: "0",
     },
@@ -74,9 +81,16 @@ export function parseFlags(args: string[]): Flags {
       refuse(`unknown runtime ${name}; see --help`);
     }
   }
+  const parts = flags.parts.split(",");
+  for (const name of parts) {
+    if (!PARTS.includes(name)) refuse(`unknown part ${name}; see --help`);
+  }
   if (!(seconds > 0 && Number.isInteger(seed) && programs > 0)) {
     refuse("--seconds, --seed and --programs must be numbers");
   }
   const { fuzz, keep } = flags;
-  return { seconds, seed, programs, runtimes, fuzz: Number(fuzz), keep };
+  return {
+    ...{ seconds, seed, programs, runtimes, parts },
+    ...{ fuzz: Number(fuzz), keep },
+  };
 }

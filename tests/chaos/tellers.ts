@@ -195,12 +195,21 @@ export class Teller {
   look(): void {
     if (this.deadAt !== undefined) return;
     const { pid } = this;
-    const lives = pid === undefined
-      ? (this.#parent ?? this).#status === undefined
-      : isRunning(pid);
+    const lives = pid === undefined ? this.#mayCome() : isRunning(pid);
     if (lives) return;
     this.readLog();
+    // Its parent was killed before it forked.
+    if (pid === undefined && this.#parent !== undefined) {
+      this.fate ??= { how: "killed", time: Date.now() };
+    }
     this.deadAt = Date.now();
+  }
+
+  /** Whether a program that cannot be read yet may still become so. */
+  #mayCome(): boolean {
+    const parent = this.#parent;
+    if (parent === undefined) return this.#status === undefined;
+    return parent.deadAt === undefined || Date.now() - parent.deadAt < 2_000;
   }
 
   /** Ends what is left of it, and closes its log. */
