@@ -11,7 +11,7 @@ import { SnapshotError } from "../format/snapshot.ts";
 import { sleep } from "../runtime/pause.ts";
 import { runtime } from "../runtime/runtime.ts";
 
-/** Thrown if another user has put something in the place of a pipe. */
+/** Thrown if another user has put something in place of a pipe. */
 export class ForeignError extends Error {
   override message = "It must be a pipe of the user of its process";
 }

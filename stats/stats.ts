@@ -101,7 +101,7 @@ export interface Distribution {
   /** The name of the stat, as given, with its labels. */
   readonly name: string;
   /**
-   * Keeps `value` in the place of the oldest.
+   * Keeps `value` in place of the oldest.
    *
    * @throws {TypeError} If `value` is not a number.
    * @throws {RangeError} If `value` is not finite.

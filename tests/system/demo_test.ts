@@ -10,7 +10,14 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { leftIn, namesIn, output, ROOT, until, withDir } from "../helpers/program.ts";
+import {
+  leftIn,
+  namesIn,
+  output,
+  ROOT,
+  until,
+  withDir,
+} from "../helpers/program.ts";
 
 const PROGRAMS = ["shop", "queue", "reports"];
 
@@ -195,8 +202,7 @@ Deno.test("the demo refuses arguments", async () => {
     await using demo = await startDemo(dir, "--prot", "80");
     assertEquals(await demo.ended(), {
       code: 2,
-      stderr:
-        "Cannot start the demo: it takes no arguments, got --prot 80\n",
+      stderr: "Cannot start the demo: it takes no arguments, got --prot 80\n",
     });
     assertEquals(namesIn(dir), []);
   });
