@@ -4,7 +4,9 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { blocks, read as readPage } from "../helpers/pages.ts";
 import {
+  freePort,
   killShell,
   leftIn,
   namesIn,
@@ -53,6 +55,41 @@ async function emptyProject(): Promise<string> {
   const dir = await Deno.makeTempDir({ prefix: "statvent-npm-" });
   await run(dir, "npm", "init", "--yes");
   return dir;
+}
+
+/** Runs the server of docs/web.md for Node. */
+async function serveByNode(project: string, pipes: string): Promise<void> {
+  const [text] = blocks("js", readPage("docs/web.md"));
+  const port = freePort();
+  await Deno.writeTextFile(
+    `${project}/server.mjs`,
+    text.replace("7828", `${port}`),
+  );
+  const server = new Deno.Command("node", {
+    cwd: project,
+    args: ["server.mjs"],
+    env: { STATVENT_PIPE_DIR: pipes },
+  }).spawn();
+  const ask = async (path: string, options?: RequestInit) => {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, options);
+    return [answer.status, await answer.text()] as const;
+  };
+  const hello = await until("the server", () => ask("/").catch(() => {}));
+  assertEquals(hello, [200, "Hello\n"]);
+  const [status, stats] = await ask("/stats");
+  assertEquals([status, JSON.parse(stats).stats["http.requests"]], [200, 3]);
+  assertEquals((await ask("/stats", { method: "POST" }))[0], 405);
+  assertEquals((await ask("/nothing"))[0], 404);
+  // No request that a client may send ends the server.
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  await connection.write(
+    new TextEncoder().encode("GET /stats HTTP/1.1\r\nHost: a b\r\n\r\n"),
+  );
+  const bytes = new Uint8Array(12);
+  await connection.read(bytes);
+  assertEquals(new TextDecoder().decode(bytes), "HTTP/1.1 400");
+  server.kill("SIGKILL");
+  await server.status;
 }
 
 const ignore = !await has("npm");
@@ -221,6 +258,7 @@ Deno.test({ name: "the npm package", ignore }, async (t) => {
       const { stats } = await (await fetch(url)).json();
       assertEquals(stats["http.requests"], 3);
       await killShell(service);
+      await serveByNode(project, pipes);
       app.kill("SIGKILL");
       await app.status;
     },
