@@ -25,6 +25,9 @@ export const MOST = 100;
 /** How long a service may take a dead process for a silent one, in milliseconds. */
 const FOUND_MS = 1_200;
 
+/** That of a simple writer, which is dead when nobody has written for two seconds. */
+const SIMPLE_MS = 4_000;
+
 /** How a program has ended: it has done all that it was told, or at least all that it said, or it was killed. */
 export type End = "exact" | "orderly" | "killed";
 
@@ -183,7 +186,7 @@ export class Book {
     this.#checkGauges(said, before, silent);
     this.#checkShells(said, before, silent);
     for (const entry of before.ended) {
-      if (before.time > entry.endedAt + FOUND_MS) entry.booked.add(account);
+      if (isFound(entry, before)) entry.booked.add(account);
     }
     if (said.complete) this.#settle(account, said, before, silent);
   }
@@ -294,17 +297,18 @@ export class Book {
   #checkShells(said: Said, before: Before, silent: number): void {
     for (const [slot, value] of said.shell) {
       const entry = this.#shells.get(slot);
-      if (hasGone(entry, before, silent)) {
+      if (
+        entry === undefined ||
+        (hasGone(entry, before, silent) && isFound(entry, before))
+      ) {
         throw new Violation(
           `there is a stat of shell ${slot}, whose program has gone`,
         );
       }
-      const most = entry!.told[COUNTED];
+      const most = entry.told[COUNTED];
       if (value > most) {
         throw new Violation(
-          `the counter of ${
-            entry!.name
-          } is ${value}, and the truth is ${most} at most`,
+          `the counter of ${entry.name} is ${value}, and the truth is ${most} at most`,
         );
       }
     }
@@ -353,6 +357,11 @@ export class Book {
       }
     }
   }
+}
+
+/** Whether every service knows by now that a program has ended. */
+function isFound({ isShell, endedAt }: Entry, { time }: Before): boolean {
+  return time > endedAt + (isShell ? SIMPLE_MS : FOUND_MS);
 }
 
 /** Whether nothing that ends with a program may be said of it any more. */

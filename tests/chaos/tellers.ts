@@ -87,6 +87,7 @@ export class Teller {
   stderr = "";
   /** What the service that knows most has said since it has found it dead. */
   floor = 0;
+  readonly #logs: string;
   readonly #log: string;
   #file: Deno.FsFile | undefined;
   #child: Deno.ChildProcess | undefined;
@@ -107,6 +108,7 @@ export class Teller {
     this.slot = slot;
     this.start = start;
     this.#parent = parent;
+    this.#logs = dirs.logs;
     this.#log = `${dirs.logs}/${slot}`;
     const { kind, place, hasListeners, signals, isPreloaded } = start;
     const traits = [
@@ -205,6 +207,15 @@ export class Teller {
     this.deadAt = Date.now();
   }
 
+  #isIt(pid: number): boolean {
+    try {
+      const args = Deno.readTextFileSync(`/proc/${pid}/cmdline`);
+      return args.includes(this.#logs);
+    } catch {
+      return false;
+    }
+  }
+
   /** Whether a program that cannot be read yet may still become so. */
   #mayCome(): boolean {
     const parent = this.#parent;
@@ -227,6 +238,10 @@ export class Teller {
 
   /** Sends it a signal. Before it can be read, its starter gets it. */
   kill(signal: Deno.Signal): void {
+    // Its process id may be that of another program by now.
+    if (this.deadAt !== undefined || (this.pid && !this.#isIt(this.pid))) {
+      return;
+    }
     try {
       if (this.pid !== undefined) Deno.kill(this.pid, signal);
       else this.#child?.kill(signal);

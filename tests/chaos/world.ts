@@ -71,7 +71,7 @@ export class World {
   readonly random: Random;
   /** Decides when: pauses may differ from run to run, and take nothing from what decides what. */
   readonly pauses: Random;
-  readonly book = new Book(48, 6);
+  readonly book = new Book(48, 12);
   readonly services: readonly Service[];
   /** A service that does nothing. */
   readonly control: Service;
