@@ -55,7 +55,7 @@ Deno.test("collect() merges all processes, and percentiles over all their window
       `incr("n", 2); set("f", 1.5); for (let i = 101; i <= 200; i++) record("r.{0}", i)`,
       `config.annotations = false; incr("n", 4); incr("plain")`,
     ]);
-    const collector = new Collector({ pipeDir: dir });
+    const collector = new Collector({ pipeDir: dir, deadline: 5000 });
     const expected = {
       "n": 7,
       "f": 2,
@@ -151,7 +151,7 @@ Deno.test("collect() counts a killed process as dead once, and removes what it l
     program.kill("SIGKILL");
     await program.ended();
     assert(namesIn(dir).includes(`${program.pid}.stats`));
-    const collector = new Collector({ pipeDir: dir });
+    const collector = new Collector({ pipeDir: dir, deadline: 5000 });
     const first = await collector.collect();
     assertEquals(states(first), { ok: 0, dead: 1, timeout: 0, invalid: 0 });
     assertEquals(
@@ -292,6 +292,6 @@ Deno.test("collect() removes files that were made for a moment, but only after l
         if (name === "x.new") await Deno.utime(path, old, old);
       }
     }
-    await new Collector({ pipeDir }).collect();
+    await new Collector({ pipeDir, deadline: 5000 }).collect();
     assertEquals(namesIn(pipeDir), [".1.y.new", ".4194303.y.new"]);
   }));

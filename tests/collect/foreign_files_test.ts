@@ -333,7 +333,7 @@ for (const flood of FLOODS) {
       writeLastValues(dir, idOf(1), 1, values, 0o644);
       const lines: string[] = [];
       const log = (line: string) => lines.push(line);
-      const collector = new Collector({ pipeDir: dir, log });
+      const collector = new Collector({ pipeDir: dir, deadline: 5000, log });
       const good7 = async () =>
         assertEquals(
           toMap(await collector.collect()).get("good")?.value,
@@ -360,7 +360,7 @@ Deno.test("collect() logs no more than some lines a minute, whatever is planted"
   withDir(async (pipeDir) => {
     const lines: string[] = [];
     const log = (line: string) => lines.push(line);
-    const collector = new Collector({ pipeDir, log });
+    const collector = new Collector({ pipeDir, deadline: 5000, log });
     for (let i = 0; i < 50; i++) {
       for (let k = 0; k < 20; k++) {
         Deno.writeTextFileSync(`${pipeDir}/x${i}.${k}.stats`, "");

@@ -30,7 +30,10 @@ Deno.test("what was read of an end counts after a restart although nobody gets t
     const bytes = lastValues(1, "n: 5\n", 1, false);
     const file = writeLastValues(pipeDir, idOf(1), 1, bytes, 0o644);
     const n = async () =>
-      valueOf(await new Collector({ pipeDir, state }).collect(), "n");
+      valueOf(
+        await new Collector({ pipeDir, deadline: 5000, state }).collect(),
+        "n",
+      );
     assertEquals(await n(), 5);
     Deno.renameSync(file, `${dir}/away`);
     assertEquals([await n(), await n()], [5, 5]);
@@ -103,7 +106,7 @@ Deno.test("a collector with a state goes on where the last one has ended", () =>
   withDir(async (parent) => {
     const dir = `${parent}/pipes`;
     const state = `${parent}/state`;
-    const start = () => new Collector({ pipeDir: dir, state });
+    const start = () => new Collector({ pipeDir: dir, deadline: 5000, state });
     const n = async (collector: Collector) =>
       values(await collector.collect()).n;
     const [a, b, c, d] = await Promise.all(
@@ -139,7 +142,7 @@ Deno.test("a collector with a state goes on where the last one has ended", () =>
     const host = await collector.collect();
     assertEquals([values(host), recorded(host)], [{ n: 210 }, 4]);
     // One without the state knows the last ledger only.
-    assertEquals(await n(new Collector({ pipeDir: dir })), 104);
+    assertEquals(await n(new Collector({ pipeDir: dir, deadline: 5000 })), 104);
   }));
 
 Deno.test("a damaged state stops no collector: it is put aside, and its predecessor stands in for it", () =>
@@ -154,7 +157,7 @@ Deno.test("a damaged state stops no collector: it is put aside, and its predeces
       lastValues(1, "n: 5\n", 1, false),
       0o644,
     );
-    const first = new Collector({ pipeDir, state });
+    const first = new Collector({ pipeDir, deadline: 5000, state });
     for (let i = 0; i < 2; i++) await first.collect();
     Deno.removeSync(file);
     const good = await Deno.readFile(state);
@@ -172,14 +175,15 @@ Deno.test("a damaged state stops no collector: it is put aside, and its predeces
       await Deno.writeFile(`${state}.bak`, good);
       const lines: string[] = [];
       const log = (line: string) => lines.push(line);
-      const host = await new Collector({ pipeDir, state, log }).collect();
+      const host = await new Collector({ pipeDir, deadline: 5000, state, log })
+        .collect();
       assertEquals(valueOf(host, "n"), 5, name);
       assertEquals(lines, [
         `${state}: it is damaged, or of another version, so it was put aside as ${state}.damaged`,
       ]);
       assertEquals(await Deno.readFile(`${state}.damaged`), bytes);
       // The state is whole again.
-      const again = new Collector({ pipeDir, state, log });
+      const again = new Collector({ pipeDir, deadline: 5000, state, log });
       assertEquals(valueOf(await again.collect(), "n"), 5, name);
       assertEquals(lines.length, 1);
     }
@@ -188,7 +192,7 @@ Deno.test("a damaged state stops no collector: it is put aside, and its predeces
     await Deno.writeTextFile(`${state}.bak`, "");
     const lines: string[] = [];
     const log = (line: string) => lines.push(line);
-    await new Collector({ pipeDir, state, log }).collect();
+    await new Collector({ pipeDir, deadline: 5000, state, log }).collect();
     assertEquals(lines.length, 2);
   }));
 
@@ -197,7 +201,7 @@ Deno.test("new Collector() refuses a state file that is none, or that it cannot 
     const state = `${dir}/state`;
     await Deno.mkdir(state);
     assertThrows(
-      () => new Collector({ pipeDir: dir, state }),
+      () => new Collector({ pipeDir: dir, deadline: 5000, state }),
       Error,
       `Cannot use the state file ${state}: it must be a regular file`,
     );

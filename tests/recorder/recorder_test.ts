@@ -86,7 +86,8 @@ for (const [how, text, expected] of ends) {
       // Nobody knew that the error would end the program, so its sign of life is left.
       const left = leftIn(dir).map((name) => name.replace(/^.*\./, ""));
       assertEquals(left, expected === 1 ? ["alive"] : []);
-      const host = await new Collector({ pipeDir: dir }).collect();
+      const host = await new Collector({ pipeDir: dir, deadline: 5000 })
+        .collect();
       assertEquals([...toMap(host)], [["a", { value: 1, fractional: false }]]);
       assertEquals(leftIn(dir), []);
     }));
@@ -405,6 +406,7 @@ Deno.test("what a signal handler counts is there, and so is what it counts befor
     assertStringIncludes(await cat(program.path), "signals: 1\n");
     program.kill("SIGTERM");
     assertEquals((await program.ended()).code, 0);
-    const host = await new Collector({ pipeDir: dir }).collect();
+    const host = await new Collector({ pipeDir: dir, deadline: 5000 })
+      .collect();
     assertEquals(toMap(host).get("signals")?.value, 2);
   }));

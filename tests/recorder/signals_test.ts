@@ -22,7 +22,7 @@ import {
 
 /** What a later service says that ended processes have counted. */
 async function countedIn(dir: string): Promise<number | undefined> {
-  const host = await new Collector({ pipeDir: dir }).collect();
+  const host = await new Collector({ pipeDir: dir, deadline: 5000 }).collect();
   return toMap(host).get("n")?.value;
 }
 

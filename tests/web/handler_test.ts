@@ -55,25 +55,27 @@ Deno.test("GET answers with all stats, floats as floats, in one line or in many"
       { dir, permissions: leastPermissions(dir) },
     );
     await program.printed("live");
-    await withServer(createHandler({ pipeDir: dir }), async (origin) => {
-      const before = Date.now() / 1000;
-      const response = await fetch(`${origin}/stats`);
-      assertEquals(response.status, 200);
-      assertEquals(response.headers.get("content-type"), "application/json");
-      const [text, timestamp] = await read(response);
-      assertEquals(
-        text,
-        `{"stats": {"a": 3, "b": 2.0, "__proto__": 1, "say \\"hi\\"": 1}, ${counts}, "timestamp": T}\n`,
-      );
-      assert(timestamp >= before && timestamp <= Date.now() / 1000);
-      const [json] = await read(await fetch(`${origin}/stats?format=json`));
-      assertEquals(json, text);
-      const [pretty] = await read(
-        await fetch(`${origin}/stats?format=prettyjson`),
-      );
-      assertEquals(
-        pretty,
-        `{
+    await withServer(
+      createHandler({ pipeDir: dir, deadline: 5000 }),
+      async (origin) => {
+        const before = Date.now() / 1000;
+        const response = await fetch(`${origin}/stats`);
+        assertEquals(response.status, 200);
+        assertEquals(response.headers.get("content-type"), "application/json");
+        const [text, timestamp] = await read(response);
+        assertEquals(
+          text,
+          `{"stats": {"a": 3, "b": 2.0, "__proto__": 1, "say \\"hi\\"": 1}, ${counts}, "timestamp": T}\n`,
+        );
+        assert(timestamp >= before && timestamp <= Date.now() / 1000);
+        const [json] = await read(await fetch(`${origin}/stats?format=json`));
+        assertEquals(json, text);
+        const [pretty] = await read(
+          await fetch(`${origin}/stats?format=prettyjson`),
+        );
+        assertEquals(
+          pretty,
+          `{
   "stats": {
     "a": 3,
     "b": 2.0,
@@ -84,8 +86,9 @@ Deno.test("GET answers with all stats, floats as floats, in one line or in many"
   "timestamp": T
 }
 `,
-      );
-    });
+        );
+      },
+    );
   }));
 
 Deno.test("HEAD answers as GET without a body, and If-None-Match saves it", () =>
@@ -95,38 +98,41 @@ Deno.test("HEAD answers as GET without a body, and If-None-Match saves it", () =
       { dir },
     );
     await program.printed("live");
-    await withServer(createHandler({ pipeDir: dir }), async (origin) => {
-      const get = await fetch(`${origin}/stats`);
-      await get.body?.cancel();
-      const etag = get.headers.get("etag")!;
-      assertMatch(etag, /^W\/"[^"]+"$/);
-      const head = await fetch(`${origin}/stats`, { method: "HEAD" });
-      assertEquals([head.status, await head.text()], [200, ""]);
-      assertEquals(head.headers.get("etag"), etag);
-      assert(Number(head.headers.get("content-length")) > 80);
-      const conditional = () =>
-        fetch(`${origin}/stats`, { headers: { "if-none-match": etag } });
-      const same = await conditional();
-      assertEquals([same.status, await same.text()], [304, ""]);
-      assertEquals(same.headers.get("etag"), etag);
-      const pretty = await fetch(`${origin}/stats?format=prettyjson`, {
-        headers: { "if-none-match": etag },
-      });
-      await pretty.body?.cancel();
-      assertEquals(pretty.status, 200);
-      program.kill("SIGUSR1");
-      await until("a new tag", async () => {
-        const response = await conditional();
-        await response.body?.cancel();
-        return response.status === 200;
-      });
-    });
+    await withServer(
+      createHandler({ pipeDir: dir, deadline: 5000 }),
+      async (origin) => {
+        const get = await fetch(`${origin}/stats`);
+        await get.body?.cancel();
+        const etag = get.headers.get("etag")!;
+        assertMatch(etag, /^W\/"[^"]+"$/);
+        const head = await fetch(`${origin}/stats`, { method: "HEAD" });
+        assertEquals([head.status, await head.text()], [200, ""]);
+        assertEquals(head.headers.get("etag"), etag);
+        assert(Number(head.headers.get("content-length")) > 80);
+        const conditional = () =>
+          fetch(`${origin}/stats`, { headers: { "if-none-match": etag } });
+        const same = await conditional();
+        assertEquals([same.status, await same.text()], [304, ""]);
+        assertEquals(same.headers.get("etag"), etag);
+        const pretty = await fetch(`${origin}/stats?format=prettyjson`, {
+          headers: { "if-none-match": etag },
+        });
+        await pretty.body?.cancel();
+        assertEquals(pretty.status, 200);
+        program.kill("SIGUSR1");
+        await until("a new tag", async () => {
+          const response = await conditional();
+          await response.body?.cancel();
+          return response.status === 200;
+        });
+      },
+    );
   }));
 
 Deno.test("other paths, methods and formats are answered in JSON", () =>
   withDir(async (dir) => {
     await withServer(
-      createHandler({ pipeDir: dir, path: "/here" }),
+      createHandler({ pipeDir: dir, deadline: 5000, path: "/here" }),
       async (origin) => {
         const table: [string, string, number, unknown, string?][] = [
           ["GET", "/stats", 404, {
@@ -231,7 +237,7 @@ Deno.test("?format=text is a snapshot that another collector reads from a pipe, 
       { dir },
     );
     await ended.ended();
-    const handler = createHandler({ pipeDir: dir });
+    const handler = createHandler({ pipeDir: dir, deadline: 5000 });
     const response = await handler(
       new Request("http://localhost/stats?format=text"),
     );
@@ -247,8 +253,9 @@ Deno.test("?format=text is a snapshot that another collector reads from a pipe, 
         "mkfifo $0/$$.stats; while :; do cat $0/text > $0/$$.stats; sleep 0.02; done",
         other,
       );
-      const here = await new Collector({ pipeDir: dir }).collect();
-      const there = new Collector({ pipeDir: other });
+      const here = await new Collector({ pipeDir: dir, deadline: 5000 })
+        .collect();
+      const there = new Collector({ pipeDir: other, deadline: 5000 });
       const copy = await until("the copy", async () => {
         const host = await there.collect();
         return host.processes[0]?.state === "ok" && host;
@@ -285,7 +292,7 @@ Deno.test("parameters choose what is shown, and of which process", () =>
       )
     ));
     await Promise.all(programs.map((program) => program.printed("live")));
-    const handler = createHandler({ pipeDir: dir });
+    const handler = createHandler({ pipeDir: dir, deadline: 5000 });
     const get = async (search: string) => {
       const response = await handler(
         new Request(`http://localhost/stats${search}`),
@@ -340,7 +347,9 @@ Deno.test("parameters choose what is shown, and of which process", () =>
     });
     assertEquals(await get("?by=host"), {
       status: 400,
-      body: { message: 'Cannot read the parameters: by must be process, got "host"' },
+      body: {
+        message: 'Cannot read the parameters: by must be process, got "host"',
+      },
     });
     for (const program of programs) await program[Symbol.asyncDispose]();
   }));
@@ -352,7 +361,11 @@ Deno.test("/processes lists the processes, what they say of themselves and how t
       { dir },
     );
     await program.printed("live");
-    const handler = createHandler({ pipeDir: dir, path: "/all/stats" });
+    const handler = createHandler({
+      pipeDir: dir,
+      deadline: 5000,
+      path: "/all/stats",
+    });
     const get = async (path = "/all/processes") =>
       await handler(new Request(`http://localhost${path}`));
     const { processes, timestamp, ...figures } = await (await get()).json();
@@ -393,7 +406,7 @@ Deno.test("every format has an ETag of its own, and HEAD in each", () =>
       { dir },
     );
     await program.printed("live");
-    const handler = createHandler({ pipeDir: dir });
+    const handler = createHandler({ pipeDir: dir, deadline: 5000 });
     const ask = async (search: string, init: RequestInit = {}) => {
       const request = new Request(`http://localhost/stats${search}`, init);
       const response = await handler(request);
@@ -431,7 +444,7 @@ Deno.test("every format has an ETag of its own, and HEAD in each", () =>
 
 Deno.test("text that is offered on a pipe counts once, whoever offers it", () =>
   withDir(async (pipeDir) => {
-    const handler = createHandler({ pipeDir });
+    const handler = createHandler({ pipeDir, deadline: 5000 });
     const text = await (await handler(
       new Request("http://localhost/stats?format=text"),
     )).text();
@@ -444,18 +457,19 @@ Deno.test("parameters that make no sense are refused with a sentence", async () 
       .message;
   assertEquals(
     query("aggr=max&pid=1"),
-    'Cannot read the parameters: aggr cannot be combined with by=process or pid',
+    "Cannot read the parameters: aggr cannot be combined with by=process or pid",
   );
   assertEquals(
     query("aggr=max&by=process"),
-    'Cannot read the parameters: aggr cannot be combined with by=process or pid',
+    "Cannot read the parameters: aggr cannot be combined with by=process or pid",
   );
   const handler = createHandler({ pipeDir: "/nonexistent" });
   for (const path of ["/metrics", "/processes"]) {
     const response = await handler(new Request(`http://localhost${path}?x=1`));
     assertEquals(response.status, 400);
     assertEquals(await response.json(), {
-      message: 'Cannot read the parameters: unknown parameter "x", there are none here',
+      message:
+        'Cannot read the parameters: unknown parameter "x", there are none here',
     });
   }
 });
@@ -491,7 +505,7 @@ Deno.test("a pattern that takes too long for the names that there are is refused
     );
     const file = `${pipeDir}/.ended.${idOf(1)}.1`;
     Deno.writeFileSync(file, lastValues(1, names.join(""), 1, true));
-    const handler = createHandler({ pipeDir });
+    const handler = createHandler({ pipeDir, deadline: 5000 });
     const url = `http://localhost/stats?match=*${"a".repeat(200)}b`;
     const start = performance.now();
     const response = await handler(new Request(url));
@@ -505,7 +519,7 @@ Deno.test("a pattern that takes too long for the names that there are is refused
 
 Deno.test("every answer forbids to take it for a page", () =>
   withDir(async (dir) => {
-    const handler = createHandler({ pipeDir: dir });
+    const handler = createHandler({ pipeDir: dir, deadline: 5000 });
     const paths = [
       "/stats",
       "/processes",
@@ -557,9 +571,12 @@ Deno.test("no name of a stat gets into a header, or out of its quotes", () =>
 
 Deno.test("requests that share a read share the bytes of each answer, and a later read has its own", () =>
   withDir(async (dir) => {
-    const answerer = answererOf(new Collector({ pipeDir: dir }), {
-      path: "/stats",
-    });
+    const answerer = answererOf(
+      new Collector({ pipeDir: dir, deadline: 5000 }),
+      {
+        path: "/stats",
+      },
+    );
     const ask = (path: string, method = "GET") =>
       answerer(new Request(`http://localhost${path}`, { method }));
     const paths = ["/stats", "/stats?format=text", "/processes", "/metrics"];
@@ -583,7 +600,7 @@ Deno.test("JSON escapes what would act on a terminal, and the text of the pipe d
       { dir },
     );
     await program.printed("live");
-    const handler = createHandler({ pipeDir: dir });
+    const handler = createHandler({ pipeDir: dir, deadline: 5000 });
     const get = async (path: string) =>
       await (await handler(new Request(`http://localhost${path}`))).text();
     const json = await get("/stats");
