@@ -316,6 +316,11 @@ export class Ends {
       if (teller.deadAt !== undefined) continue;
       teller.readLog();
       teller.look();
+      // It may have been forked after it was sent the signal.
+      const { fate } = teller;
+      if (fate?.how === "killed" && Date.now() > fate.time + 1_000) {
+        teller.kill("SIGKILL");
+      }
       if (teller.deadAt === undefined) continue;
       this.note(`${teller.name} is dead`);
       this.#checkEnd(teller);
