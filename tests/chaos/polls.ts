@@ -23,7 +23,7 @@ export class Polls {
   readonly #world: World;
   readonly #overdue: Answer[] = [];
   readonly #controls: Answer[] = [];
-  /** The services whose last answer has waited for somebody, of whom it may hear in the next one. */
+  /** The services whose last answer has waited for somebody, of whom it may hear in the next one what was true before. */
   readonly #waiting: Set<Service> = new Set();
   #unexplainedSilence = 0;
 
@@ -69,7 +69,8 @@ export class Polls {
     counts.answers++;
     const took = tookOf(answer);
     if (took > LATEST_MS) this.#overdue.push(answer);
-    const isQuick = took < QUICK_MS && !this.#waiting.has(service);
+    const wasWaiting = this.#waiting.has(service);
+    const isQuick = took < QUICK_MS && !wasWaiting;
     if (took < QUICK_MS) this.#waiting.delete(service);
     else this.#waiting.add(service);
     try {
@@ -80,7 +81,7 @@ export class Polls {
       } else {
         const { stats, processes } = JSON.parse(answer.text);
         this.#checkStates(processes, answer, isQuick);
-        const silent = processes.timeout;
+        const silent = wasWaiting ? Infinity : processes.timeout;
         book.check(service.account, fromJson(stats), before, silent);
       }
     } catch (error) {
