@@ -17,7 +17,11 @@ import type { Presence } from "./presence.ts";
 /** The least time between two checkpoints, in milliseconds. */
 const INTERVAL_MS = 1_000;
 
-/** How many times as long as a checkpoint takes the time to the next one is at least. */
+/**
+ * How many times as long as a checkpoint takes the time to the next one is at
+ * least. Of two in a row the shorter one counts: one is long because it is the
+ * first, or because the processor was somebody else's for a moment.
+ */
 const REST = 100;
 
 /** What to keep. */
@@ -45,6 +49,8 @@ export class CheckpointWriter {
   #slot = 0;
   #stamp: number | undefined;
   #due = -Infinity;
+  /** How long the last one took, in milliseconds. */
+  #took = 0;
 
   constructor(options: CheckpointOptions) {
     this.#options = options;
@@ -64,7 +70,10 @@ export class CheckpointWriter {
     this.write();
     this.#stamp = stamp;
     const end = performance.now();
-    this.#due = end + Math.max(INTERVAL_MS / 2, REST * (end - start));
+    const took = end - start;
+    const cost = Math.min(took, this.#took);
+    this.#took = took;
+    this.#due = end + Math.max(INTERVAL_MS / 2, REST * cost);
   }
 
   /** Writes a checkpoint now. */

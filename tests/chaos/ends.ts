@@ -562,7 +562,8 @@ export class Ends {
   #least(teller: Teller, asked: number): number {
     const { truth, fate, deadAt, stoppedAt = Infinity, floor } = teller;
     const now = Math.min(asked, deadAt ?? Infinity);
-    const lost = LOST_MS + 2 * this.#late;
+    // Checkpoints that take long are made less often.
+    const lost = LOST_MS + Math.min(6_000, 20 * this.#late);
     const isDead = deadAt !== undefined && deadAt < asked;
     if (isDead && fate!.how === "orderly") return truth.least(Infinity);
     if (isDead && fate!.how === "handed") return truth.least(fate!.time);

@@ -1,0 +1,44 @@
+/**
+ * When checkpoints are written.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { CheckpointWriter } from "../../recorder/checkpoint_writer.ts";
+import type { Presence } from "../../recorder/presence.ts";
+import { sleep } from "../../runtime/pause.ts";
+import { idOf } from "../helpers/last_values.ts";
+import { withDir } from "../helpers/program.ts";
+
+/** How often a checkpoint is written in two seconds, of which those with these indexes take 60 ms. */
+async function countOf(isSlow: (index: number) => boolean): Promise<number> {
+  let written = 0;
+  await withDir(async (dir) => {
+    const writer = new CheckpointWriter({
+      dir,
+      mode: 0o644,
+      user: Deno.uid()!,
+      presence: { base: "7", id: idOf(7) } as Presence,
+      stamp: () => written,
+      snapshot: () => {
+        const end = performance.now() + (isSlow(written) ? 60 : 0);
+        while (performance.now() < end);
+        return { seq: ++written, bytes: new TextEncoder().encode("n: 1\n") };
+      },
+    });
+    const end = performance.now() + 2_000;
+    while (performance.now() < end) {
+      writer.tick();
+      await sleep(10);
+    }
+    writer.close();
+  });
+  return written;
+}
+
+Deno.test("a checkpoint that takes long once delays none, and those that always do come rarely", async () => {
+  const count = await countOf((index) => index === 0);
+  assert(count >= 3, `${count}`);
+  assertEquals(await countOf(() => true), 2);
+});
