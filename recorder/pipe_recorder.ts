@@ -1,0 +1,117 @@
+/**
+ * A running recorder, as the thread that has started it sees it.
+ *
+ * Touches the pipe directory when it ends.
+ *
+ * @module
+ */
+
+import { pipePath } from "../directory/file_names.ts";
+import { runtime } from "../runtime/runtime.ts";
+import type { Thread } from "../runtime/system.ts";
+import { setServed } from "./last_act.ts";
+import { closeAll, type OwnFiles, removePipes } from "./own_files.ts";
+import { keepSpare, useSpare } from "./spare_file.ts";
+
+/** A running recorder. */
+export interface Recorder extends AsyncDisposable {
+  /** The pipe, such as `/tmp/stats-pipe/1234.stats`. */
+  readonly path: string;
+  /** Removes the pipe and ends the thread. The stats stay as they are. */
+  stop(): Promise<void>;
+}
+
+/** How long the thread may take to close its files, in milliseconds. */
+const STOP_MS = 500;
+
+/** The recorder whose thread this thread has started. */
+export class PipeRecorder implements Recorder {
+  readonly path: string;
+  readonly #own: OwnFiles;
+  readonly #thread: Thread;
+  /** Resolves when the thread has closed all its files. */
+  readonly #done: Promise<void>;
+  readonly #forgetExit: () => void;
+  readonly #forget: () => void;
+  #files: number[] = [];
+  #stopped: Promise<void> | undefined;
+
+  /** @param forget Called when the recorder is stopped. */
+  constructor(
+    own: OwnFiles,
+    thread: Thread,
+    done: Promise<void>,
+    forget: () => void,
+  ) {
+    this.#forget = forget;
+    this.path = pipePath(own.dir, own.base!);
+    this.#own = own;
+    this.#thread = thread;
+    this.#done = done;
+    // The end of the main thread is that of the process.
+    this.#forgetExit = runtime.isMainThread
+      ? () => setServed(undefined)
+      : runtime.onExit(() => this.release(), () => {
+        this.release();
+        // If the event loop runs again, the thread has caught the error.
+        setTimeout(() => this.resume());
+      });
+  }
+
+  /** Stops the thread from creating files, then removes all pipes. */
+  release(): void {
+    this.#own.control.stop();
+    useSpare();
+    this.#files.push(...removePipes(this.#own));
+  }
+
+  #closeFiles(): void {
+    closeAll(this.#files.splice(0));
+  }
+
+  /** Lets the thread serve again. */
+  resume(): void {
+    if (this.#stopped !== undefined) return;
+    this.#closeFiles();
+    keepSpare(this.#own.dir);
+    this.#own.control.start();
+    this.#thread.post("resume");
+  }
+
+  stop(): Promise<void> {
+    return this.#stopped ??= this.#stop();
+  }
+
+  async #stop(): Promise<void> {
+    this.#forget();
+    this.#forgetExit();
+    this.release();
+    let timer;
+    const late = new Promise((resolve) => timer = setTimeout(resolve, STOP_MS));
+    await Promise.race([this.#done, late]);
+    clearTimeout(timer);
+    await this.#thread.terminate();
+    this.#closeFiles();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
+
+/** The recorder of another thread of this process, which only that thread can stop. */
+export class ForeignRecorder implements Recorder {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
