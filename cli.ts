@@ -7,10 +7,10 @@
  * @module
  */
 
-import { main } from "./cli/main.ts";
+import { main } from "./cli/commands.ts";
 
 await main(
   "Deno" in globalThis
-    ? (await import("./runtime/program_deno.ts")).denoProgram
-    : (await import("./runtime/program_node.ts")).nodeProgram,
+    ? (await import("./runtime/command_line_deno.ts")).denoCommandLine
+    : (await import("./runtime/command_line_node.ts")).nodeCommandLine,
 );

@@ -8,13 +8,13 @@
  */
 
 import { serve } from "./cli/serve.ts";
-import type { Handler } from "./runtime/program.ts";
-import { startAsProgram } from "./runtime/program_deno.ts";
+import type { Handler } from "./runtime/command_line.ts";
+import { startAsProgram } from "./runtime/command_line_deno.ts";
 import { createHandler } from "./web/handler.ts";
 
 export { guard, type GuardOptions } from "./web/guard.ts";
 export { createHandler, type HandlerOptions } from "./web/handler.ts";
-export { type Handler } from "./runtime/program.ts";
+export { type Handler } from "./runtime/command_line.ts";
 
 let handler: Handler | undefined;
 const service = {

@@ -7,13 +7,13 @@
  */
 
 import { printable } from "../model/printable.ts";
-import type { Program } from "../runtime/program.ts";
+import type { CommandLine } from "../runtime/command_line.ts";
 
 /**
  * A program whose errors are one line each, in which names of files, stats and
  * flags have no effect on the terminal.
  */
-export function printing(program: Program): Program {
+export function printing(program: CommandLine): CommandLine {
   return {
     ...program,
     printError: (line) => program.printError(printable(line)),

@@ -18,7 +18,7 @@ import type { OwnMetric } from "../prometheus/exposition.ts";
 import { type Push, startPush } from "../push/schedule.ts";
 import type { PushStats } from "../push/target.ts";
 import { attempt } from "../runtime/attempt.ts";
-import type { Program } from "../runtime/program.ts";
+import type { CommandLine } from "../runtime/command_line.ts";
 import { runtime } from "../runtime/runtime.ts";
 import { guardAnswers, isLoopback } from "../web/guard.ts";
 import { answererOf } from "../web/handler.ts";
@@ -102,7 +102,7 @@ function whatIsThere(dir: string): string {
 }
 
 /** Runs the web service until the user interrupts it. */
-export async function serve(given: Program): Promise<void> {
+export async function serve(given: CommandLine): Promise<void> {
   const program = printing(given);
   let settings;
   try {
@@ -127,7 +127,7 @@ export async function serve(given: Program): Promise<void> {
 
 /** Listens and pushes until the user interrupts. */
 async function run(
-  program: Program,
+  program: CommandLine,
   settings: Settings,
   collector: Collector,
   log: (line: string) => void,

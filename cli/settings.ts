@@ -10,7 +10,7 @@ import { resolve } from "@std/path";
 import { type ParsedFlags, parseFlags, UsageError } from "./flags.ts";
 import { parsePushFlags, type PushFlags } from "./push_flags.ts";
 import { pipeDir } from "../directory/pipe_dir.ts";
-import type { Address, Program } from "../runtime/program.ts";
+import type { Address, CommandLine } from "../runtime/command_line.ts";
 import { runtime } from "../runtime/runtime.ts";
 import { normalizePath } from "../web/handler.ts";
 
@@ -32,7 +32,9 @@ export interface Settings extends Address {
  * @returns The settings, or the switch that asks for a text instead.
  * @throws {UsageError} With a sentence on what an argument must be.
  */
-export function readSettings(program: Program): Settings | "help" | "version" {
+export function readSettings(
+  program: CommandLine,
+): Settings | "help" | "version" {
   const { push, rest } = parsePushFlags(program.args);
   const flags = parseFlags(rest);
   const settings = {
@@ -84,7 +86,7 @@ function parsePipeDir(value: string | undefined): string {
 
 /** Reads the token, the certificate and its key. */
 function readSecrets(
-  program: Program,
+  program: CommandLine,
   flags: ParsedFlags,
 ): Pick<Settings, "token" | "tls"> {
   const read = (name: "token-file" | "cert" | "key") => {

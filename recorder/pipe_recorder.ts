@@ -9,7 +9,7 @@
 import { pipePath } from "../directory/file_names.ts";
 import { runtime } from "../runtime/runtime.ts";
 import type { Thread } from "../runtime/system.ts";
-import { setServed } from "./last_act.ts";
+import { setServed } from "./program_end.ts";
 import { closeAll, type OwnFiles, removePipes } from "./own_files.ts";
 import { keepSpare, useSpare } from "./spare_file.ts";
 

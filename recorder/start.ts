@@ -18,7 +18,7 @@ import { dangerOf, userOf } from "../directory/trust.ts";
 import { identity } from "../memory/identity.ts";
 import { threads } from "../memory/threads.ts";
 import { RecorderControl } from "./control.ts";
-import { actAtEnd, actAtSignals } from "./last_act.ts";
+import { actAtEnd, actAtSignals } from "./program_end.ts";
 import { closeAll, type OwnFiles, removePipes } from "./own_files.ts";
 import {
   checkRoom,

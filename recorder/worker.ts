@@ -15,7 +15,7 @@ import { threads } from "../memory/threads.ts";
 import type { Identity, ProcessInfo } from "../model/identity.ts";
 import { CheckpointWriter } from "./checkpoint_writer.ts";
 import { RecorderControl } from "./control.ts";
-import { handOver } from "./hand_over.ts";
+import { handOver } from "./own_last_values.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { closeAll, removePipes, removeSigns } from "./own_files.ts";
 import { PipeServer } from "./pipe_server.ts";

@@ -20,7 +20,7 @@ import { createServer as createTlsServer } from "node:https";
 import { connect, type Socket } from "node:net";
 import process from "node:process";
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
-import type { Address, Answer, Answerer, Asked } from "./program.ts";
+import type { Address, Answer, Answerer, Asked } from "./command_line.ts";
 
 /** How long a client may take to send its request, in milliseconds. */
 const REQUEST_MS = 10_000;

@@ -7,7 +7,12 @@
  */
 
 import { show } from "../model/show.ts";
-import type { Answer, Answerer, Asked, Handler } from "../runtime/program.ts";
+import type {
+  Answer,
+  Answerer,
+  Asked,
+  Handler,
+} from "../runtime/command_line.ts";
 import { jsonAnswer, toResponse } from "./respond.ts";
 
 /** Which clients may read. */

@@ -22,7 +22,12 @@ import {
 } from "../prometheus/exposition.ts";
 import { negotiate, type Negotiated } from "../prometheus/negotiate.ts";
 import { processMetrics } from "../prometheus/process_metrics.ts";
-import type { Answer, Answerer, Asked, Handler } from "../runtime/program.ts";
+import type {
+  Answer,
+  Answerer,
+  Asked,
+  Handler,
+} from "../runtime/command_line.ts";
 import { runtime } from "../runtime/runtime.ts";
 import { endOfJson, StatsJson } from "./json.ts";
 import {

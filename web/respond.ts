@@ -8,7 +8,7 @@
 
 import { ifNoneMatch } from "@std/http/etag";
 import { printable } from "../model/printable.ts";
-import type { Answer, Asked } from "../runtime/program.ts";
+import type { Answer, Asked } from "../runtime/command_line.ts";
 
 const encoder = new TextEncoder();
 

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Answer } from "../runtime/program.ts";
+import type { Answer } from "../runtime/command_line.ts";
 
 /** How many different answers of one read are kept. */
 const MAX_ANSWERS = 32;

@@ -395,7 +395,7 @@ for (let i = 0; i < 16; i++) {
       ) {
         lines.push(...text.trim().split("\n"));
         // It has a checkpoint by then.
-      if (lines.length === 8) b.child.kill("SIGKILL");
+        if (lines.length === 8) b.child.kill("SIGKILL");
       }
       assertEquals(lines[0], '{"n":3,"killed":0,"unbooked":0}');
       assertEquals(lines.at(-1), '{"n":3,"killed":1,"unbooked":1}');

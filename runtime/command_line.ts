@@ -1,5 +1,5 @@
 /**
- * The interface between a program and the runtime, which each runtime
+ * What a command needs of the runtime: arguments, output, an end and a server. Each runtime
  * implements.
  *
  * Types only.
@@ -15,8 +15,8 @@ export interface Address {
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
 }
 
-/** A program, as the runtime that it runs on sees it. */
-export interface Program {
+/** The command line, as a runtime provides it. */
+export interface CommandLine {
   /** The arguments of the program. */
   readonly args: string[];
   /** How the program was started, for the help. */

@@ -5,7 +5,7 @@
  */
 
 import { VERSION } from "../model/version.ts";
-import type { Program } from "../runtime/program.ts";
+import type { CommandLine } from "../runtime/command_line.ts";
 import { printing } from "./printing.ts";
 import { serve } from "./serve.ts";
 
@@ -21,7 +21,7 @@ Commands:
       --version  print the version and exit`;
 
 /** Runs the command that the arguments name. */
-export async function main(given: Program): Promise<void> {
+export async function main(given: CommandLine): Promise<void> {
   const program = printing(given);
   const [name, ...args] = program.args;
   if (name === "serve") {

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { handOver, type Target } from "./hand_over.ts";
+import { handOver, type Target } from "./own_last_values.ts";
 import { type OwnFiles, removeSigns } from "./own_files.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";

@@ -7,10 +7,10 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { listen } from "./http_server.ts";
-import type { Program } from "./program.ts";
+import type { CommandLine } from "./command_line.ts";
 
 /** The program on Node and Bun. */
-export const nodeProgram: Program = {
+export const nodeCommandLine: CommandLine = {
   args: process.argv.slice(2),
   command: "npx statvent",
   print: (line) => console.log(line),

@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { Program } from "./program.ts";
+import type { CommandLine } from "./command_line.ts";
 
 /** The program on Deno. */
-export const denoProgram: Program = {
+export const denoCommandLine: CommandLine = {
   get args() {
     return Deno.args;
   },
@@ -44,15 +44,15 @@ function startedByRun(): boolean | undefined {
  */
 export function startAsProgram<Service>(
   service: Service,
-  main: (program: Program) => void,
+  main: (program: CommandLine) => void,
 ): Service | undefined {
   if (startedByRun()) {
-    main(denoProgram);
+    main(denoCommandLine);
     return undefined;
   }
   let served = false;
   addEventListener("load", () => {
-    if (!served) main(denoProgram);
+    if (!served) main(denoCommandLine);
   }, { once: true });
   const onListen = ({ hostname, port }: { hostname: string; port: number }) => {
     served = true;
