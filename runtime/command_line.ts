@@ -1,6 +1,5 @@
 /**
- * What a command needs of the runtime: arguments, output, an end and a server. Each runtime
- * implements.
+ * What a command needs of the runtime: arguments, output, an end and a server.
  *
  * Types only.
  *
