@@ -6,6 +6,7 @@
 
 import { VERSION } from "../model/version.ts";
 import type { CommandLine } from "../runtime/command_line.ts";
+import { forget } from "./forget.ts";
 import { printing } from "./printing.ts";
 import { serve } from "./serve.ts";
 
@@ -16,6 +17,7 @@ Usage: ${command} COMMAND
 
 Commands:
   serve          serve the merged stats; see ${command} serve --help
+  forget         take names out of the totals; see ${command} forget --help
 
   -h, --help     print this and exit
       --version  print the version and exit`;
@@ -26,6 +28,8 @@ export async function main(given: CommandLine): Promise<void> {
   const [name, ...args] = program.args;
   if (name === "serve") {
     await serve({ ...program, args, command: `${program.command} serve` });
+  } else if (name === "forget") {
+    forget({ ...program, args, command: `${program.command} forget` });
   } else if (name === undefined || name === "--help" || name === "-h") {
     program.print(help(program.command));
   } else if (name === "--version") program.print(`statvent ${VERSION}`);

@@ -1,6 +1,6 @@
 /**
- * The flags of `statvent serve`: one table makes the parser, the help and the
- * table in the documentation.
+ * The flags of `statvent serve`, and how a table of flags makes the parser, the
+ * help and the table in the documentation.
  *
  * Pure: no clock, no I/O.
  *
@@ -37,7 +37,23 @@ export class UsageError extends Error {
 /** The ports that targets of the pushes usually listen on. */
 export const PORTS = { graphite: 2003, "graphite-pickle": 2004, statsd: 8125 };
 
-/** All flags, in the order of the help. */
+/** Where the pipes are, for every command. */
+export const PIPE_DIR = {
+  name: "pipe-dir",
+  short: "d",
+  value: "DIR",
+  otherwise: `STATVENT_PIPE_DIR, or ${DEFAULT_PIPE_DIR}`,
+  help: "directory of the pipes",
+} as const satisfies Flag;
+
+/** The switch that asks for the help, for every command. */
+export const HELP = {
+  name: "help",
+  short: "h",
+  help: "prints this help and exits",
+} as const satisfies Flag;
+
+/** All flags of `statvent serve`, in the order of the help. */
 export const FLAGS = [
   {
     name: "port",
@@ -60,13 +76,7 @@ export const FLAGS = [
     default: "/stats",
     help: "path of the stats",
   },
-  {
-    name: "pipe-dir",
-    short: "d",
-    value: "DIR",
-    otherwise: `STATVENT_PIPE_DIR, or ${DEFAULT_PIPE_DIR}`,
-    help: "directory of the pipes",
-  },
+  PIPE_DIR,
   {
     name: "state",
     short: "s",
@@ -149,7 +159,7 @@ export const FLAGS = [
     value: "FILE",
     help: "the certificate's private key, in PEM",
   },
-  { name: "help", short: "h", help: "prints this help and exits" },
+  HELP,
   { name: "version", help: "prints the version and exits" },
 ] as const satisfies readonly Flag[];
 
@@ -177,6 +187,32 @@ export type ParsedFlags =
  */
 export function parseFlags(args: string[]): ParsedFlags {
   const flags: readonly Flag[] = FLAGS.filter((flag) => !("push" in flag));
+  const { values, operands } = parseTable(flags, args);
+  if (operands.length > 0) {
+    throw new UsageError(`unexpected argument ${operands[0]}`);
+  }
+  // The compiler does not know the names in the table.
+  return values as unknown as ParsedFlags;
+}
+
+/** The arguments of a program. */
+export interface ParsedTable {
+  /** The values by the names of their flags. None of them is empty. */
+  readonly values: { readonly [name: string]: string | boolean | undefined };
+  /** The arguments that belong to no flag. */
+  readonly operands: readonly string[];
+}
+
+/**
+ * Parses arguments by a table of flags.
+ *
+ * @throws {UsageError} For an unknown flag, or a value that is missing.
+ */
+export function parseTable(
+  flags: readonly Flag[],
+  args: string[],
+): ParsedTable {
+  const operands: string[] = [];
   const valued = flags.filter(({ value }) => value !== undefined);
   const parsed = parseArgs(args, {
     string: valued.map(({ name }) => name),
@@ -186,20 +222,16 @@ export function parseFlags(args: string[]): ParsedFlags {
     default: pairs(flags, (flag) => flag.default && [flag.name, flag.default]),
     "--": true,
     unknown: (arg) => {
-      const what = arg.startsWith("-") ? "unknown flag" : "unexpected argument";
-      throw new UsageError(`${what} ${arg}`);
+      if (arg.startsWith("-")) throw new UsageError(`unknown flag ${arg}`);
+      operands.push(arg);
+      return false;
     },
-    // The compiler does not know the names in the table.
-  }) as unknown as ParsedFlags & { readonly "--": readonly string[] };
-  if (parsed["--"].length > 0) {
-    throw new UsageError(`unexpected argument ${parsed["--"][0]}`);
-  }
+  });
+  const values: ParsedTable["values"] = parsed;
   for (const { name } of valued) {
-    if (parsed[name as Valued] === "") {
-      throw new UsageError(`--${name} needs a value`);
-    }
+    if (values[name] === "") throw new UsageError(`--${name} needs a value`);
   }
-  return parsed;
+  return { values, operands: [...operands, ...parsed["--"] ?? []] };
 }
 
 /** An object of what `pairOf` finds in some of the flags. */
@@ -218,7 +250,7 @@ const WIDTH = 80;
 const INDENT = 23;
 
 /** A flag in the help: its names in the first column, and what it does. */
-function helpOf(flag: Flag): string {
+export function helpOf(flag: Flag): string {
   const { name, short, value, help, otherwise = flag.default } = flag;
   const names = `  ${short ? `-${short},` : "   "} --${name}${
     value ? ` ${value}` : ""

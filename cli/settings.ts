@@ -74,7 +74,12 @@ function parsePath(value: string): string {
   return path;
 }
 
-function parsePipeDir(value: string | undefined): string {
+/**
+ * The pipe directory that the flag names, or the one of the environment.
+ *
+ * @throws {UsageError} If it is a file.
+ */
+export function parsePipeDir(value: string | undefined): string {
   if (value === undefined) return pipeDir();
   if (runtime.identifyTarget(value)?.isDirectory === false) {
     throw new UsageError(

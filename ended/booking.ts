@@ -10,8 +10,9 @@
 import { decodeCheckpoint } from "./checkpoint.ts";
 import { endedFiles, parseLastValues, writeLastValues } from "./last_values.ts";
 import { seal } from "./seal.ts";
-import type { DeadProcess } from "./remove_dead.ts";
-import { checkpointPath } from "../directory/file_names.ts";
+import { type DeadProcess, removeDead } from "./remove_dead.ts";
+import { checkpointPath, parseOwnName } from "../directory/file_names.ts";
+import { isAlive } from "../directory/sign_of_life.ts";
 import { NameTable, type Snapshot } from "../format/snapshot.ts";
 import { SnapshotParser } from "../format/snapshot_parser.ts";
 import { attempt } from "../runtime/attempt.ts";
@@ -93,4 +94,29 @@ export function book(
     if (file.seq < (seq ?? 0)) attempt(() => runtime.remove(file.path));
   }
   return seq;
+}
+
+/**
+ * Books the processes of a user whose signs of life are dead, and removes what
+ * they have left. What cannot be booked stays until it can.
+ *
+ * @param names What is in the directory.
+ */
+export function bookDead(
+  dir: string,
+  names: readonly string[],
+  user: number,
+): void {
+  for (const name of names) {
+    const own = parseOwnName(name);
+    if (own?.rest !== "alive") continue;
+    const path = `${dir}/${name}`;
+    const file = attempt(() => runtime.identify(path));
+    if (file?.owner !== user || isAlive(path) !== false) continue;
+    const dead: DeadProcess = { id: own.id, base: own.base, owner: user };
+    attempt(() => {
+      book(dir, dead, undefined, file.mode);
+      removeDead(dir, [dead]);
+    });
+  }
 }

@@ -6,7 +6,8 @@
  * number, which fails if somebody else was quicker. The files are removed by a
  * later step, which finds their processes in that generation and in its
  * predecessor: so nothing is lost if a step is delayed for however long, or is
- * never finished, or if one generation is damaged later.
+ * never finished, or if one generation is damaged later. Names that a person
+ * wants gone are taken out in the same way.
  *
  * Touches the pipe directory.
  *
@@ -30,7 +31,7 @@ import {
 } from "./last_values.ts";
 import type { ReadFile } from "./last_values_reader.ts";
 import { bestOf, lostOf, readyOf } from "./settling.ts";
-import { Totals } from "./totals.ts";
+import { type Matches, Totals } from "./totals.ts";
 import {
   generationPath,
   isIncomplete,
@@ -39,7 +40,7 @@ import {
 } from "../directory/file_names.ts";
 import { isAlive } from "../directory/sign_of_life.ts";
 import { userOf } from "../directory/trust.ts";
-import { NameTable } from "../format/snapshot.ts";
+import { NameTable, type Snapshot } from "../format/snapshot.ts";
 import { SnapshotParser } from "../format/snapshot_parser.ts";
 import { SnapshotWriter } from "../format/snapshot_writer.ts";
 import { type LedgerInfo, MAX_LISTED } from "../model/identity.ts";
@@ -65,6 +66,11 @@ export interface TakeInOptions {
   readonly sync?: boolean;
   /** The files that the caller has read already. */
   readonly known?: (file: EndedFile) => ReadFile | undefined;
+  /**
+   * Whether a killed process is taken in at once, by its last values: what
+   * anybody else knows of it does not count any more.
+   */
+  readonly isWanted?: (snapshot: Snapshot) => boolean;
 }
 
 /** How many digits an identity has. */
@@ -85,9 +91,9 @@ export function takeIn(
   dir: string,
   user: number,
   until = Infinity,
-  { sync = true, known = () => undefined }: TakeInOptions = {},
+  options: TakeInOptions = {},
 ): boolean {
-  const taker = new Taker(dir, user, until, sync, known);
+  const taker = new Taker(dir, user, until, options);
   let lost = 0;
   try {
     do {
@@ -101,6 +107,22 @@ export function takeIn(
     if (!isSystemError(error)) throw error;
   }
   return true;
+}
+
+/**
+ * Takes names out of the ledger of a user, and out of the generation that stands
+ * in for it if it is damaged. What others take in meanwhile is not lost.
+ *
+ * @param user The user of this process, or any user if this is root.
+ * @throws If there is no space, or no permission.
+ */
+export function forgetIn(dir: string, user: number, matches: Matches): void {
+  const taker = new Taker(dir, user, Infinity, {});
+  for (let lost = 0; lost < MAX_LOST;) {
+    const outcome = taker.forget(matches);
+    if (outcome === "done") return;
+    lost = outcome === "lost" ? lost + 1 : 0;
+  }
 }
 
 /** The two highest generations that are whole. */
@@ -125,6 +147,7 @@ class Taker {
   readonly #until: number;
   readonly #sync: boolean;
   readonly #known: (file: EndedFile) => ReadFile | undefined;
+  readonly #isWanted: ((snapshot: Snapshot) => boolean) | undefined;
   readonly #table: NameTable = new NameTable();
   readonly #parsed: Map<string, ReadFile> = new Map();
   // The user of this process.
@@ -136,14 +159,43 @@ class Taker {
     dir: string,
     user: number,
     until: number,
-    sync: boolean,
-    known: (file: EndedFile) => ReadFile | undefined,
+    { sync = true, known = () => undefined, isWanted }: TakeInOptions,
   ) {
     this.#dir = dir;
     this.#user = user;
     this.#until = until;
     this.#sync = sync;
     this.#known = known;
+    this.#isWanted = isWanted;
+  }
+
+  /** Links the head without some names, until neither it nor its predecessor has them. */
+  forget(matches: Matches): Outcome {
+    try {
+      this.#self ??= userOf(newGenerationPath(this.#dir, this.#user));
+      const names = runtime.list(this.#dir);
+      const chain = this.#readChain(names);
+      if (chain.head === undefined) return "done";
+      const open = this.#openHead(chain.head);
+      const isInHead = open.totals.forget(matches).length > 0;
+      if (isInHead || this.#has(chain.predecessor, matches)) {
+        this.#open = open;
+        return this.#append(chain, []);
+      }
+      this.#removeOld(names, chain);
+      return "done";
+    } catch (error) {
+      if (error instanceof GoneError) return "lost";
+      throw error;
+    }
+  }
+
+  /** Whether a generation has any of the names. */
+  #has(generation: Generation | undefined, matches: Matches): boolean {
+    if (generation === undefined) return false;
+    const totals = new Totals();
+    totals.add(new SnapshotParser(this.#table).parse(generation.bytes));
+    return totals.forget(matches).length > 0;
   }
 
   /** Removes what is safe in the ledger, then adds to it once. */
@@ -232,11 +284,13 @@ class Taker {
       if (!succeeds(() => noteMissed(this.#dir, this.#user))) continue;
       for (const { path } of files) runtime.remove(path);
     }
-    return readyOf(read, now).slice(0, BATCH).flatMap((files) => {
-      const best = bestOf(files)!;
-      const isOver = best.parsed!.final || !this.#lives(best.id, names);
-      return isOver ? [[best, best.parsed!]] : [];
-    });
+    return readyOf(read, now, this.#isWanted).slice(0, BATCH).flatMap(
+      (files) => {
+        const best = bestOf(files)!;
+        const isOver = best.parsed!.final || !lives(this.#dir, best.id, names);
+        return isOver ? [[best, best.parsed!]] : [];
+      },
+    );
   }
 
   /** Reads a file once; `undefined` if it cannot be read now. */
@@ -248,15 +302,6 @@ class Taker {
       const read = { ...file, parsed: parseLastValues(file, this.#table) };
       this.#parsed.set(path, read);
       return read;
-    });
-  }
-
-  /** Whether a process has survived the error at which it left its values. */
-  #lives(id: string, names: readonly string[]): boolean {
-    return names.some((name) => {
-      const own = parseOwnName(name);
-      return own?.id === id && own.rest === "alive" &&
-        isAlive(`${this.#dir}/${name}`) === true;
     });
   }
 
@@ -331,6 +376,19 @@ class Taker {
       attempt(() => runtime.remove(temporary));
     }
   }
+}
+
+/** Whether a process has survived the error at which it left its values. */
+export function lives(
+  dir: string,
+  id: string,
+  names: readonly string[],
+): boolean {
+  return names.some((name) => {
+    const own = parseOwnName(name);
+    return own?.id === id && own.rest === "alive" &&
+      isAlive(`${dir}/${name}`) === true;
+  });
 }
 
 /** The identities of the processes that a ledger lists. */

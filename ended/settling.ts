@@ -8,6 +8,7 @@
  */
 
 import type { ReadFile } from "./last_values_reader.ts";
+import type { Snapshot } from "../format/snapshot.ts";
 
 /**
  * How long a killed process stays by itself, in milliseconds, after its last
@@ -40,10 +41,12 @@ function newest(files: readonly ReadFile[]): number {
  *
  * @param processes The files of each process, the highest number first.
  * @param now The time, in milliseconds since 1970.
+ * @param isWanted Whether a killed process is ready at once, by its last values.
  */
 export function readyOf<T extends ReadFile>(
   processes: readonly (readonly T[])[],
   now: number,
+  isWanted: (snapshot: Snapshot) => boolean = () => false,
 ): (readonly T[])[] {
   const whole = processes.filter((files) => bestOf(files) !== undefined);
   const isFinal = (files: readonly T[]) => bestOf(files)!.parsed!.final;
@@ -53,9 +56,10 @@ export function readyOf<T extends ReadFile>(
   let bytes = 0;
   const ready = killed.filter((files) => {
     count++;
-    bytes += bestOf(files)!.size;
+    const { size, parsed } = bestOf(files)!;
+    bytes += size;
     return count > MAX_KILLED || bytes > MAX_KILLED_BYTES ||
-      now - newest(files) > RAISABLE_MS;
+      now - newest(files) > RAISABLE_MS || isWanted(parsed!.snapshot);
   });
   return [...whole.filter(isFinal), ...ready.reverse()];
 }

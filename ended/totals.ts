@@ -19,11 +19,13 @@ import {
 } from "../model/descriptions.ts";
 import {
   addHistogram,
+  countOf,
   emptyHistogram,
   type Histogram,
 } from "../model/histogram.ts";
 import type { LedgerInfo } from "../model/identity.ts";
 import { COUNTER } from "../model/kinds.ts";
+import { splitLabels } from "../model/labels.ts";
 import { IS_FRACTIONAL } from "../model/marks.ts";
 import { jsonLine, REFUSED } from "../model/names.ts";
 import { add, type Stat } from "../model/numbers.ts";
@@ -80,7 +82,19 @@ function bucketsOf({ positive, negative }: Histogram): number {
   return positive.size + negative.size;
 }
 
-/** Totals that only grow. */
+/** Whether a stat is meant, by its whole name and by its name without labels. */
+export type Matches = (name: string, family: string) => boolean;
+
+/** A stat that was removed from totals. */
+export interface Forgotten {
+  readonly name: string;
+  /** What it has counted, or how many values were recorded into it. */
+  readonly total: Stat;
+  /** Whether it is a distribution. */
+  readonly isRecorded: boolean;
+}
+
+/** Totals that only grow, unless a person asks to forget a name. */
 export class Totals implements EndedTotals {
   /** The counters by name. */
   readonly counters: Map<string, Stat> = new Map();
@@ -122,6 +136,38 @@ export class Totals implements EndedTotals {
     for (const [name, description] of snapshot.descriptions) {
       this.#describe(name, description);
     }
+  }
+
+  /**
+   * Removes stats, with the descriptions that belong to them only. The bytes of
+   * what was removed still count.
+   */
+  forget(matches: Matches): Forgotten[] {
+    const forgotten: Forgotten[] = [];
+    const kept = new Set<string>();
+    const left = new Set<string>();
+    /** Whether a stat is removed. */
+    const isMeant = (name: string): boolean => {
+      const { family } = splitLabels(name);
+      const isMeant = matches(name, family);
+      (isMeant ? left : kept).add(family);
+      return isMeant;
+    };
+    for (const [name, total] of this.counters) {
+      if (!isMeant(name)) continue;
+      this.counters.delete(name);
+      forgotten.push({ name, total, isRecorded: false });
+    }
+    for (const [name, { histogram }] of this.recorded) {
+      if (!isMeant(name)) continue;
+      this.recorded.delete(name);
+      const total = { value: countOf(histogram), fractional: false };
+      forgotten.push({ name, total, isRecorded: true });
+    }
+    for (const family of left) {
+      if (!kept.has(family)) this.descriptions.delete(family);
+    }
+    return forgotten;
   }
 
   get #isFull(): boolean {

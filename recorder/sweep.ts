@@ -13,9 +13,8 @@ import {
   parseOwnName,
   parsePipeName,
 } from "../directory/file_names.ts";
-import { hasWriter, isAlive } from "../directory/sign_of_life.ts";
-import { book } from "../ended/booking.ts";
-import { type DeadProcess, removeDead } from "../ended/remove_dead.ts";
+import { hasWriter } from "../directory/sign_of_life.ts";
+import { bookDead } from "../ended/booking.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { sleep } from "../runtime/pause.ts";
 import { runtime } from "../runtime/runtime.ts";
@@ -39,10 +38,6 @@ export interface SweepOptions {
   readonly isOver: () => boolean;
 }
 
-function ownerOf(path: string): number | undefined {
-  return attempt(() => runtime.identify(path)?.owner);
-}
-
 /** Removes the files of processes with an identity. */
 function sweepOwn(
   { dir, user }: SweepOptions,
@@ -52,17 +47,10 @@ function sweepOwn(
     const own = parseOwnName(name);
     return own === undefined ? [] : [{ ...own, path: `${dir}/${name}` }];
   });
-  const signs = files.filter(({ rest }) => rest === "alive");
-  for (const { id, base, path } of signs) {
-    if (isAlive(path) !== false || ownerOf(path) !== user) continue;
-    const dead: DeadProcess = { id, base, owner: user };
-    attempt(() => {
-      book(dir, dead, undefined, runtime.identify(path)?.mode);
-      // Only then: what could not be booked stays until it can.
-      removeDead(dir, [dead]);
-    });
-  }
-  const shown = new Set(signs.map(({ id }) => id));
+  bookDead(dir, names, user);
+  const shown = new Set(
+    files.filter(({ rest }) => rest === "alive").map(({ id }) => id),
+  );
   const hidden = files.filter(({ id }) => !shown.has(id));
   for (const file of hidden) removeStale(file, user);
 }

@@ -28,7 +28,7 @@ export const ROOMS: Record<string, readonly string[]> = {
     ...["format", "model", "runtime"],
   ],
   cli: [
-    ...["web", "push", "prometheus", "collect"],
+    ...["web", "push", "prometheus", "collect", "ended"],
     ...["directory", "model", "runtime"],
   ],
 };

@@ -412,4 +412,39 @@ for (let i = 0; i < 16; i++) {
       assertEquals(Deno.statSync(`${shared}/${booked.name}`).uid, idB);
     },
   );
+
+  await t.step("forget takes names out of one's own totals only", async () => {
+    const shared = `${dir}/forget`;
+    await Deno.mkdir(shared);
+    await Deno.chmod(shared, 0o1777);
+    const cli = `${dir}/cli.js`;
+    await output(
+      Deno.execPath(),
+      ...["bundle", "--quiet", "--platform=deno"],
+      ...[`--output=${cli}`, `${ROOT.pathname}/cli.ts`],
+    );
+    for (const user of [0, 1]) {
+      const { child } = await machine.program(
+        user,
+        shared,
+        `incr("both"); Deno.addSignalListener("SIGTERM", () => Deno.exit());`,
+      );
+      child.kill("SIGTERM");
+      await child.status;
+    }
+    await using service = new RootService(shared);
+    const before = { both: 2, "of.0": 3, "of.1": 3 };
+    assertEquals((await service.collect()).stats, before);
+    const forget = `${dir}/deno run -A ${cli} forget '*' --yes -d ${shared}`;
+    const { code, stdout } = await machine.sh(0, forget);
+    assertEquals(
+      [code, stdout],
+      [0, "both  1\nof.0  3\nRemoved 2 names from the totals.\n"],
+    );
+    assertEquals((await service.collect()).stats, { both: 1, "of.1": 3 });
+    assertEquals((await output("sh", "-c", forget)).code, 0);
+    assertEquals((await service.collect()).stats, {});
+    const ledger = ledgerIn(shared, idB)!;
+    assertEquals(Deno.statSync(ledger).uid, idB);
+  });
 });
