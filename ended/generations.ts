@@ -31,15 +31,29 @@ export interface Generation extends GenerationFile {
   readonly bytes: Uint8Array;
 }
 
+/** The numbers of the generations of each user's ledger that have a file, the highest one first. */
+export function generationsByUser(
+  names: readonly string[],
+): Map<number, number[]> {
+  const byUser = new Map<number, number[]>();
+  for (const name of names) {
+    const said = parseGenerationName(name);
+    if (said === undefined) continue;
+    const { user, generation } = said;
+    const others = byUser.get(user);
+    if (others === undefined) byUser.set(user, [generation]);
+    else others.push(generation);
+  }
+  for (const generations of byUser.values()) generations.sort((a, b) => b - a);
+  return byUser;
+}
+
 /** The numbers of the generations of a user's ledger that have a file, the highest one first. */
 export function generationsOf(
   names: readonly string[],
   user: number,
 ): number[] {
-  return names.map(parseGenerationName)
-    .filter((said) => said?.user === user)
-    .map((said) => said!.generation)
-    .sort((a, b) => b - a);
+  return generationsByUser(names).get(user) ?? [];
 }
 
 /**

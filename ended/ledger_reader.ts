@@ -7,6 +7,7 @@
  */
 
 import {
+  generationsByUser,
   generationsOf,
   identifyGeneration,
   problemOf,
@@ -17,7 +18,6 @@ import type { ReadingTime } from "./reading_time.ts";
 import {
   generationPath,
   missedPath,
-  parseGenerationName,
   userOfMissed,
 } from "../directory/file_names.ts";
 import {
@@ -111,8 +111,11 @@ export class LedgerReader {
     const ledgers: Ledger[] = [];
     const late = new Set<number>();
     const texts: LedgerText[] = [];
-    for (const user of this.#usersIn(names)) {
-      const found = this.#find(dir, names, user, table, problems);
+    // Once for all users: one of them may have planted files for many.
+    const there = generationsByUser(names);
+    for (const user of this.#inOrder(there.keys())) {
+      const generations = there.get(user)!;
+      const found = this.#find(dir, generations, user, table, problems);
       if (found === undefined) continue;
       this.#users.add(user);
       if ("snapshot" in found) ledgers.push(found);
@@ -134,16 +137,13 @@ export class LedgerReader {
     return { ledgers, late, missed: missedIn(dir, names), problems };
   }
 
-  /** The users who have a file that is named like a ledger, those who were seen before first. */
-  #usersIn(names: readonly string[]): Set<number> {
-    const there = new Set<number>();
-    for (const name of fromRandomStart(names)) {
-      const said = parseGenerationName(name);
-      if (said !== undefined) there.add(said.user);
-    }
-    const seen = [...there].filter((user) => this.#users.has(user));
-    const others = [...there].filter((user) => !this.#users.has(user));
-    return new Set([...seen, ...others.slice(0, MAX_NEW_USERS)]);
+  /** Users who have a file that is named like a ledger, those who were seen before first. */
+  #inOrder(there: Iterable<number>): number[] {
+    const users = [...there];
+    const seen = users.filter((user) => this.#users.has(user));
+    const others = users.filter((user) => !this.#users.has(user));
+    const some = [...fromRandomStart(others)].slice(0, MAX_NEW_USERS);
+    return [...seen, ...some];
   }
 
   /**
@@ -153,7 +153,7 @@ export class LedgerReader {
    */
   #find(
     dir: string,
-    names: readonly string[],
+    generations: readonly number[],
     user: number,
     table: NameTable,
     problems: string[],
@@ -162,7 +162,7 @@ export class LedgerReader {
     for (let listing = 1; listing <= MAX_LISTINGS; listing++) {
       const wrong: string[] = [];
       try {
-        const found = this.#findIn(dir, names, user, table, wrong);
+        const found = this.#findIn(dir, generations, user, table, wrong);
         problems.push(...wrong);
         return found;
       } catch (error) {
@@ -170,22 +170,22 @@ export class LedgerReader {
           if (!isSystemError(error)) throw error;
           break;
         }
-        names = runtime.list(dir);
+        generations = generationsOf(runtime.list(dir), user);
       }
     }
     return known?.table === table ? known : undefined;
   }
 
-  /** @throws {GoneError} If newer generations have replaced those in `names`. */
+  /** @throws {GoneError} If newer generations have replaced those that are given. */
   #findIn(
     dir: string,
-    names: readonly string[],
+    generations: readonly number[],
     user: number,
     table: NameTable,
     problems: string[],
   ): Ledger | LedgerText | undefined {
     const known = this.#known.get(user);
-    for (const generation of generationsOf(names, user)) {
+    for (const generation of generations) {
       const candidate = identifyGeneration(dir, user, generation);
       if (candidate === undefined) {
         // What is planted for a user who has no ledger is nobody's concern.
