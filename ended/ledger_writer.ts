@@ -64,6 +64,8 @@ const STALE_MS = 60_000;
 export interface TakeInOptions {
   /** Whether to wait until the disk has the ledger. By default `true`. */
   readonly sync?: boolean;
+  /** Whether to stop after the current step. By default `false`. */
+  readonly isOver?: () => boolean;
   /** The files that the caller has read already. */
   readonly known?: (file: EndedFile) => ReadFile | undefined;
   /**
@@ -93,6 +95,7 @@ export function takeIn(
   until = Infinity,
   options: TakeInOptions = {},
 ): boolean {
+  const { isOver = () => false } = options;
   const taker = new Taker(dir, user, until, options);
   let lost = 0;
   try {
@@ -101,7 +104,7 @@ export function takeIn(
       if (outcome === "foreign") return false;
       if (outcome === "done") return true;
       lost = outcome === "lost" ? lost + 1 : 0;
-    } while (lost < MAX_LOST && performance.now() <= until);
+    } while (lost < MAX_LOST && performance.now() <= until && !isOver());
   } catch (error) {
     // There is no space, or no permission. The files stay, and are read.
     if (!isSystemError(error)) throw error;

@@ -45,6 +45,8 @@ export class RecorderControl {
   /** The memory to construct the other thread's side with. */
   readonly shared: Int32Array<SharedArrayBuffer>;
   #isAnswering = false;
+  /** How many actions of the recorder create files. */
+  #actions = 0;
 
   constructor(
     shared: Int32Array<SharedArrayBuffer> = new Int32Array(
@@ -145,9 +147,10 @@ export class RecorderControl {
 
   /**
    * The program's side: forbids the recorder to create files. Blocks until it
-   * has finished those that it is creating, but at most for `timeout` milliseconds.
+   * has finished those that it is creating, but at most for `timeout` milliseconds:
+   * what `mkfifo` makes later would stay for ever.
    */
-  stop(timeout = 200): void {
+  stop(timeout = 1_000): void {
     Atomics.store(this.shared, RUNNING, 0);
     Atomics.notify(this.shared, ASKED);
     Atomics.wait(this.shared, BUSY, 1, timeout);
@@ -194,6 +197,7 @@ export class RecorderControl {
 
   #begin(): void {
     // Busy first: the other thread stops the recorder, then waits while it is busy.
+    this.#actions++;
     Atomics.store(this.shared, BUSY, 1);
     if (this.running) return;
     this.#rest();
@@ -201,6 +205,8 @@ export class RecorderControl {
   }
 
   #rest(): void {
+    // While pipes are made, a checkpoint may be written.
+    if (--this.#actions > 0) return;
     Atomics.store(this.shared, BUSY, 0);
     Atomics.notify(this.shared, BUSY);
   }

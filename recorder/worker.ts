@@ -171,9 +171,14 @@ async function serveOthers(): Promise<void> {
   const isOver = () => !control.running;
   try {
     control.isFull = hasTooMany(dir, runtime.list(dir), user);
-    const swept = sweep({ dir, user, isOver });
-    takeIn(dir, user, performance.now() + TAKE_IN_MS);
-    await swept;
+    // The end of the process waits for both, so that it leaves no file that is
+    // incomplete.
+    await Promise.all([
+      control.whileRunning(() => sweep({ dir, user, isOver })),
+      control.whileRunning(() => {
+        takeIn(dir, user, performance.now() + TAKE_IN_MS, { isOver });
+      }),
+    ]);
   } catch {
     // The directory has gone, or is full. The next recorder tries again.
   }

@@ -76,6 +76,19 @@ function head(dir: string) {
   return ledger.info;
 }
 
+Deno.test("takeIn() that is to stop ends its step, and the next call goes on", () =>
+  withDir((dir) => {
+    const path = leave(dir, 1, 5);
+    takeIn(dir, uid, Infinity, { isOver: () => true });
+    assertEquals(
+      namesIn(dir),
+      [path, ledgerPath(dir, 1)].map((path) => path.slice(dir.length + 1)),
+    );
+    takeIn(dir, uid);
+    assertEquals(namesIn(dir).includes(path.slice(dir.length + 1)), false);
+    return Promise.resolve();
+  }));
+
 Deno.test("takeIn() makes one small ledger of 6 000 ends, keeps its predecessor, and loses none", () =>
   withDir((dir) => {
     for (let batch = 1; batch <= 4; batch++) {
