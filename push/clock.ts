@@ -12,6 +12,8 @@ export interface Clock {
   now(): number;
   /** A number from 0, included, to 1, excluded. */
   random(): number;
+  /** How long connecting to a server or one write may take, in milliseconds. */
+  readonly patience: number;
   /** Resolves after as many milliseconds, or as soon as the signal is aborted. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
@@ -20,6 +22,7 @@ export interface Clock {
 export const systemClock: Clock = {
   now: Date.now,
   random: Math.random,
+  patience: 10_000,
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal.aborted) return resolve();

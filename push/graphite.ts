@@ -153,6 +153,7 @@ export class GraphiteSender implements Sender {
   readonly #port: number;
   readonly #encode: Encode;
   readonly #paths: NameCache<string>;
+  readonly #patience: number;
   readonly #maxWaiting: number;
   /** The waiting batches, the oldest first. */
   readonly #batches: Batch[] = [];
@@ -163,12 +164,14 @@ export class GraphiteSender implements Sender {
     port: number,
     encode: Encode,
     paths: NameCache<string>,
+    patience: number,
     maxWaiting: number = MAX_WAITING,
   ) {
     this.#host = host;
     this.#port = port;
     this.#encode = encode;
     this.#paths = paths;
+    this.#patience = patience;
     this.#maxWaiting = maxWaiting;
   }
 
@@ -196,7 +199,12 @@ export class GraphiteSender implements Sender {
 
   async send(signal: AbortSignal): Promise<undefined> {
     if (!this.#connection?.open) {
-      this.#connection = await connect(this.#host, this.#port, signal);
+      this.#connection = await connect(
+        this.#host,
+        this.#port,
+        signal,
+        this.#patience,
+      );
     }
     const batch = this.#batches.at(-1)!;
     const { bytes, end } = this.#encode(batch);

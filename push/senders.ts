@@ -54,7 +54,10 @@ export function senderMaker(
       case "graphite-pickle": {
         const { protocol, host, port } = target;
         const encode = protocol === "graphite" ? encodeLines : encodePickle;
-        return new GraphiteSender(host, port, encode, paths, maxWaiting);
+        const { patience } = clock;
+        return new GraphiteSender(
+          ...[host, port, encode, paths, patience, maxWaiting] as const,
+        );
       }
       default:
         // A protocol without a sender does not compile.

@@ -12,9 +12,6 @@ import { lookup } from "node:dns/promises";
 import { connect as connectSocket } from "node:net";
 import { hostname as osHostname } from "node:os";
 
-/** How long connecting or one write may take, in milliseconds. */
-const PATIENCE_MS = 10_000;
-
 /** The name of this host. Deno asks for `--allow-sys=hostname`. */
 export function hostname(): string {
   return osHostname();
@@ -30,11 +27,16 @@ export interface Connection {
   close(): void;
 }
 
-/** Connects to a TCP server. Aborting the signal closes the connection. */
+/**
+ * Connects to a TCP server. Aborting the signal closes the connection.
+ *
+ * @param patience How long connecting or one write may take, in milliseconds.
+ */
 export function connect(
   host: string,
   port: number,
   signal: AbortSignal,
+  patience: number,
 ): Promise<Connection> {
   const socket = connectSocket({ host, port });
   let failure: Error | undefined;
@@ -58,8 +60,8 @@ export function connect(
   const until = (what: string, start: (done: () => void) => void) =>
     new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
-        () => fail(new Error(`${what} took more than ${PATIENCE_MS} ms`)),
-        PATIENCE_MS,
+        () => fail(new Error(`${what} took more than ${patience} ms`)),
+        patience,
       );
       failed = (error) => {
         clearTimeout(timer);

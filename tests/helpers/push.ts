@@ -22,6 +22,8 @@ export class FakeClock implements Clock {
 
   now = (): number => this.time;
   random = (): number => 0.5;
+  /** An hour: sockets go by the system's clock, of which a loaded machine takes more. */
+  readonly patience = 3_600_000;
   sleep = (ms: number, signal: AbortSignal): Promise<void> =>
     new Promise((resolve) => {
       if (signal.aborted) return resolve();
