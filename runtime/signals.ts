@@ -79,7 +79,8 @@ export async function endingIndexes(
   readText: (path: string) => string,
 ): Promise<number[]> {
   // The kernel delivers to the first process of a namespace only what it listens
-  // to, so none of these ends it. Deno's listeners would change that for good.
+  // to, so at first none of these ends it, until Deno catches them itself half a
+  // second later. Our listeners would make that sooner.
   if (isDeno && Deno.pid === 1) return [];
   const ignored = await Promise.all(
     ENDING_SIGNALS.map((signal) => isIgnored(signal, readText)),

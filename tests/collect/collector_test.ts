@@ -132,7 +132,7 @@ Deno.test("collect() answers by its deadline whatever a pipe does, and says what
       );
       assert(processes.invalid >= 4, JSON.stringify(processes));
       // A loaded machine adds to the 250 ms; endless pipes must not.
-      assert(ms < 1000, `${ms} ms`);
+      assert(ms < 5000, `${ms} ms`);
     }
     // Slow pipes are never removed.
     assertEquals(namesIn(dir).filter((name) => !name.startsWith(".")), before);
@@ -225,7 +225,10 @@ Deno.test("collect() reads config.pipeDir unless told otherwise", () =>
     const [program] = await startAll(dir, [`incr("n")`]);
     config.pipeDir = dir;
     try {
-      assertEquals(states(await new Collector().collect()).ok, 1);
+      assertEquals(
+        states(await new Collector({ deadline: 5000 }).collect()).ok,
+        1,
+      );
     } finally {
       config.pipeDir = before;
     }

@@ -13,7 +13,9 @@ import {
 Deno.test("all collectors say the same of processes that ended or were killed, also one that is new", () =>
   withDir(async (dir) => {
     const [a, b] = await Promise.all([3, 4].map((n) => startCounting(n, dir)));
-    const collectors = [1, 2].map(() => new Collector({ pipeDir: dir }));
+    const collectors = [1, 2].map(() =>
+      new Collector({ pipeDir: dir, deadline: 5000 })
+    );
     const both = () =>
       Promise.all(
         collectors.map(async (collector) => values(await collector.collect())),
@@ -39,7 +41,7 @@ Deno.test("all collectors say the same of processes that ended or were killed, a
     for (let i = 0; i < 3; i++) assertEquals(await both(), [{ n }, { n }]);
     assertEquals(recorded(await collectors[0].collect()), 2);
     assertEquals(leftIn(dir), []);
-    const late = new Collector({ pipeDir: dir });
+    const late = new Collector({ pipeDir: dir, deadline: 5000 });
     assertEquals(values(await late.collect()), { n });
     const { unbooked, killed, missed } = await late.read();
     assertEquals([unbooked, killed, missed], [0, 1, 0]);
@@ -47,7 +49,9 @@ Deno.test("all collectors say the same of processes that ended or were killed, a
 
 Deno.test("a total never falls while processes come, end and are killed", () =>
   withDir(async (dir) => {
-    const collectors = [1, 2].map(() => new Collector({ pipeDir: dir }));
+    const collectors = [1, 2].map(() =>
+      new Collector({ pipeDir: dir, deadline: 5000 })
+    );
     let over = false;
     const watched = Promise.all(collectors.map(async (collector) => {
       let last = 0;
@@ -92,7 +96,8 @@ Deno.test("processes that end at the same instant lose nothing and leave one led
     );
     for (const program of programs) program.kill("SIGUSR2");
     await Promise.all(programs.map((program) => program.ended()));
-    const host = await new Collector({ pipeDir: dir }).collect();
+    const host = await new Collector({ pipeDir: dir, deadline: 5000 })
+      .collect();
     assertEquals([values(host), recorded(host)], [{ n: 1010 }, 10]);
     assertEquals(leftIn(dir), []);
   }));
@@ -139,7 +144,7 @@ Deno.test("a recorder that is stopped and started again counts once", () =>
       { dir },
     );
     await program.printed("live");
-    const collector = new Collector({ pipeDir: dir });
+    const collector = new Collector({ pipeDir: dir, deadline: 5000 });
     const n = async () => values(await collector.collect()).n;
     assertEquals(await n(), 3);
     program.kill("SIGUSR1");
@@ -161,7 +166,7 @@ Deno.test("values of which nothing is known end with their process, and it hands
         dir,
         "config.annotations = false;",
       );
-      const collector = new Collector({ pipeDir: dir });
+      const collector = new Collector({ pipeDir: dir, deadline: 5000 });
       assertEquals(values(await collector.collect()), { n: 3, g: 1 });
       await end(program, signal);
       await until("the death", async () => {

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { parseSnapshot, SnapshotError } from "../../format.ts";
 import { encode, parse, whole, withEnd } from "../helpers/text.ts";
+import { cpuTime } from "../helpers/cpu_time.ts";
 
 Deno.test("parseSnapshot() reads the lines of statvent 1.0", () => {
   const { stats, recorded, annotated } = parse(
@@ -160,10 +161,10 @@ Deno.test("a window that stands on very many lines takes no longer than they hav
     `# window {"name":"r","percentiles":[],"mean":"r.mean","values":[${values}]}: ${values.length}\n`;
   const first = Array(100_000).fill(1);
   const bytes = whole(line(first) + line([2]).repeat(10_000));
-  const start = performance.now();
+  const start = cpuTime();
   const [{ values }] = parseSnapshot(bytes).recorded;
   // It was a minute, when each line copied all before it.
-  assert(performance.now() - start < 5_000);
+  assert(cpuTime() - start < 5_000);
   assertEquals([values!.length, values!.at(-1)], [110_000, 2]);
 });
 
@@ -201,12 +202,12 @@ Deno.test("parse() puts windows and lists together that stand on several lines",
 Deno.test("parseSnapshot() reads a long number in no time", () => {
   const digits = "1".repeat(1_000_000);
   for (const text of [`${digits}x`, `.${digits}x`, `${digits}.${digits}`]) {
-    const start = performance.now();
+    const start = cpuTime();
     assertThrows(
       () => parse(`a: ${text}\n`),
       SnapshotError,
     );
-    const ms = performance.now() - start;
+    const ms = cpuTime() - start;
     assert(ms < 1000, `${ms} ms`);
   }
 });

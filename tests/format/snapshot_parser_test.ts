@@ -9,6 +9,7 @@ import {
 import { SnapshotParser } from "../../format/snapshot_parser.ts";
 import { COUNTER, GAUGE, SHOWN, UNKNOWN } from "../../model/kinds.ts";
 import { encode, withEnd } from "../helpers/text.ts";
+import { cpuTime } from "../helpers/cpu_time.ts";
 
 /** What a snapshot says, in plain objects. */
 interface Plain {
@@ -660,7 +661,7 @@ Deno.test("parse() neither throws anything but a SnapshotError nor takes long, w
   const parser = new SnapshotParser(new NameTable());
   for (const text of hostile) {
     for (const whole of [text, withEnd(text), withEnd(`${text}\n`)]) {
-      const start = performance.now();
+      const start = cpuTime();
       for (let i = 0; i < 2; i++) {
         try {
           parser.parse(encode(whole));
@@ -668,7 +669,7 @@ Deno.test("parse() neither throws anything but a SnapshotError nor takes long, w
           assert(error instanceof SnapshotError, `${(error as Error).stack}`);
         }
       }
-      const ms = performance.now() - start;
+      const ms = cpuTime() - start;
       assert(ms < 1000, `${ms} ms: ${text.slice(0, 40)}`);
     }
   }

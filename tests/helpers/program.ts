@@ -8,7 +8,7 @@
 export const ROOT = new URL("../..", import.meta.url);
 
 /** Fails, with what was awaited, if that takes longer than this. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 30_000;
 
 /** The result of `probe` as soon as it is neither `undefined` nor `false`. */
 export async function until<T>(
@@ -59,9 +59,11 @@ export async function output(
   return { code, stdout: decode(stdout), stderr: decode(stderr) };
 }
 
-/** What `cat` prints of a pipe. It is given five seconds. */
+/** What `cat` prints of a pipe. It is given as long as anything is waited for. */
 export async function cat(path: string): Promise<string> {
-  const { code, stdout, stderr } = await output("timeout", "5", "cat", path);
+  const { code, stdout, stderr } = await output(
+    ...["timeout", `${PATIENCE_MS / 1000}`, "cat", path] as const,
+  );
   if (code !== 0) throw new Error(`cat ${path}: exit code ${code} ${stderr}`);
   return stdout;
 }

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { compileGlob } from "../../model/glob.ts";
+import { cpuTime } from "../helpers/cpu_time.ts";
 
 const matchesGlob = (pattern: string, text: string) =>
   compileGlob(pattern)(text);
@@ -65,9 +66,9 @@ Deno.test("compileGlob() takes no longer than the product of the lengths, whatev
       "?*".repeat(1000) + "b",
     ]
   ) {
-    const start = performance.now();
+    const start = cpuTime();
     assertEquals(matchesGlob(pattern, text), false);
-    const ms = performance.now() - start;
+    const ms = cpuTime() - start;
     assert(ms < 500, `${ms} ms`);
   }
 });

@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { checkName, formatName, MAX_NAME_LENGTH } from "../../format.ts";
 import { withoutPlaceholder } from "../../model/names.ts";
+import { printable } from "../../model/printable.ts";
 
 Deno.test("formatName() replaces every {0} and nothing else", () => {
   assertEquals(formatName("a.{0}.b.{0}.{1}", "$&"), "a.$&.b.$&.{1}");
@@ -42,7 +43,7 @@ Deno.test("checkName() refuses what cannot begin a line and says why", () => {
       char,
     ): [string, string] => [
       `a${char}b`,
-      `not contain a line break, got ${JSON.stringify(`a${char}b`)}`,
+      `not contain a line break, got ${printable(JSON.stringify(`a${char}b`))}`,
     ]),
   ];
   for (const [name, why] of table) {

@@ -100,7 +100,8 @@ Deno.test("a killed process leaves a checkpoint of at most a second before", () 
       "the booking",
       () => namesIn(dir).some((name) => name.startsWith(".ended.")),
     );
-    const host = await new Collector({ pipeDir: dir }).collect();
+    const host = await new Collector({ pipeDir: dir, deadline: 5000 })
+      .collect();
     assertEquals(toMap(host).get("c.99")?.value, 100);
   }));
 
@@ -136,7 +137,8 @@ Deno.test("whoever starts a recorder removes the pipes of dead processes, and co
     assertMatch(stdout, /^n: 1$/m);
     simple.kill("SIGKILL");
     await simple.status;
-    const host = await new Collector({ pipeDir: dir }).collect();
+    const host = await new Collector({ pipeDir: dir, deadline: 5000 })
+      .collect();
     assertEquals(toMap(host).get("n")?.value, 6);
   }));
 

@@ -21,6 +21,7 @@ import {
   until,
   withDir,
 } from "../helpers/program.ts";
+import { cpuTime } from "../helpers/cpu_time.ts";
 
 /** Serves a handler on a real socket. */
 async function withServer(
@@ -507,9 +508,9 @@ Deno.test("a pattern that takes too long for the names that there are is refused
     Deno.writeFileSync(file, lastValues(1, names.join(""), 1, true));
     const handler = createHandler({ pipeDir, deadline: 5000 });
     const url = `http://localhost/stats?match=*${"a".repeat(200)}b`;
-    const start = performance.now();
+    const start = cpuTime();
     const response = await handler(new Request(url));
-    const ms = performance.now() - start;
+    const ms = cpuTime() - start;
     assertEquals([response.status, await response.json()], [400, {
       message:
         "Cannot read the parameters: match must take less time with these names; use a shorter one",

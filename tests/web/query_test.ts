@@ -4,6 +4,7 @@ import { merge } from "../../collect/merge.ts";
 import { formatNumber, parseSnapshot } from "../../format.ts";
 import { filter, parseQuery, QueryError } from "../../web/query.ts";
 import { encode } from "../helpers/text.ts";
+import { cpuTime } from "../helpers/cpu_time.ts";
 
 const text = `http.requests: 120
 http.errors: 0.5
@@ -190,14 +191,14 @@ Deno.test("parseQuery() takes no longer for a hostile query", () => {
       `${'{a="'.repeat(5_000)}"}`,
     ]
   ) {
-    const start = performance.now();
+    const start = cpuTime();
     try {
       const { keep } = parseQuery(new URLSearchParams([["query", query]]));
       keep?.("a", "a", 1);
     } catch (error) {
       assertEquals((error as Error).name, "QueryError");
     }
-    const ms = performance.now() - start;
+    const ms = cpuTime() - start;
     assertEquals(ms < 500, true, `${ms} ms for ${query.slice(0, 10)}`);
   }
 });
@@ -206,12 +207,12 @@ Deno.test("no pattern takes long, however many ranges it has", () => {
   const query = (text: string) =>
     parseQuery(new URLSearchParams({ match: text }));
   const { keep } = query(`*[${"A-B".repeat(80)}]`);
-  const start = performance.now();
+  const start = cpuTime();
   for (let i = 0; i < 10_000; i++) {
     const name = `some.name.of.a.stat.${i}`;
     assert(!keep!(name, name, 1));
   }
-  const ms = performance.now() - start;
+  const ms = cpuTime() - start;
   assert(ms < 1000, `${ms} ms`);
   assertThrows(() => query("a".repeat(257)), QueryError, "of at most 256");
 });
@@ -219,12 +220,12 @@ Deno.test("no pattern takes long, however many ranges it has", () => {
 Deno.test("parseQuery() reads a long number in no time", () => {
   const digits = "1".repeat(1_000_000);
   for (const text of [`${digits}x`, `.${digits}x`, `${digits}.${digits}`]) {
-    const start = performance.now();
+    const start = cpuTime();
     assertThrows(
       () => parseQuery(new URLSearchParams({ query: `a>${text}` })),
       QueryError,
     );
-    const ms = performance.now() - start;
+    const ms = cpuTime() - start;
     assert(ms < 1000, `${ms} ms`);
   }
 });
