@@ -58,11 +58,11 @@ const ANNOTATIONS: {
   ) => Meaning | undefined;
 } = {
   [PROCESS]: (content: Partial<ProcessInfo> | null, stalled) => {
-    const { id, start, name, runtime, relay, final } = content ?? {};
+    const { id, start, name, runtime, relay, final, last } = content ?? {};
     if (
       (id !== undefined && !isProcessId(id)) ||
       !Number.isFinite(start) || !isText(name) || !isText(runtime) ||
-      !isFlag(relay) || !isFlag(final)
+      !isFlag(relay) || !isFlag(final) || !isFlag(last)
     ) return;
     const info = {
       ...(id !== undefined && { id }),
@@ -71,6 +71,7 @@ const ANNOTATIONS: {
       runtime,
       ...(relay && { relay }),
       ...(final && { final }),
+      ...(last && { last }),
       stalled,
     };
     return { apply: (to) => to.process = info };

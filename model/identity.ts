@@ -20,6 +20,12 @@ export interface ProcessInfo {
   readonly relay?: boolean;
   /** Whether these are the last values of a process that has ended in an orderly way. */
   readonly final?: boolean;
+  /**
+   * Whether these are the values with which a process has reached what ends it
+   * unless it survives, such as a signal. They count as its last ones once it is
+   * dead.
+   */
+  readonly last?: boolean;
   /** The minimum time, in seconds, for which its main thread has not responded. */
   stalled: number;
 }

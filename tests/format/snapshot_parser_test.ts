@@ -92,6 +92,7 @@ const WRONG = [
   '# process {"id":"0123456789ABCDEF0123456789ABCDEF","start":1}: 0',
   '# process {"id":"0123456789abcdef0123456789abcde","start":1}: 0',
   '# process {"start":1,"final":1}: 0',
+  '# process {"start":1,"last":1}: 0',
   '# ledger {"id":"i","count":1,"killed":0.5,"ended":[]}: 0',
   "# seq: 0",
   "# seq: -1",
@@ -368,7 +369,7 @@ const annotation = fc.oneof(
     `# process {${
       start > 4 ? `"id":"${`${start}a`.repeat(16)}",` : ""
     }"start":${start}.5,"name":"p","runtime":"x 1"${
-      stalled > 7 ? `,"final":true` : ""
+      stalled > 7 ? `,"final":true` : stalled > 4 ? `,"last":true` : ""
     }}: ${stalled}.25`
   ),
   fc.integer({ min: 1, max: 10 ** 15 - 1 }).map((seq) => `# seq: ${seq}`),

@@ -313,6 +313,9 @@ Deno.test("write() numbers a snapshot, leaves out windows and adds the checksum 
   assertEquals(checksumOf(bytes), { crc32: sum, length: before.length });
   const { seq, process: read } = parseSnapshot(bytes);
   assertEquals([seq, read?.id, read?.final], [7, id, true]);
+  const mayLive = { start: 1.5, last: true, id, stalled: 0 };
+  const last = new SnapshotWriter().write(small(mayLive), true);
+  assertEquals(parseSnapshot(last).process?.last, true);
   // On a pipe the number stands before the end, and there is no checksum.
   const onPipe = new SnapshotWriter().write(small(process), true, { seq: 8 });
   assertMatch(
