@@ -29,7 +29,7 @@
  */
 
 import type { ProcessStatus } from "./host_stats.ts";
-import { hasFallen, isNewer, withGauges } from "./newest_values.ts";
+import { hasFallen, hasMore, isNewer, withGauges } from "./newest_values.ts";
 import type { PipeReading, Problem } from "./pipe_reader.ts";
 import type { Ended } from "../ended/ended_reader.ts";
 import type { Ledger } from "../ended/ledger_reader.ts";
@@ -63,7 +63,7 @@ export interface LastValues {
 
 /** A process that has left a file. */
 export interface LeftValues extends LastValues {
-  /** Whether it has ended in an orderly way. */
+  /** Whether nothing of it is missing: it was not killed. */
   readonly final: boolean;
 }
 
@@ -412,17 +412,18 @@ export class Census {
   ): void {
     const isRead = new Set<string>();
     const alive = new Set([...keys.values(), ...living]);
-    for (const { id, owner, snapshot, bytes, final } of ended) {
+    for (const { id, owner, snapshot, bytes, final, last } of ended) {
       const key = ownKey(owner, id);
-      // It has survived the error at which it wrote the file.
+      // It has survived the error or the signal at which it wrote the file.
       if (!final && alive.has(key)) continue;
       isRead.add(key);
       const known = this.left.get(key) ?? this.gone.get(key) ??
         this.alive.get(key);
       const isRaised = !final && known !== undefined &&
-        (known.snapshot.seq ?? 0) > (snapshot.seq ?? 0);
+        (known.snapshot.seq ?? 0) > (snapshot.seq ?? 0) &&
+        hasMore(known.snapshot, snapshot);
       const values = isRaised ? known : { owner, snapshot, bytes };
-      this.left.set(key, { ...values, final });
+      this.left.set(key, { ...values, final: final || (last && !isRaised) });
       if (isRaised) this.#raised.set(key, values);
       else this.#raised.delete(key);
     }

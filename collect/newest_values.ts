@@ -8,6 +8,7 @@
  */
 
 import type { Snapshot } from "../format/snapshot.ts";
+import { countOf } from "../model/histogram.ts";
 import { COUNTER } from "../model/kinds.ts";
 import type { Stat } from "../model/numbers.ts";
 
@@ -17,6 +18,30 @@ export function hasFallen(before: Snapshot, now: Snapshot): boolean {
   for (const [i, id] of now.ids.entries()) values.set(id, now.values[i]);
   return before.ids.some((id, i) =>
     before.kinds[i] === COUNTER && !((values.get(id) ?? 0) >= before.values[i])
+  );
+}
+
+/**
+ * Whether a snapshot of a process has anything that counts after its end and
+ * that another one of the same process does not have. Numbers do not say so,
+ * since every reading makes one.
+ */
+export function hasMore(snapshot: Snapshot, than: Snapshot): boolean {
+  const { table: { names }, ids, kinds, values } = snapshot;
+  const { stats } = than;
+  const isCounterMissing = ids.some((id, i) =>
+    kinds[i] === COUNTER && !((stats.get(names[id])?.value ?? 0) >= values[i])
+  );
+  if (isCounterMissing) return true;
+  const counts = new Map(
+    than.recorded.map(({ description, histogram }) => [
+      description.name,
+      histogram === undefined ? 0 : countOf(histogram),
+    ]),
+  );
+  return snapshot.recorded.some(({ description, histogram }) =>
+    histogram !== undefined &&
+    countOf(histogram) > (counts.get(description.name) ?? 0)
   );
 }
 

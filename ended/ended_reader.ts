@@ -55,8 +55,10 @@ export interface Ended {
   readonly owner: number;
   /** The number of the snapshot. */
   readonly seq: number;
-  /** Whether the process has ended in an orderly way. Otherwise it was killed, or has survived an error. */
+  /** Whether the process has ended in an orderly way. Otherwise it was killed, or may yet live. */
   readonly final: boolean;
+  /** Whether nothing is missing, provided that the process is dead. */
+  readonly last: boolean;
   readonly snapshot: Snapshot;
   /** The bytes of the snapshot. */
   readonly bytes: Uint8Array;

@@ -182,6 +182,8 @@ export interface Parsed {
   readonly bytes: Uint8Array;
   /** Whether the process has ended in an orderly way. */
   readonly final: boolean;
+  /** Whether they are all that the process has counted, provided that it is dead. */
+  readonly last: boolean;
 }
 
 /**
@@ -207,9 +209,9 @@ export function parseLastValues(
     const snapshot = new SnapshotParser(table).parse(bytes, isLate);
     const { process } = snapshot;
     const isTrue = process?.id === id && snapshot.seq === seq;
-    return isTrue
-      ? { bytes, snapshot, final: process.final === true }
-      : undefined;
+    if (!isTrue) return undefined;
+    const { final = false, last = false } = process;
+    return { bytes, snapshot, final, last };
   } catch (error) {
     if (error instanceof LateError) throw error;
     return undefined;

@@ -290,8 +290,12 @@ class Taker {
     return readyOf(read, now, this.#isWanted).slice(0, BATCH).flatMap(
       (files) => {
         const best = bestOf(files)!;
-        const isOver = best.parsed!.final || !lives(this.#dir, best.id, names);
-        return isOver ? [[best, best.parsed!]] : [];
+        const { id, parsed } = best;
+        // Whoever finds a process dead books its checkpoint, which may be newer
+        // than what it left before it lived on, and then removes its sign.
+        const isOver = parsed!.final ||
+          !(parsed!.last ? isShown(id, names) : lives(this.#dir, id, names));
+        return isOver ? [[best, parsed!]] : [];
       },
     );
   }
@@ -319,14 +323,15 @@ class Taker {
     let { count, killed } = info;
     let newMode = mode;
     let added = 0;
-    for (const [file, { snapshot, final }] of ready) {
+    for (const [file, { snapshot, final, last }] of ready) {
       if (added > 0 && performance.now() > this.#until) break;
       totals.addProcess(snapshot);
       // No user may read more in the ledger than in the files that it is made of.
       newMode &= file.mode;
-      ended.push(final ? file.id : `${file.id}@${file.seq}`);
+      const isKilled = !final && !last;
+      ended.push(isKilled ? `${file.id}@${file.seq}` : file.id);
       count++;
-      if (!final) killed++;
+      if (isKilled) killed++;
       added++;
     }
     const next = {
@@ -381,7 +386,13 @@ class Taker {
   }
 }
 
-/** Whether a process has survived the error at which it left its values. */
+/** Whether a process has a sign of life, whatever that says. */
+function isShown(id: string, names: readonly string[]): boolean {
+  return names.map(parseOwnName)
+    .some((own) => own?.id === id && own.rest === "alive");
+}
+
+/** Whether a process has survived that at which it left its values. */
 export function lives(
   dir: string,
   id: string,

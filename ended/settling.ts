@@ -35,9 +35,9 @@ function newest(files: readonly ReadFile[]): number {
 }
 
 /**
- * The processes of one user that are ready: those that have ended in an orderly
- * way, and of the killed ones those that nobody has raised for long, or that
- * are too many.
+ * The processes of one user that are ready: those that have left all that they
+ * have counted, and of the killed ones those that nobody has raised for long, or
+ * that are too many.
  *
  * @param processes The files of each process, the highest number first.
  * @param now The time, in milliseconds since 1970.
@@ -49,8 +49,11 @@ export function readyOf<T extends ReadFile>(
   isWanted: (snapshot: Snapshot) => boolean = () => false,
 ): (readonly T[])[] {
   const whole = processes.filter((files) => bestOf(files) !== undefined);
-  const isFinal = (files: readonly T[]) => bestOf(files)!.parsed!.final;
-  const killed = whole.filter((files) => !isFinal(files))
+  const isComplete = (files: readonly T[]) => {
+    const { final, last } = bestOf(files)!.parsed!;
+    return final || last;
+  };
+  const killed = whole.filter((files) => !isComplete(files))
     .sort((a, b) => newest(b) - newest(a));
   let count = 0;
   let bytes = 0;
@@ -61,7 +64,7 @@ export function readyOf<T extends ReadFile>(
     return count > MAX_KILLED || bytes > MAX_KILLED_BYTES ||
       now - newest(files) > RAISABLE_MS || isWanted(parsed!.snapshot);
   });
-  return [...whole.filter(isFinal), ...ready.reverse()];
+  return [...whole.filter(isComplete), ...ready.reverse()];
 }
 
 /** The processes whose files have been damaged for so long that nobody will mend them. */

@@ -16,6 +16,7 @@ import { NameTable } from "../../format/snapshot.ts";
 import { SnapshotParser } from "../../format/snapshot_parser.ts";
 import { SnapshotWriter } from "../../format/snapshot_writer.ts";
 import { values } from "../helpers/counting.ts";
+import { idOf, lastValues } from "../helpers/last_values.ts";
 import { encode, whole } from "../helpers/text.ts";
 
 const named = (pid: number) => ({
@@ -76,6 +77,7 @@ function ended(key: string, n: number) {
     owner: 1,
     seq: 1,
     final: true,
+    last: false,
     modified: 0,
     snapshot,
     bytes,
@@ -175,6 +177,42 @@ Deno.test("update() takes a process whose sign of life is gone for dead, althoug
   };
   assertEquals(host(true), [{ id, seq: 1 }]);
   assertEquals(host(false), []);
+});
+
+Deno.test("update() raises a killed process only if it knows of more, and not because it has read it later", () => {
+  const id = idOf(1);
+  const rest = { ledgers: [], now: 0, lives: () => false };
+  const file = (n: number, seq: number, what: { last?: boolean }) => {
+    const { last = false } = what;
+    const mark = last ? "last" : false;
+    const bytes = lastValues(1, `n: ${n}\n`, seq, mark);
+    const snapshot = parseSnapshot(bytes);
+    const kind = { final: false, last, modified: 0 };
+    return { id, owner: 1, seq, snapshot, bytes, ...kind };
+  };
+  const raised = (n: number, { last = false } = {}) => {
+    const census = new Census();
+    const bytes = whole(
+      `n: 5\n# process {"id":"${id}","start":1}: 0\n# seq: 9\n`,
+    );
+    const snapshot = parseSnapshot(bytes);
+    const result = { snapshot, bytes, owner: 1, mode: 0o644 };
+    const systemStart = () => "1";
+    const readings = [{ ...named(2), systemStart, result, hasSign: true }];
+    census.update({ readings, ended: [], ...rest });
+    const ended = [file(n, 8, { last })];
+    // One that lives and has only been about to end counts by its pipe.
+    assertEquals(census.update({ readings, ended, ...rest }).live.size, 1);
+    assertEquals(census.killed, 0);
+    const counted = census.update({ readings: [], ended, ...rest });
+    const [stats] = counted.ended.map(({ stats }) => stats.get("n")!.value);
+    return [stats, census.unbooked, counted.unbooked.length, census.killed];
+  };
+  assertEquals(raised(5), [5, 0, 0, 1]);
+  assertEquals(raised(4), [5, 1, 1, 1]);
+  assertEquals(raised(5, { last: true }), [5, 0, 0, 0]);
+  // It has lived on and was killed.
+  assertEquals(raised(4, { last: true }), [5, 1, 1, 1]);
 });
 
 Deno.test("update() takes the process of another user for another one, whatever it says", () => {

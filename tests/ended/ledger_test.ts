@@ -20,7 +20,12 @@ const ledgerPath = (dir: string, generation: number) =>
   `${dir}/.ledger.${uid}.${generation}`;
 
 /** The last values of a process that has counted `n` and recorded one value. */
-const left = (process: number, n: number, seq = 1, final = true) =>
+const left = (
+  process: number,
+  n: number,
+  seq = 1,
+  final: boolean | "last" = true,
+) =>
   lastValues(
     process,
     `n: ${n}\ng: 5\n# gauge ["g"]: 1\n` +
@@ -33,7 +38,7 @@ function leave(
   dir: string,
   process: number,
   n: number,
-  { seq = 1, final = true } = {},
+  { seq = 1, final = true }: { seq?: number; final?: boolean | "last" } = {},
 ): string {
   const bytes = left(process, n, seq, final);
   return writeLastValues(dir, idOf(process), seq, bytes, 0o644);
@@ -346,20 +351,44 @@ Deno.test("a killed process stays by itself for an hour, is raised by the highes
     return Promise.resolve();
   }));
 
+/** Shows the sign of life of the first process. */
+async function holdSign(dir: string) {
+  const sign = alivePath(dir, "7", idOf(1));
+  const holder = new Deno.Command("sh", {
+    args: [
+      "-c",
+      `mkfifo "$1"; exec 3<>"$1"; : > "$2"; exec sleep 60`,
+      ...["sh", sign, `${dir}/held`],
+    ],
+    stdin: "null",
+  }).spawn();
+  await until("the sign", () => namesIn(dir).includes("held"));
+  return holder;
+}
+
+Deno.test("takeIn() takes a process that left its last values at once when nobody can know of more, and not as a killed one", () =>
+  withDir(async (dir) => {
+    leave(dir, 1, 5, { final: "last" });
+    await using holder = await holdSign(dir);
+    takeIn(dir, uid);
+    assertEquals(namesIn(dir).filter(isLedger), []);
+    holder.kill("SIGKILL");
+    await holder.status;
+    // It may have lived on, and have a checkpoint that is not booked yet.
+    takeIn(dir, uid);
+    assertEquals(namesIn(dir).filter(isLedger), []);
+    Deno.removeSync(alivePath(dir, "7", idOf(1)));
+    takeIn(dir, uid);
+    const { count, killed, ended } = head(dir);
+    assertEquals([count, killed, ended], [1, 0, [idOf(1)]]);
+    assertEquals([fresh(dir)[0], others(dir)], [5, ["held"]]);
+  }));
+
 Deno.test("takeIn() leaves a process that has survived the error at which it left its values", () =>
   withDir(async (dir) => {
     const path = leave(dir, 1, 5, { final: false });
     Deno.utimeSync(path, 1, 1);
-    const sign = alivePath(dir, "7", idOf(1));
-    await using holder = new Deno.Command("sh", {
-      args: [
-        "-c",
-        `mkfifo "$1"; exec 3<>"$1"; : > "$2"; exec sleep 60`,
-        ...["sh", sign, `${dir}/held`],
-      ],
-      stdin: "null",
-    }).spawn();
-    await until("the sign", () => namesIn(dir).includes("held"));
+    await using holder = await holdSign(dir);
     takeIn(dir, uid);
     assertEquals(namesIn(dir).filter(isLedger), []);
     holder.kill("SIGKILL");

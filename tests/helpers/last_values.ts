@@ -19,10 +19,11 @@ export function lastValues(
   n: number,
   lines: string,
   seq: number,
-  final: boolean,
+  final: boolean | "last",
 ): Uint8Array {
+  const mark = final === "last" ? `,"last":true` : `,"final":true`;
   const process = `# process {"id":"${idOf(n)}","start":1.5${
-    final ? `,"final":true` : ""
+    final ? mark : ""
   }}: 0.0\n`;
   return seal(whole(`${lines}${process}# seq: ${seq}\n`));
 }
