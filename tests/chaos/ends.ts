@@ -561,7 +561,7 @@ export class Ends {
 
   /** What must be in an answer that was asked for then. */
   #least(teller: Teller, asked: number): number {
-    const { truth, fate, deadAt, stoppedAt = Infinity, floor } = teller;
+    const { truth, fate, deadAt, stoppedAt = Infinity } = teller;
     const now = Math.min(asked, deadAt ?? Infinity);
     // Checkpoints that take long are made less often.
     const lost = LOST_MS + Math.min(6_000, 20 * this.#late);
@@ -572,7 +572,7 @@ export class Ends {
     // While it was stopped it wrote nothing.
     const since = time - lost;
     const wasStopped = stoppedAt < time && stoppedAt > since - 3_000 - lost;
-    return Math.max(floor, truth.least(wasStopped ? stoppedAt - lost : since));
+    return truth.least(wasStopped ? stoppedAt - lost : since);
   }
 
   /** Asks a service, and checks what it says. */
