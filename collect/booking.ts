@@ -6,9 +6,10 @@
  * @module
  */
 
-import type { Unbooked } from "./census.ts";
+import type { SignReading, Unbooked } from "./census.ts";
 import { shortLivedPath } from "../directory/file_names.ts";
 import { userOf } from "../directory/trust.ts";
+import { bookUnknown } from "../ended/booking.ts";
 import { writeLastValues } from "../ended/last_values.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import {
@@ -17,7 +18,7 @@ import {
 } from "../format/snapshot_writer.ts";
 import { COUNTER } from "../model/kinds.ts";
 import { IS_FRACTIONAL } from "../model/marks.ts";
-import { attempt } from "../runtime/attempt.ts";
+import { attempt, succeeds } from "../runtime/attempt.ts";
 import { crc32 } from "../runtime/crc32.ts";
 import { runtime } from "../runtime/runtime.ts";
 
@@ -59,6 +60,19 @@ export class Booking {
       });
     }
     return booked;
+  }
+
+  /**
+   * Books killed processes of which nothing is known.
+   *
+   * @returns The identities of those that could not be booked.
+   */
+  bookUnknown(dir: string, processes: readonly SignReading[]): Set<string> {
+    const failed = processes.filter((process) =>
+      !this.mayBookFor(dir, process.owner) ||
+      !succeeds(() => bookUnknown(dir, process, process.mode))
+    );
+    return new Set(failed.map(({ id }) => id));
   }
 }
 

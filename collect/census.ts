@@ -119,6 +119,8 @@ export interface SignReading {
       readonly time: number;
     }
     | undefined;
+  /** Whether there is a checkpoint that could not be read. */
+  readonly isLost?: boolean;
 }
 
 /** Everything that was read from a host at one time. */
@@ -167,6 +169,8 @@ export interface Counted {
   readonly processes: readonly ProcessStatus[];
   /** Killed processes whose last values no other reader may know. */
   readonly unbooked: readonly Unbooked[];
+  /** Killed processes of which nothing is known, and that no file stands for. */
+  readonly unknown: readonly SignReading[];
 }
 
 /** What is known of the processes with a sign of life that have not answered, by key. */
@@ -197,11 +201,12 @@ export class Census {
   /** Processes in `left` of which more is known here than stands in their files. */
   #raised: Map<string, LastValues> = new Map();
   #summedKilled = 0;
+  #unknown = 0;
   #late = 0;
 
   /** How many processes were killed, as far as that is known. */
   get killed(): number {
-    let count = this.#summedKilled + this.gone.size;
+    let count = this.#summedKilled + this.#unknown + this.gone.size;
     for (const { info } of this.ledgers.values()) count += info.killed;
     for (const { final } of this.left.values()) if (!final) count++;
     return count;
@@ -230,6 +235,8 @@ export class Census {
     const isBookable = (key: string) => signs.dead.has(key);
     this.#sumUp(this.gone, host.late, isBookable);
     this.#keys = keys;
+    const unknown = unknownIn(host, signs, counted);
+    this.#unknown = unknown.length;
 
     const live = new Map<string, Snapshot>();
     for (const [base, key] of keys) {
@@ -249,6 +256,7 @@ export class Census {
         this.#statusOf(reading, keys.get(reading.base), host.now)
       ),
       unbooked: this.#unbooked(host.late),
+      unknown,
     };
   }
 
@@ -612,6 +620,20 @@ export class Census {
       error: isOk ? undefined : result.why,
     };
   }
+}
+
+/** The killed processes of which nothing is known, not even whether they have left something. */
+function unknownIn(
+  { signs = [], there, late }: HostReading,
+  { dead }: Signs,
+  counted: ReadonlySet<string>,
+): SignReading[] {
+  return signs.filter(({ id, owner, isLost }) => {
+    const key = ownKey(owner, id);
+    const isUnknown = dead.has(key) && dead.get(key) === undefined;
+    return isUnknown && !isLost && !counted.has(key) && !late?.has(owner) &&
+      !there?.has(id);
+  });
 }
 
 /** Whether anything of a snapshot counts after the end of its process. */

@@ -23,11 +23,18 @@ import { Problems } from "./problems.ts";
 import { loadState, saveState } from "./state_file.ts";
 import { baseOf, checkpointPath, pipePath } from "../directory/file_names.ts";
 import { pipeDir } from "../directory/pipe_dir.ts";
-import { removeDead, removeSimple, removeStale } from "../ended/remove_dead.ts";
+import { discardDamaged } from "../ended/booking.ts";
+import {
+  type DeadProcess,
+  removeDead,
+  removeSimple,
+  removeStale,
+} from "../ended/remove_dead.ts";
 import { EndedReader, type Left } from "../ended/ended_reader.ts";
 import { NameTable, type Snapshot } from "../format/snapshot.ts";
 import { printable } from "../model/printable.ts";
 import { ownKey } from "../model/process_key.ts";
+import { attempt } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
 
 /** What to read, and how long to wait for it. */
@@ -203,7 +210,9 @@ export class Collector {
       lives,
     });
     this.#census.noteBooked(this.#booking.book(dir, counted.unbooked));
-    this.#removeDead(dir, signs, readings, left, lost);
+    const failed = this.#booking.bookUnknown(dir, counted.unknown);
+    const removable = signs.filter(({ id }) => !failed.has(id));
+    this.#removeDead(dir, removable, readings, left, lost);
     removeStale(dir, names, until);
     this.#save();
     const processes = [
@@ -245,15 +254,23 @@ export class Collector {
         const found = this.#checkpoints.read(dir, sign, this.#table);
         const { checkpoint } = found;
         if (found.isLost) lost.add(checkpointPath(dir, base, id));
+        const isLost = found.isLost && (lives || !this.#discard(dir, sign));
         return {
           ...sign,
           lives,
+          isLost,
           checkpoint: checkpoint &&
             { ...checkpoint, time: checkpoint.modified - age },
         };
       },
     );
     return { signs, lost };
+  }
+
+  /** Removes the checkpoint of a dead process, and counts it, if it is damaged and this process may do so. */
+  #discard(dir: string, dead: DeadProcess): boolean {
+    if (!this.#booking.mayBookFor(dir, dead.owner)) return false;
+    return attempt(() => discardDamaged(dir, dead)) ?? false;
   }
 
   /** Removes what dead processes have left that were booked, or that have left no values. */

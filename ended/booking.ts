@@ -8,14 +8,27 @@
  */
 
 import { decodeCheckpoint } from "./checkpoint.ts";
-import { endedFiles, parseLastValues, writeLastValues } from "./last_values.ts";
+import {
+  type EndedFile,
+  endedFiles,
+  noteMissed,
+  parseLastValues,
+  writeLastValues,
+} from "./last_values.ts";
 import { seal } from "./seal.ts";
 import { type DeadProcess, removeDead } from "./remove_dead.ts";
-import { checkpointPath, parseOwnName } from "../directory/file_names.ts";
+import {
+  alivePath,
+  checkpointPath,
+  parseOwnName,
+  shortLivedPath,
+} from "../directory/file_names.ts";
 import { isAlive } from "../directory/sign_of_life.ts";
 import { NameTable, type Snapshot } from "../format/snapshot.ts";
 import { SnapshotParser } from "../format/snapshot_parser.ts";
-import { attempt } from "../runtime/attempt.ts";
+import { SnapshotWriter } from "../format/snapshot_writer.ts";
+import { attempt, succeeds } from "../runtime/attempt.ts";
+import { crc32 } from "../runtime/crc32.ts";
 import { runtime } from "../runtime/runtime.ts";
 
 /** How many bytes a checkpoint may have: two slots for snapshots of 16 MiB, with room to grow. */
@@ -78,9 +91,7 @@ export function book(
   const newest = (known?.seq ?? 0) > (checkpoint?.seq ?? 0)
     ? known
     : checkpoint;
-  const files = [...endedFiles(dir, runtime.list(dir))]
-    .filter((file) => file.id === id && file.owner === owner)
-    .sort((a, b) => b.seq - a.seq);
+  const files = filesOf(dir, dead);
   const table = new NameTable();
   let seq = files.find((file) => parseLastValues(file, table))?.seq;
   if (newest !== undefined && newest.seq > (seq ?? 0)) {
@@ -94,6 +105,67 @@ export function book(
     if (file.seq < (seq ?? 0)) attempt(() => runtime.remove(file.path));
   }
   return seq;
+}
+
+/** The files with last values of a process, the highest number first. */
+function filesOf(dir: string, { id, owner }: DeadProcess): EndedFile[] {
+  return [...endedFiles(dir, runtime.list(dir))]
+    .filter((file) => file.id === id && file.owner === owner)
+    .sort((a, b) => b.seq - a.seq);
+}
+
+/**
+ * Writes for a killed process of which nothing is known a file without values,
+ * so that it is counted as killed. Its number is 0, which anybody raises who
+ * knows of any values.
+ *
+ * @throws If this process may not write, or there is no space.
+ */
+export function bookUnknown(
+  dir: string,
+  dead: DeadProcess,
+  mode: number,
+): void {
+  const { id, base, owner } = dead;
+  // Whoever has booked it meanwhile writes first and removes its sign last.
+  if (isAlive(alivePath(dir, base, id)) !== false) return;
+  if (filesOf(dir, dead).length > 0) return;
+  const source = {
+    names: [],
+    values: new Float64Array(0),
+    marks: new Uint8Array(0),
+    times: new Map(),
+    recorded: new Map(),
+    descriptions: new Map(),
+    process: { id, start: 0, stalled: 0 },
+  };
+  const bytes = new SnapshotWriter().write(source, true, { seq: 0, crc32 });
+  writeLastValues(dir, id, 0, bytes, mode & 0o666, { owner });
+}
+
+/**
+ * Removes the checkpoint of a dead process if it is damaged, and notes that the
+ * values in it are missed.
+ *
+ * @returns Whether there is none any more that may be whole.
+ * @throws If the checkpoint cannot be read now, or this process may not write.
+ */
+export function discardDamaged(dir: string, dead: DeadProcess): boolean {
+  const { id, base, owner } = dead;
+  if (readCheckpoint(dir, dead) !== undefined) return false;
+  const path = checkpointPath(dir, base, id);
+  if (runtime.identify(path)?.owner !== owner) return true;
+  const away = shortLivedPath(dir, runtime.pid);
+  // Of all that find it damaged, one succeeds, so that it is counted once.
+  if (!succeeds(() => runtime.rename(path, away))) return true;
+  try {
+    noteMissed(dir, owner);
+  } catch (error) {
+    attempt(() => runtime.rename(away, path));
+    throw error;
+  }
+  attempt(() => runtime.remove(away));
+  return true;
 }
 
 /**
@@ -115,7 +187,9 @@ export function bookDead(
     if (file?.owner !== user || isAlive(path) !== false) continue;
     const dead: DeadProcess = { id: own.id, base: own.base, owner: user };
     attempt(() => {
-      book(dir, dead, undefined, file.mode);
+      const seq = book(dir, dead, undefined, file.mode);
+      discardDamaged(dir, dead);
+      if (seq === undefined) bookUnknown(dir, dead, file.mode);
       removeDead(dir, [dead]);
     });
   }

@@ -19,7 +19,7 @@ import {
   LedgerReader,
   type ReadLedgers,
 } from "./ledger_reader.ts";
-import { idOfListed, takeIn } from "./ledger_writer.ts";
+import { idOfListed, lives, takeIn } from "./ledger_writer.ts";
 import { ReadingTime } from "./reading_time.ts";
 import { bestOf, lostOf, readyOf } from "./settling.ts";
 import type { NameTable, Snapshot } from "../format/snapshot.ts";
@@ -120,7 +120,7 @@ export class EndedReader {
   ): Left {
     const reading = this.#readAll(dir, names, table, until);
     this.#takeIn(dir, reading, until);
-    const { ledgers, late, missed, problems } = reading;
+    const { ledgers, late, problems } = reading;
     const earlier = this.#last?.ended.filter(({ owner }) => late.has(owner));
     return this.#last = {
       ended: [...notTakenIn(reading), ...earlier ?? []],
@@ -129,7 +129,7 @@ export class EndedReader {
       there: new Set(
         reading.names.flatMap((name) => parseLastValuesName(name)?.id ?? []),
       ),
-      missed,
+      missed: missedIn(dir, reading),
       problems: [...problems, ...damaged(reading)],
     };
   }
@@ -227,6 +227,22 @@ function notTakenIn({ processes, before, ledgers, late }: Reading): Ended[] {
     const isLeft = !taken.has(ownKey(owner, id)) && !late.has(owner);
     return isLeft ? [{ id, owner, seq, modified, ...parsed }] : [];
   });
+}
+
+/** The number of processes whose last values are missed, also by those whose files are damaged but not old enough to be removed. */
+function missedIn(
+  dir: string,
+  { processes, names, ledgers, missed }: Reading,
+): Map<number, number> {
+  const taken = listedIn(ledgers);
+  const all = new Map(missed);
+  for (const files of processes) {
+    const [{ owner, id }] = files;
+    const isMissed = bestOf(files) === undefined &&
+      !taken.has(ownKey(owner, id)) && !lives(dir, id, names);
+    if (isMissed) all.set(owner, (all.get(owner) ?? 0) + 1);
+  }
+  return all;
 }
 
 /** What is wrong with files of last values, for a person. */

@@ -192,7 +192,7 @@ function parseSeq(line: Uint8Array): KnownAnnotation | string | undefined {
   if (!isSame(line, 0, SEQ_START, 0, start)) return undefined;
   const seq = readNumber(line, start);
   const isWhole = numberEnd === line.length - 1 && !numberFractional;
-  return isWhole && Number.isSafeInteger(seq) && seq >= 1
+  return isWhole && Number.isSafeInteger(seq) && seq >= 0
     ? { bytes: line.slice(), apply: (to) => to.seq = seq }
     : `${SEQ} must be a whole number from 1 on, got ${
       show(latin1.decode(line.subarray(start, -1)))

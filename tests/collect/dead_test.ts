@@ -43,6 +43,45 @@ Deno.test("of programs that are killed with no collector running at most the las
     assertEquals(namesIn(dir).filter((name) => !name.startsWith(".")), []);
   }));
 
+Deno.test("of programs that are killed and of which nothing is known a figure says so, the same in all collectors", () =>
+  withDir(async (dir) => {
+    const collectors = [1, 2, 3].map(() =>
+      new Collector({ pipeDir: dir, deadline: 5000 })
+    );
+    const start = async (options: string) => {
+      const program = await startProgram(
+        `incr("n", 3); await startRecorder(${options}); ${LIVE}`,
+        { dir },
+      );
+      await program.printed("live");
+      return program;
+    };
+    const figures = () =>
+      Promise.all(collectors.map(async (collector) => {
+        const { killed, missed, unbooked } = await collector.read();
+        return [killed, missed, unbooked];
+      }));
+    await end(await start("{ checkpoint: false }"), "SIGKILL");
+    // Nothing is left out while all of them do it at once.
+    await until(
+      "the death",
+      async () => (await figures()).every(([killed]) => killed === 1),
+    );
+    const damaged = await start("");
+    const isCheckpoint = (name: string) => name.endsWith(".checkpoint");
+    await until("a checkpoint", () => namesIn(dir).some(isCheckpoint));
+    await end(damaged, "SIGKILL");
+    Deno.truncateSync(`${dir}/${namesIn(dir).find(isCheckpoint)}`, 70);
+    await until(
+      "the death",
+      async () => (await figures()).every(([killed]) => killed === 2),
+    );
+    for (let i = 0; i < 2; i++) {
+      assertEquals(await figures(), [[2, 1, 0], [2, 1, 0], [2, 1, 0]]);
+    }
+    assertEquals(leftIn(dir), [`.ledger.${Deno.uid()}.missed`]);
+  }));
+
 Deno.test("a new collector sees the numbers of a program that is stopped, and removes nothing of it", () =>
   withDir(async (dir) => {
     await using program = await startCounting(4, dir);

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { checkpointPath } from "../../directory/file_names.ts";
 import { alivePath } from "../../directory/file_names.ts";
-import { book } from "../../ended/booking.ts";
+import { book, bookDead } from "../../ended/booking.ts";
 import { removeDead } from "../../ended/remove_dead.ts";
 import {
   encodeHeader,
@@ -90,6 +90,34 @@ Deno.test("book() does not count on a file that is damaged, nor on a checkpoint 
     Deno.copyFileSync(checkpointPath(dir, dead.base, dead.id), stolen);
     assertEquals(book(dir, { ...dead, id: idOf(3) }), undefined);
     return Promise.resolve();
+  }));
+
+Deno.test("bookDead() counts a process as killed of which nothing is known, and as missed if its checkpoint is damaged", () =>
+  withDir(async (dir) => {
+    const sign = alivePath(dir, dead.base, dead.id);
+    const values = () => {
+      bookDead(dir, namesIn(dir), uid);
+      assertEquals(namesIn(dir).some((name) => name.endsWith("alive")), false);
+      const { ended, missed } = new EndedReader()
+        .read(dir, namesIn(dir), new NameTable());
+      return [ended.map(({ seq, final }) => [seq, final]), missed.get(uid)];
+    };
+    await shell(`mkfifo "$1"`, sign).output();
+    assertEquals(values(), [[[0, false]], undefined]);
+    Deno.removeSync(`${dir}/.ended.${dead.id}.0`);
+    await shell(`mkfifo "$1"`, sign).output();
+    writeCheckpoint(dir, [4, 3]);
+    const checkpoint = checkpointPath(dir, dead.base, dead.id);
+    Deno.truncateSync(checkpoint, 50);
+    assertEquals(values(), [[[0, false]], 1]);
+    // Whoever has read it raises it.
+    await shell(`mkfifo "$1"`, sign).output();
+    assertEquals(book(dir, dead, fromPipe(1)), 1);
+    assertEquals(values(), [[[1, false]], 1]);
+    assertEquals(namesIn(dir), [
+      `.ended.${dead.id}.1`,
+      `.ledger.${uid}.missed`,
+    ]);
   }));
 
 Deno.test({

@@ -94,7 +94,7 @@ const WRONG = [
   '# process {"start":1,"final":1}: 0',
   '# process {"start":1,"last":1}: 0',
   '# ledger {"id":"i","count":1,"killed":0.5,"ended":[]}: 0',
-  "# seq: 0",
+  "# seq: -1",
   "# seq: -1",
   "# seq: 1.0",
   "# seq: 1e3",
