@@ -15,6 +15,7 @@
  * | `.ledger.<user>.<generation>`    | the totals of the processes of a user that have ended       |
  * | `.ended.<id>.<uuid>.new`         | last values that are being written                          |
  * | `.ledger.<user>.<uuid>.new`      | a ledger that is being written                              |
+ * | `.ledger.<user>.<generation>.damaged` | a ledger that was damaged, kept for a person            |
  * | `.ledger.<user>.missed`          | one byte for each process whose last values were not kept   |
  *
  * Everything that begins with `.<pid>.` is private to that process, and is
@@ -217,6 +218,21 @@ export function generationPath(
 /** The user and the generation whose ledger has this name; `undefined` for another kind of file. */
 export function parseGenerationName(name: string): LedgerName | undefined {
   const match = GENERATION.exec(name);
+  return match === null
+    ? undefined
+    : { user: Number(match[1]), generation: Number(match[2]) };
+}
+
+const DAMAGED = /^\.ledger\.(\d{1,10})\.(\d{1,15})\.damaged$/;
+
+/** The path under which a damaged generation of a ledger is kept for a person. */
+export function damagedPath(dir: string, name: LedgerName): string {
+  return `${generationPath(dir, name)}.damaged`;
+}
+
+/** The user and the generation of a damaged ledger of this name; `undefined` for another kind of file. */
+export function parseDamagedName(name: string): LedgerName | undefined {
+  const match = DAMAGED.exec(name);
   return match === null
     ? undefined
     : { user: Number(match[1]), generation: Number(match[2]) };

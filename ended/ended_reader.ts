@@ -12,7 +12,14 @@
  * @module
  */
 
-import { parseLastValuesName } from "../directory/file_names.ts";
+import { restore, setAsideLost } from "./damaged_ledger.ts";
+import { generationsOf } from "./generations.ts";
+import {
+  newGenerationPath,
+  parseLastValuesName,
+} from "../directory/file_names.ts";
+import { userOf } from "../directory/trust.ts";
+import { attempt } from "../runtime/attempt.ts";
 import { LastValuesReader, type ReadFile } from "./last_values_reader.ts";
 import {
   type Ledger,
@@ -119,6 +126,7 @@ export class EndedReader {
     until = Infinity,
   ): Left {
     const reading = this.#readAll(dir, names, table, until);
+    this.#mend(dir, reading);
     this.#takeIn(dir, reading, until);
     const { ledgers, late, problems } = reading;
     const earlier = this.#last?.ended.filter(({ owner }) => late.has(owner));
@@ -164,6 +172,19 @@ export class EndedReader {
         (before !== undefined && !hasForgotten(before, read.ledgers));
       if (isSure) return { ...read, names, processes, before: before ?? [] };
       before = read.ledgers;
+    }
+  }
+
+  /** Puts ledgers back of which no generation is whole, or sets them aside. */
+  #mend(dir: string, { broken, names }: Reading): void {
+    for (const [user, last] of broken) {
+      if (this.#others.has(user)) continue;
+      const self = attempt(() => userOf(newGenerationPath(dir, user)));
+      if (self !== user && self !== 0) this.#others.add(user);
+      else if (last !== undefined) attempt(() => restore(dir, user, last));
+      else {
+        attempt(() => setAsideLost(dir, user, generationsOf(names, user)));
+      }
     }
   }
 

@@ -112,13 +112,9 @@ function infoIn(bytes: Uint8Array): LedgerInfo | undefined {
   }
 }
 
-/** What is wrong with a file that is named like a generation, for a person. */
-export function problemOf(
-  path: string,
-  user: number,
-  isPlanted: boolean,
-): string {
-  return isPlanted
-    ? `${path}: It must belong to user ${user}`
-    : `${path}: It is damaged, so an earlier generation stands in for it`;
+/** What is wrong with a generation that is damaged, for a person. */
+export function problemOfDamaged(path: string, hasEarlier: boolean): string {
+  return hasEarlier
+    ? `${path}: It is damaged, so an earlier generation stands in for it`
+    : `${path}: It is damaged, and no earlier generation is whole`;
 }

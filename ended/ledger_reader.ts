@@ -10,7 +10,7 @@ import {
   generationsByUser,
   generationsOf,
   identifyGeneration,
-  problemOf,
+  problemOfDamaged,
   readGeneration,
 } from "./generations.ts";
 import { GoneError } from "./last_values.ts";
@@ -18,6 +18,7 @@ import type { ReadingTime } from "./reading_time.ts";
 import {
   generationPath,
   missedPath,
+  parseDamagedName,
   userOfMissed,
 } from "../directory/file_names.ts";
 import {
@@ -60,6 +61,8 @@ export interface ReadLedgers {
   readonly ledgers: readonly Ledger[];
   /** The users whose ledger could not be read in time; the last one read stands in for it. */
   readonly late: ReadonlySet<number>;
+  /** The users of whose ledger no generation is whole, each with the last one that was read. */
+  readonly broken: ReadonlyMap<number, Ledger | undefined>;
   /** The number of processes whose last values were not kept, by user. */
   readonly missed: ReadonlyMap<number, number>;
   /** What is wrong with a file, for a person. */
@@ -89,6 +92,8 @@ export class LedgerReader {
   readonly #known: Map<number, KnownLedger> = new Map();
   // The users who have a ledger, or soon may.
   readonly #users: Set<number> = new Set();
+  // The users of whose ledger no generation is whole.
+  readonly #broken: Set<number> = new Set();
 
   /** Expects a ledger of a user, which is then read before those of unknown users. */
   expect(user: number): void {
@@ -113,6 +118,12 @@ export class LedgerReader {
     const texts: LedgerText[] = [];
     // Once for all users: one of them may have planted files for many.
     const there = generationsByUser(names);
+    this.#broken.clear();
+    for (const name of names) {
+      const said = parseDamagedName(name);
+      if (said === undefined || there.has(said.user)) continue;
+      if (this.#known.has(said.user)) this.#broken.add(said.user);
+    }
     for (const user of this.#inOrder(there.keys())) {
       const generations = there.get(user)!;
       const found = this.#find(dir, generations, user, table, problems);
@@ -134,7 +145,10 @@ export class LedgerReader {
       }
       if (ledger !== undefined) ledgers.push(ledger);
     }
-    return { ledgers, late, missed: missedIn(dir, names), problems };
+    const broken = new Map(
+      [...this.#broken].map((user) => [user, this.#known.get(user)]),
+    );
+    return { ledgers, late, broken, missed: missedIn(dir, names), problems };
   }
 
   /** Users who have a file that is named like a ledger, those who were seen before first. */
@@ -185,13 +199,14 @@ export class LedgerReader {
     problems: string[],
   ): Ledger | LedgerText | undefined {
     const known = this.#known.get(user);
+    const damaged: string[] = [];
     for (const generation of generations) {
       const candidate = identifyGeneration(dir, user, generation);
       if (candidate === undefined) {
         // What is planted for a user who has no ledger is nobody's concern.
         if (!this.#users.has(user)) continue;
         const path = generationPath(dir, { user, generation });
-        problems.push(problemOf(path, user, true));
+        problems.push(`${path}: It must belong to user ${user}`);
         continue;
       }
       const { inode, modified, size } = candidate.file;
@@ -199,14 +214,19 @@ export class LedgerReader {
       if (known?.version === version && known.table === table) return known;
       const read = readGeneration(candidate);
       if (read === undefined) {
-        problems.push(problemOf(candidate.path, user, false));
+        damaged.push(candidate.path);
         continue;
       }
+      problems.push(...damaged.map((path) => problemOfDamaged(path, true)));
       // What was read before it was damaged is newer than its predecessor.
       const isOlder = known?.info.id === read.info.id &&
         known.info.generation > generation && known.table === table;
       return isOlder ? known : { owner: user, version, bytes: read.bytes };
     }
+    if (damaged.length === 0) return undefined;
+    problems.push(...damaged.map((path) => problemOfDamaged(path, false)));
+    this.#broken.add(user);
+    return known?.table === table ? known : undefined;
   }
 
   /**

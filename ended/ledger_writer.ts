@@ -14,6 +14,7 @@
  * @module
  */
 
+import { setAsideLost } from "./damaged_ledger.ts";
 import {
   type Generation,
   generationsOf,
@@ -220,6 +221,12 @@ class Taker {
     if (this.#self !== this.#user && this.#self !== 0) return "foreign";
     this.#removeIncomplete(names);
     const chain = this.#readChain(names);
+    if (chain.head === undefined && chain.highest > 0) {
+      // A new ledger begins the next time: until then a service that has read
+      // this one may put it back.
+      setAsideLost(this.#dir, this.#user, generationsOf(names, this.#user));
+      return "done";
+    }
     this.#removeOld(names, chain);
     const taken = listedIn(chain.head);
     const safe = listedIn(chain.predecessor);

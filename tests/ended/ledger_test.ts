@@ -198,6 +198,63 @@ Deno.test("read() falls back to the predecessor of a ledger that is empty, cut o
     return Promise.resolve();
   }));
 
+/** A ledger of two processes of which both generations are damaged, and a reader that has read it. */
+function damageAll(dir: string): EndedReader {
+  const running = new EndedReader();
+  leave(dir, 1, 10);
+  leave(dir, 2, 10);
+  takeIn(dir, uid);
+  assertEquals(sums(running, dir), [20, 2]);
+  for (const name of namesIn(dir)) Deno.truncateSync(`${dir}/${name}`, 40);
+  return running;
+}
+
+const aside = [1, 2].map((n) => `.ledger.${uid}.${n}.damaged`);
+
+Deno.test("a reader that knows a ledger of which no generation is whole puts it back, before and after it was set aside", () =>
+  withDir((parent) => {
+    for (const isSetAside of [false, true]) {
+      const dir = `${parent}/${isSetAside}`;
+      Deno.mkdirSync(dir);
+      const running = damageAll(dir);
+      leave(dir, 3, 1);
+      if (isSetAside) {
+        takeIn(dir, uid);
+        assertEquals(namesIn(dir).filter(isLedger), []);
+      }
+      read(running, dir);
+      assertEquals(fresh(dir), [21, 3]);
+      assertEquals(sums(running, dir), [21, 3]);
+      const names = namesIn(dir);
+      assertEquals(names.filter((name) => name.endsWith("damaged")), aside);
+      assertEquals(fresh(dir), [21, 3]);
+    }
+    return Promise.resolve();
+  }));
+
+Deno.test("a ledger of which no generation is whole is kept for a person, counted and truly reported, and another one begins", () =>
+  withDir((dir) => {
+    damageAll(dir);
+    const { problems } = read(new EndedReader(), dir);
+    assertEquals(
+      problems,
+      [2, 1].map((n) =>
+        `${
+          ledgerPath(dir, n)
+        }: It is damaged, and no earlier generation is whole`
+      ),
+    );
+    leave(dir, 3, 1);
+    assertEquals(read(new EndedReader(), dir).missed, new Map([[uid, 1]]));
+    takeIn(dir, uid);
+    assertEquals(fresh(dir), [1, 1]);
+    assertEquals(
+      others(dir).toSorted(),
+      [...aside, `.ledger.${uid}.missed`],
+    );
+    return Promise.resolve();
+  }));
+
 Deno.test("a taker that is delayed between reading the head and linking loses nothing, however many generations others make", () =>
   withDir((dir) => {
     for (const others of [1, 2, 5]) {
