@@ -1,12 +1,13 @@
 /**
  * A running recorder, as the thread that has started it sees it.
  *
- * Touches the pipe directory when it ends.
+ * Touches the pipe directory when it ends. Keeps the sign of life open.
  *
  * @module
  */
 
-import { pipePath } from "../directory/file_names.ts";
+import { alivePath, pipePath } from "../directory/file_names.ts";
+import { attempt } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
 import type { Thread } from "../runtime/system.ts";
 import { setServed } from "./program_end.ts";
@@ -23,6 +24,17 @@ export interface Recorder extends AsyncDisposable {
 
 /** How long the thread may take to close its files, in milliseconds. */
 const STOP_MS = 500;
+
+/** The sign of life, which this thread keeps open until it ends, also without a recorder. */
+let sign: number | undefined;
+
+/** Keeps the sign of life open in this thread. */
+function holdSign({ dir, base, id }: OwnFiles): void {
+  const fd = attempt(() => runtime.openBoth(alivePath(dir, base!, id)));
+  if (fd === undefined) return;
+  if (sign !== undefined) runtime.close(sign);
+  sign = fd;
+}
 
 /** The recorder whose thread this thread has started. */
 export class PipeRecorder implements Recorder {
@@ -48,6 +60,7 @@ export class PipeRecorder implements Recorder {
     this.#own = own;
     this.#thread = thread;
     this.#done = done;
+    holdSign(own);
     // The end of the main thread is that of the process.
     this.#forgetExit = runtime.isMainThread
       ? () => setServed(undefined)
@@ -85,6 +98,8 @@ export class PipeRecorder implements Recorder {
   async #stop(): Promise<void> {
     this.#forget();
     this.#forgetExit();
+    // The recorder's thread, which may have made the sign anew, closes it now.
+    holdSign(this.#own);
     this.release();
     let timer;
     const late = new Promise((resolve) => timer = setTimeout(resolve, STOP_MS));

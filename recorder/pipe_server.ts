@@ -149,9 +149,9 @@ export class PipeServer {
           ? runtime.waitForReader(path, mayPark)
           : runtime.pollForReader(path));
       } catch {
-        if (!control.running || !this.#pool.isPublished(fifo)) {
-          return new Promise(() => {});
-        }
+        // To stop takes the pipe away before the wait may have begun.
+        if (!control.running) return () => {};
+        if (!this.#pool.isPublished(fifo)) return new Promise(() => {});
       } finally {
         if (control.hold === hold) control.hold = 0;
         if (hold > 0) runtime.close(hold);

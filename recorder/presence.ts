@@ -89,7 +89,7 @@ export class Presence implements OwnBase {
    * @param path A new pipe, which becomes the sign of life.
    */
   show(path: string): void {
-    this.#close();
+    this.release();
     this.#open(path);
     runtime.rename(path, this.path);
     // Of two processes that have shown themselves at the same moment, at least
@@ -101,14 +101,15 @@ export class Presence implements OwnBase {
     }
   }
 
+  /** Closes the sign of life, which stays where it is. */
+  release(): void {
+    if (this.#fd !== undefined) runtime.close(this.#fd);
+    this.#fd = this.#inode = undefined;
+  }
+
   #open(path: string): void {
     this.#fd = runtime.openBoth(path);
     this.#inode = runtime.identifyOpen(this.#fd).inode;
-  }
-
-  #close(): void {
-    if (this.#fd !== undefined) runtime.close(this.#fd);
-    this.#fd = this.#inode = undefined;
   }
 
   #stepAside(): void {

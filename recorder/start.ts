@@ -7,7 +7,6 @@
  */
 
 import {
-  alivePath,
   parseOwnName,
   shortLivedPath,
   startLockPath,
@@ -210,20 +209,13 @@ let stopWatching: (() => void) | undefined;
 /** The indexes of the signals that end this process, once that is known. */
 let signals: readonly number[] | undefined;
 
-/** The sign of life, which the main thread keeps open until the process dies, also without a recorder. */
-let sign: number | undefined;
-
 /** Lets the main thread hand over when the program ends. */
 function endWell(
   own: OwnFiles,
   recorder: PipeRecorder,
   options: StartOptions,
 ): void {
-  const { dir, user, id } = own;
-  const base = own.base!;
-  const before = sign;
-  sign = attempt(() => runtime.openBoth(alivePath(dir, base, id)));
-  if (before !== undefined) runtime.close(before);
+  const { dir, user } = own;
   // Only the main thread hands over: a thread that ends leaves its values to
   // the other threads.
   const { mode, annotations } = options;

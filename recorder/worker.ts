@@ -236,9 +236,12 @@ async function serve(): Promise<void> {
     } while (control.running);
     meeting.serving = undefined;
     checkpoint.close();
+    // Not every runtime closes what a thread leaves open.
+    presence.release();
     report({ state: "done" });
   } catch (error) {
     const { message, code } = error as { message: string; code?: string };
+    presence.release();
     report({ state: "failed", why: message, code });
   } finally {
     isServing = false;

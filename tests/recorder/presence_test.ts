@@ -73,6 +73,23 @@ Deno.test("a recorder that was stopped leaves the sign of life, one that starts 
     assertEquals(body(await cat(program.path)), "a: 1\n");
   }));
 
+Deno.test("a sign of life that was deleted outlives the recorder that has made it anew", () =>
+  withDir(async (dir) => {
+    await using program = await startProgram(
+      `const recorder = await startRecorder();
+       Deno.addSignalListener("SIGUSR1", async () => { await recorder.stop(); console.log("stopped"); });
+       ${LIVE}`,
+      { dir },
+    );
+    await program.printed("live");
+    const path = alivePath(dir, `${program.pid}`, idOf(dir, program));
+    Deno.removeSync(path);
+    await until("a new sign", () => isAlive(path));
+    program.kill("SIGUSR1");
+    await program.printed("stopped");
+    assertEquals(isAlive(path), true);
+  }));
+
 Deno.test("a killed process leaves a checkpoint of at most a second before", () =>
   withDir(async (dir) => {
     await using program = await started(
