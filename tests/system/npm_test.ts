@@ -156,7 +156,8 @@ Deno.test({ name: "the npm package", ignore }, async (t) => {
       ) {
         assertEquals(manifest[key], undefined);
       }
-      assert(size < 180_000, `${size} bytes`);
+      // With a bundle twice, or with sources, it would be larger.
+      assert(size < 220_000, `${size} bytes`);
       for (const { name } of Deno.readDirSync(installed)) {
         if (!/\.[jt]s$/.test(name)) continue;
         const text = Deno.readTextFileSync(`${installed}/${name}`);
@@ -431,7 +432,10 @@ test("counts", async () => {
 });`,
         );
         await run(dir, "timeout", "60", ...command);
-        assertEquals(leftIn(`${dir}/pipes`), []);
+        // The sign of life goes with the process, or with the next reader.
+        const left = leftIn(`${dir}/pipes`)
+          .filter((name) => packages.length === 0 || !name.endsWith(".alive"));
+        assertEquals(left, []);
       },
     );
   }
@@ -473,7 +477,11 @@ Deno.test("the sources keep the same promises on Deno", async () => {
   await Deno.writeTextFile(
     `${dir}/deno.json`,
     JSON.stringify({
-      imports: { ...imports, "statvent": `${ROOT}mod.ts` },
+      imports: {
+        ...imports,
+        "statvent": `${ROOT}mod.ts`,
+        "statvent/collect": `${ROOT}collect.ts`,
+      },
       links: links.map((link: string) => new URL(link, ROOT).pathname),
     }),
   );
