@@ -48,6 +48,8 @@ export function leftIn(dir: string): string[] {
   return names.filter((name) => {
     if (/^\.ledger\.\d+\.\d+$/.test(name)) return false;
     if (/^\.\d+\.(starting|next|values|values\.new)$/.test(name)) return false;
+    // A pipe that a service was about to remove when it was killed.
+    if (/^\.\d+\.[0-9a-f-]{36}$/.test(name)) return false;
     if (/^\.ended\.[0-9a-f]{32}\.\d+$/.test(name)) {
       try {
         return Deno.readTextFileSync(`${dir}/${name}`).includes('"final":true');
