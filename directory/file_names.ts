@@ -2,21 +2,21 @@
  * Every name that a file in the pipe directory may have, in the order of
  * PIPE_FORMAT.md.
  *
- * | name                             | file                                                        |
- * | -------------------------------- | ----------------------------------------------------------- |
- * | `<base>.stats`                   | the pipe that waits for a reader                            |
- * | `.<base>.<id>.<digits>.fifo`     | a pipe that has had the public name, or will get it         |
- * | `.<pid>.<uuid>.new`              | a file that is being written, and is renamed when complete  |
- * | `.<pid>.<uuid>`                  | a pipe that was withdrawn, or a file made to see its owner  |
- * | `.<pid>.starting`                | the lock of the thread that is starting the recorder        |
- * | `.<base>.<id>.alive`             | the sign of life of a process                               |
- * | `.<base>.<id>.checkpoint`        | its values for the case that it is killed                   |
- * | `.ended.<id>.<seq>[.<uuid>]`     | the last values of a process that has ended                 |
- * | `.ledger.<user>.<generation>`    | the totals of the processes of a user that have ended       |
- * | `.ended.<id>.<uuid>.new`         | last values that are being written                          |
- * | `.ledger.<user>.<uuid>.new`      | a ledger that is being written                              |
- * | `.ledger.<user>.<generation>.damaged` | a ledger that was damaged, kept for a person            |
- * | `.ledger.<user>.missed`          | one byte for each process whose last values were not kept   |
+ * | name                                  | file                                                        |
+ * | ------------------------------------- | ----------------------------------------------------------- |
+ * | `<base>.stats`                        | the pipe that waits for a reader                            |
+ * | `.<base>.<id>.<digits>.fifo`          | a pipe that has had the public name, or will get it         |
+ * | `.<pid>.<uuid>.new`                   | a file that is being written, and is renamed when complete  |
+ * | `.<pid>.<uuid>`                       | a pipe that was withdrawn, or a file made to see its owner  |
+ * | `.<pid>.starting`                     | the lock of the thread that is starting the recorder        |
+ * | `.<base>.<id>.alive`                  | the sign of life of a process                               |
+ * | `.<base>.<id>.checkpoint`             | its values for the case that it is killed                   |
+ * | `.ended.<id>.<seq>[.<uuid>]`          | the last values of a process that has ended                 |
+ * | `.ledger.<user>.<generation>`         | the totals of the processes of a user that have ended       |
+ * | `.ended.<id>.<uuid>.new`              | last values that are being written                          |
+ * | `.ledger.<user>.<uuid>.new`           | a ledger that is being written                              |
+ * | `.ledger.<user>.<generation>.damaged` | a ledger that was damaged, kept for a person                |
+ * | `.ledger.<user>.missed`               | one byte for each process whose last values were not kept   |
  *
  * Everything that begins with `.<pid>.` is private to that process, and is
  * removed with its pipe. `<start>` is in milliseconds since 1970. A UUID follows
