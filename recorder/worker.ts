@@ -216,11 +216,12 @@ let hasBegun = false;
 /** Begins what the thread does beside serving. */
 function begin(): void {
   meeting.serving = { path: presence.pipe };
+  // Before the report: a program that knows it is served must lose nothing.
+  if (!hasBegun) settings.signals.forEach(listenTo);
   report({ state: "ready", base: presence.base });
   if (hasBegun) return;
   hasBegun = true;
   if (settings.checkpoint) setInterval(tick, TICK_MS);
-  for (const index of settings.signals) listenTo(index);
   setTimeout(serveOthers);
   if (settings.checkpoint) setInterval(serveOthers, OTHERS_MS);
 }

@@ -54,6 +54,20 @@ for (const [signal, code] of Object.entries(codes)) {
   }
 }
 
+Deno.test("a signal that comes as soon as the recorder has started loses nothing", () =>
+  withDir(async (dir) => {
+    // Whether it came too soon was a matter of chance.
+    for (let i = 1; i <= 8; i++) {
+      await using program = await startProgram(
+        `incr("n"); await startRecorder(); Deno.kill(Deno.pid, "SIGTERM"); for (;;);`,
+        { dir },
+      );
+      assertEquals((await program.ended()).code, 143);
+      assertEquals(leftIn(dir), []);
+      assertEquals(await countedIn(dir), i);
+    }
+  }));
+
 /** Where a program adds its own listener, whose second call quits with another code. */
 const LISTENER =
   `let calls = 0; const listener = () => { console.log("call", ++calls); if (calls === 2) Deno.exit(8); };`;

@@ -132,7 +132,7 @@ for (const name of ["deno", "node"]) {
       await using service = await start();
       await service.shows(3);
       assertEquals(await service.logged(), []);
-      assertEquals(await place.sh('ls -A "$0"'), "state\n");
+      assertEquals(await place.sh('ls -A "$0"'), "state\nstate.bak\n");
     },
   });
 
