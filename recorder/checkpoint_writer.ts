@@ -24,6 +24,20 @@ const INTERVAL_MS = 1_000;
  */
 const REST = 100;
 
+/** The most time between two checkpoints while something changes, in milliseconds, however long they take. */
+const MAX_INTERVAL_MS = 10_000;
+
+/**
+ * How long to rest after a checkpoint, in milliseconds.
+ *
+ * @param took How long it took.
+ * @param before How long the one before took.
+ */
+export function restAfter(took: number, before: number): number {
+  const rest = Math.max(INTERVAL_MS / 2, REST * Math.min(took, before));
+  return Math.min(rest, MAX_INTERVAL_MS);
+}
+
 /** What to keep. */
 export interface CheckpointOptions {
   /** The pipe directory. */
@@ -71,9 +85,8 @@ export class CheckpointWriter {
     this.#stamp = stamp;
     const end = performance.now();
     const took = end - start;
-    const cost = Math.min(took, this.#took);
+    this.#due = end + restAfter(took, this.#took);
     this.#took = took;
-    this.#due = end + Math.max(INTERVAL_MS / 2, REST * cost);
   }
 
   /** Writes a checkpoint now. */

@@ -12,7 +12,7 @@
  */
 
 // The words of the shared memory.
-/** 1 while the recorder may create files. */
+/** 1 while the recorder may create files, 2 while it has forbidden that to itself. */
 const RUNNING = 0;
 /** 1 while the recorder is creating files. */
 const BUSY = 1;
@@ -158,12 +158,12 @@ export class RecorderControl {
 
   /** The recorder's side: forbids itself to create files. */
   halt(): void {
-    Atomics.store(this.shared, RUNNING, 0);
+    Atomics.compareExchange(this.shared, RUNNING, 1, 2);
   }
 
-  /** The recorder's side: undoes {@linkcode RecorderControl.halt}. */
+  /** The recorder's side: undoes {@linkcode RecorderControl.halt}, unless the program has stopped it meanwhile. */
   resume(): void {
-    Atomics.store(this.shared, RUNNING, 1);
+    Atomics.compareExchange(this.shared, RUNNING, 2, 1);
   }
 
   /**

@@ -32,8 +32,9 @@ export interface Target {
 /**
  * Writes the last values.
  *
- * @param isFinal Whether the process ends for sure, rather than unless an error
- * is caught.
+ * @param isFinal Whether the process ends for sure. One that may yet live, since
+ * an error can be caught and a signal ignored, keeps its sign of life: its last
+ * values count once that is dead.
  * @param isFull Whether so many processes have left theirs that these must only
  * be noted as missing.
  * @returns The path of the file; `undefined` if there is none.
@@ -48,7 +49,8 @@ export function handOver(
   if (stats.names.length === 0 && stats.recorded.size === 0) return undefined;
   const { dir, mode, user, identity } = target;
   const { id, start } = identity;
-  stats.process = { id, start, ...isFinal ? { final: true } : {}, stalled: 0 };
+  const end = isFinal ? { final: true } : { last: true };
+  stats.process = { id, start, ...end, stalled: 0 };
   const seq = nextSeq(identity);
   const bytes = new SnapshotWriter().write(stats, true, {
     windows: false,
@@ -59,7 +61,8 @@ export function handOver(
     // Another user may have created the directory anew.
     if (dangerOf(dir, user) !== undefined) return undefined;
     if (isFull && user !== undefined) {
-      noteMissed(dir, user);
+      // A process that may yet live has a checkpoint, which counts if it dies.
+      if (isFinal) noteMissed(dir, user);
       return undefined;
     }
     return writeLastValues(dir, id, seq, bytes, mode);

@@ -74,7 +74,13 @@ export function setServed(served: Served | undefined): void {
   if (scene !== undefined) scene.served = served;
 }
 
-/** Leaves the directory. Returns the path of the last values. */
+/**
+ * Leaves the directory.
+ *
+ * @param isFinal Whether the process ends for sure. Otherwise it stays alive for
+ * readers until the system knows that it is dead.
+ * @returns The path of the last values.
+ */
 function end(isFinal: boolean): string | undefined {
   if (scene === undefined) return undefined;
   // Before the pipe goes, so that a reader finds one of the two.
@@ -102,8 +108,8 @@ function listenTo(signal: EndingSignal): void {
   const stop = onSignal(signal, () => {
     // The program's own listeners decide what becomes of it.
     if (listenerCount(signal) > 1) return;
-    // The kernel lets no signal end the first process of a container.
-    const path = end(runtime.pid !== 1);
+    // Not final: the kernel lets no signal end the first process of a container.
+    const path = end(false);
     stop();
     raise(signal);
     setTimeout(() => {

@@ -94,12 +94,11 @@ async function startOnce(
 ): Promise<Recorder> {
   const { dir } = options;
   const lock = startLockPath(dir, runtime.pid);
-  // A lock that stays for longer is that of an earlier process with the same
-  // id, which has died.
   const deadline = performance.now() + START_MS;
   try {
     while (!runtime.createNew(lock) && performance.now() < deadline) {
-      await sleep(10);
+      if (isStale(lock)) attempt(() => runtime.remove(lock));
+      else await sleep(10);
     }
   } catch (error) {
     throw notCreatable(dir, (error as Error).message);
@@ -121,6 +120,12 @@ async function startOnce(
     forgetExit();
     unlock();
   }
+}
+
+/** Whether a lock is so old that it is that of an earlier process with the same id, which has died. */
+function isStale(lock: string): boolean {
+  const modified = attempt(() => runtime.identify(lock)?.modified);
+  return modified !== undefined && Date.now() - modified > START_MS;
 }
 
 /** The pipe that another thread of this process serves in the directory. */

@@ -17,7 +17,7 @@ import { CheckpointWriter } from "./checkpoint_writer.ts";
 import { RecorderControl } from "./control.ts";
 import { handOver } from "./own_last_values.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { closeAll, removePipes, removeSigns } from "./own_files.ts";
+import { closeAll, removePipes } from "./own_files.ts";
 import { PipeServer } from "./pipe_server.ts";
 import { Presence } from "./presence.ts";
 import { sweep } from "./sweep.ts";
@@ -186,22 +186,25 @@ async function serveOthers(): Promise<void> {
 
 /** Hands over, and lets the signal end the process as if nobody had listened. */
 function endBy(index: number, stopListening: () => void): void {
-  if (control.isListening(index)) return keep(() => checkpoint.write());
+  // Readers count by it as long as the process lives.
+  keep(() => checkpoint.write());
+  if (control.isListening(index)) return;
   control.halt();
   const { base, id } = presence;
-  const own = { dir, user, id, base, batch, control };
+  // A listener in another thread, or one that was added by a reference to
+  // Deno's own function, is not known here: the process may live.
   const path = annotations
-    ? handOver({ dir, mode, user, identity }, true, control.isFull)
+    ? handOver({ dir, mode, user, identity }, false, control.isFull)
     : undefined;
-  const files = removePipes(own);
-  removeSigns(own);
+  const files = removePipes({ dir, user, id, base, batch, control });
   stopListening();
   raise(ENDING_SIGNALS[index]);
-  // Where the signal does not end the process, it goes on.
   setTimeout(() => {
+    control.resume();
+    // Before the last values go, since the process may only be slow to die.
+    keep(() => checkpoint.write());
     if (path !== undefined) attempt(() => runtime.remove(path));
     closeAll(files);
-    control.resume();
     serve();
   }, DYING_MS);
 }
@@ -217,7 +220,10 @@ let hasBegun = false;
 function begin(): void {
   meeting.serving = { path: presence.pipe };
   // Before the report: a program that knows it is served must lose nothing.
-  if (!hasBegun) settings.signals.forEach(listenTo);
+  if (!hasBegun) {
+    settings.signals.forEach(listenTo);
+    if (settings.checkpoint) keep(() => checkpoint.tick());
+  }
   report({ state: "ready", base: presence.base });
   if (hasBegun) return;
   hasBegun = true;

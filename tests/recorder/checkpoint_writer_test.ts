@@ -5,7 +5,10 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { CheckpointWriter } from "../../recorder/checkpoint_writer.ts";
+import {
+  CheckpointWriter,
+  restAfter,
+} from "../../recorder/checkpoint_writer.ts";
 import type { Presence } from "../../recorder/presence.ts";
 import { sleep } from "../../runtime/pause.ts";
 import { idOf } from "../helpers/last_values.ts";
@@ -41,4 +44,10 @@ Deno.test("a checkpoint that takes long once delays none, and those that always 
   const count = await countOf((index) => index === 0);
   assert(count >= 3, `${count}`);
   assertEquals(await countOf(() => true), 2);
+});
+
+Deno.test("restAfter() is long after checkpoints that take long, but bounded", () => {
+  assertEquals(restAfter(5_000, 1), 500);
+  assertEquals(restAfter(20, 30), 2_000);
+  assertEquals(restAfter(5_000, 5_000), 10_000);
 });

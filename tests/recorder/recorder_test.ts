@@ -83,9 +83,9 @@ for (const [how, text, expected] of ends) {
       const { code, signal, stderr } = await program.ended();
       assertEquals({ code, signal }, { code: expected, signal: null }, stderr);
       assertEquals(stderr.includes("mine"), expected === 1, stderr);
-      // Nobody knew that the error would end the program, so its sign of life is left.
+      // Nobody knew that the error would end the program, so its sign of life and checkpoint are left.
       const left = leftIn(dir).map((name) => name.replace(/^.*\./, ""));
-      assertEquals(left, expected === 1 ? ["alive"] : []);
+      assertEquals(left, expected === 1 ? ["alive", "checkpoint"] : []);
       const host = await new Collector({ pipeDir: dir, deadline: 5000 })
         .collect();
       assertEquals([...toMap(host)], [["a", { value: 1, fractional: false }]]);
