@@ -129,9 +129,10 @@ export class Ends {
     if (!this.#hasNamespaces) {
       console.log("skipped: namespaces, because unshare is refused here");
     }
-    this.#hasStrace = await has("strace", "-qq", "-o", "/dev/null", "true");
+    this.#hasStrace = this.#hasNamespaces &&
+      await has("strace", "-qq", "-o", "/dev/null", "true");
     if (!this.#hasStrace) {
-      console.log("skipped: delayed links, because there is no strace");
+      console.log("skipped: delayed links, because strace is not to be had");
     }
   }
 
@@ -305,7 +306,9 @@ export class Ends {
   /** Runs a service whose links and renames take longer than anybody waits. */
   async #delay(isOver: () => boolean): Promise<void> {
     const calls = "link,linkat,rename,renameat,renameat2";
+    // Its namespace ends with strace, which alone would leave it behind.
     const service = this.#service("delayed", undefined, [
+      ...NAMESPACE,
       ...["strace", "-f", "-qq", "-o", "/dev/null", "--seccomp-bpf"],
       ...["-e", `trace=${calls}`],
       ...["-e", `inject=${calls}:delay_enter=${STOP_MS * 1000}`],
