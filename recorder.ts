@@ -7,7 +7,8 @@
  */
 
 import { show } from "./model/show.ts";
-import { ForeignRecorder, type Recorder } from "./recorder/pipe_recorder.ts";
+import { ForeignRecorder } from "./recorder/pipe_recorder.ts";
+import type { Recorder } from "./recorder/recorder.ts";
 import { start } from "./recorder/start.ts";
 import { LAYOUT } from "./slab/layout.ts";
 import { config } from "./stats/config.ts";

@@ -11,16 +11,9 @@ import { attempt } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
 import type { Thread } from "../runtime/system.ts";
 import { setServed } from "./program_end.ts";
+import type { Recorder } from "./recorder.ts";
 import { closeAll, type OwnFiles, removePipes } from "./own_files.ts";
 import { keepSpare, useSpare } from "./spare_file.ts";
-
-/** A running recorder. */
-export interface Recorder extends AsyncDisposable {
-  /** The pipe, such as `/tmp/stats-pipe/1234.stats`. */
-  readonly path: string;
-  /** Removes the pipe and ends the thread. The stats stay as they are. */
-  stop(): Promise<void>;
-}
 
 /** How long the thread may take to close its files, in milliseconds. */
 const STOP_MS = 500;

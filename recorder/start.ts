@@ -39,11 +39,8 @@ import {
 } from "../runtime/signals.ts";
 import type { Thread } from "../runtime/system.ts";
 import { warnOnce } from "../runtime/warn.ts";
-import {
-  ForeignRecorder,
-  PipeRecorder,
-  type Recorder,
-} from "./pipe_recorder.ts";
+import { ForeignRecorder, PipeRecorder } from "./pipe_recorder.ts";
+import type { Recorder } from "./recorder.ts";
 
 /** What to start. */
 export interface StartOptions {
