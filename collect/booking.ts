@@ -25,18 +25,30 @@ import { runtime } from "../runtime/runtime.ts";
 /** How many bookings of one answer wait until the disk has them. */
 const SYNCED = 4;
 
+/** How long a failure to find out as whom this process writes is not tried again, in milliseconds. */
+const RETRY_MS = 1_000;
+
 /** Books for the users for whom this process may do so. */
 export class Booking {
-  readonly #selves: Map<string, number | undefined> = new Map();
+  /** As whom this process writes, by directory. */
+  readonly #selves: Map<string, number> = new Map();
+  /** When to try again to find that out, by directory. */
+  readonly #due: Map<string, number> = new Map();
 
   /** Whether this process may book in a directory for a user: its own, or all if it is root. */
   mayBookFor(dir: string, owner: number): boolean {
-    if (!this.#selves.has(dir)) {
-      const probe = shortLivedPath(dir, runtime.pid);
-      this.#selves.set(dir, attempt(() => userOf(probe)));
-    }
-    const self = this.#selves.get(dir);
+    const self = this.#selves.get(dir) ?? this.#findSelf(dir);
     return self === owner || self === 0;
+  }
+
+  /** A disk that is full or read-only does not stay so. */
+  #findSelf(dir: string): number | undefined {
+    const now = performance.now();
+    if (now < (this.#due.get(dir) ?? -Infinity)) return undefined;
+    const self = attempt(() => userOf(shortLivedPath(dir, runtime.pid)));
+    if (self === undefined) this.#due.set(dir, now + RETRY_MS);
+    else this.#selves.set(dir, self);
+    return self;
   }
 
   /**

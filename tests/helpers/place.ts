@@ -19,9 +19,9 @@ import { config, incr, startRecorder } from "./mod.js";
 config.pipeDir = process.argv[2];
 const files = [];
 const commands = {
-  async start() {
+  async start(how) {
     try {
-      await startRecorder();
+      await startRecorder({ checkpoint: how !== "plain" });
       return "started";
     } catch (error) {
       return error.message;
