@@ -52,7 +52,11 @@ async function declare(fileName: string): Promise<string> {
     },
   );
   const [problem] = diagnostics;
-  if (problem === undefined) return outputText;
+  // Without its libraries, TypeScript declares a method that is named by a symbol
+  // once more as a property.
+  if (problem === undefined) {
+    return outputText.replaceAll(/^ +\[Symbol\.\w+\]: \(\) => .*\n/gm, "");
+  }
   const text = ts.flattenDiagnosticMessageText(problem.messageText, "\n");
   throw new Error(`Cannot declare ${fileName}: ${text}`);
 }
