@@ -106,7 +106,7 @@ function forget(): void {
  *   const text = await Deno.readTextFile(recorder.path);
  *   assertEquals(text.split("\n")[0], "requests: 1");
  * }
- * await Deno.remove(config.pipeDir);
+ * await Deno.remove(config.pipeDir, { recursive: true });
  * ```
  *
  * @param options How the recorder works. Only those of the first call in a thread count.

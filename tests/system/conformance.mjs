@@ -20,7 +20,10 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import process from "node:process";
-import { Collector } from "statvent/collect";
+
+// Not a literal, since only where the package is installed there is one.
+const COLLECT = "statvent/collect";
+const { Collector } = await import(COLLECT);
 
 const run = JSON.parse(process.env.STATVENT_RUN ?? `["${process.execPath}"]`);
 const serve = JSON.parse(process.env.STATVENT_SERVE ?? "[]");
