@@ -56,9 +56,10 @@ Deno.test("the sign of life shows that a process lives, stopped or hung, until i
 Deno.test("a recorder that was stopped leaves the sign of life, one that starts again has the same identity", () =>
   withDir(async (dir) => {
     await using program = await startProgram(
-      `incr("a"); const first = await startRecorder(); console.log("live");
+      `const signal = new Promise((resolve) => Deno.addSignalListener("SIGUSR1", resolve));
+       incr("a"); const first = await startRecorder(); console.log("live");
        await first.stop(); console.log("stopped");
-       await new Promise((resolve) => Deno.addSignalListener("SIGUSR1", resolve));
+       await signal;
        await startRecorder(); console.log("again"); setInterval(() => {}, 1e6);`,
       { dir },
     );
