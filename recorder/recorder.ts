@@ -1,9 +1,8 @@
 /**
  * What a program gets that starts the recorder.
  *
- * Apart from the classes that implement it: the declarations that TypeScript
- * makes of a class with a method `[Symbol.asyncDispose]`, module by module,
- * have that twice.
+ * Apart from the classes that implement it, so that the npm package declares
+ * none of them.
  *
  * Pure: declares types only.
  *
