@@ -16,6 +16,7 @@ import {
   ROOT,
   startProgram,
   startShell,
+  stop,
   until,
   withDir,
 } from "../helpers/program.ts";
@@ -187,14 +188,7 @@ Deno.test("collect() keeps the pipe of a stopped process, and reads it when it g
   withDir(async (dir) => {
     const [program] = await startAll(dir, [`incr("n")`]);
     const collector = new Collector({ pipeDir: dir, deadline: 100 });
-    program.kill("SIGSTOP");
-    await until(
-      "stopped",
-      async () =>
-        (await output("cat", `/proc/${program.pid}/stat`)).stdout.includes(
-          ") T ",
-        ),
-    );
+    await stop(program);
     for (let i = 0; i < 3; i++) {
       assertEquals(states(await collector.collect()), {
         ok: 0,

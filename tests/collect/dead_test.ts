@@ -16,6 +16,7 @@ import {
   output,
   startProgram,
   startShell,
+  stop,
   until,
   withDir,
 } from "../helpers/program.ts";
@@ -90,7 +91,7 @@ Deno.test("a new collector sees the numbers of a program that is stopped, and re
     program.kill("SIGUSR1");
     await program.printed("more");
     await pause(2_200);
-    program.kill("SIGSTOP");
+    await stop(program);
     const before = namesIn(dir);
     const second = new Collector({ pipeDir: dir });
     for (let i = 0; i < 3; i++) {

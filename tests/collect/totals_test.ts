@@ -6,6 +6,7 @@ import {
   LIVE,
   namesIn,
   startProgram,
+  stop,
   until,
   withDir,
 } from "../helpers/program.ts";
@@ -107,7 +108,7 @@ Deno.test("a stopped process keeps its last values, and says how old they are", 
     await using program = await startCounting(3, dir);
     const collector = new Collector({ pipeDir: dir, deadline: 100 });
     await collector.collect();
-    program.kill("SIGSTOP");
+    await stop(program);
     let last = 0;
     for (let i = 0; i < 3; i++) {
       const host = await until("timeout", async () => {

@@ -184,6 +184,19 @@ export class Program implements AsyncDisposable {
   }
 }
 
+/** Stops a program, and waits until the system has stopped all its threads. */
+export async function stop(program: Program): Promise<void> {
+  program.kill("SIGSTOP");
+  const tasks = `/proc/${program.pid}/task`;
+  await until(
+    "the stop",
+    () =>
+      namesIn(tasks).every((task) =>
+        Deno.readTextFileSync(`${tasks}/${task}/stat`).includes(") T ")
+      ),
+  );
+}
+
 /** Writes a program's text to a file of its own. */
 export async function writeProgram(
   text: string,
@@ -230,6 +243,22 @@ export async function startProgram(
   const program = new Program(child, dir);
   program.ended().then(() => Deno.remove(file));
   return program;
+}
+
+/**
+ * Builds the npm package. Tests that run at the same time each get a copy of
+ * their own.
+ *
+ * @returns Its folder, in a given one.
+ */
+export async function buildPackage(dir: string): Promise<string> {
+  const { code, stderr } = await output(
+    ...["flock", `${ROOT.pathname}deno.json`, "sh", "-c"] as const,
+    `"$0" task --quiet --config "$1/deno.json" npm && cp -r "$1/npm" "$2"`,
+    ...[Deno.execPath(), ROOT.pathname, dir] as const,
+  );
+  if (code !== 0) throw new Error(`Cannot build the npm package: ${stderr}`);
+  return `${dir}/npm`;
 }
 
 /** The permissions that the recorder needs, no more. */

@@ -15,6 +15,7 @@ import { isAlive } from "../../directory/sign_of_life.ts";
 import { decodeCheckpoint } from "../../ended/checkpoint.ts";
 import { Collector, toMap } from "../../collect.ts";
 import {
+  buildPackage,
   cat,
   hasProgram,
   leftIn,
@@ -250,18 +251,14 @@ Deno.test("two copies of statvent with different layouts of slabs have two pipes
 Deno.test("an idle Node program has no inotify instance", async () => {
   if (!await hasProgram("node", "--version")) return;
   await withDir(async (dir) => {
-    const build = await output(
-      Deno.execPath(),
-      ...["task", "--quiet", "--config", `${ROOT.pathname}/deno.json`, "npm"],
-    );
-    assertEquals(build.code, 0, build.stderr);
+    const npm = await buildPackage(dir);
     const { stdout } = await output(
       "node",
       "--input-type=module",
       "-e",
       `
-const { config, startRecorder } = await import("${ROOT.pathname}/npm/mod.js");
-config.pipeDir = "${dir}";
+const { config, startRecorder } = await import("${npm}/mod.js");
+config.pipeDir = "${dir}/pipes";
 await startRecorder();
 await new Promise((resolve) => setTimeout(resolve, 4_500));
 const { readdirSync, readlinkSync } = process.getBuiltinModule("fs");
@@ -270,7 +267,7 @@ console.log(links.filter((link) => link.includes("inotify")).length);
 process.exit();`,
     );
     assertEquals(stdout, "0\n");
-    assertEquals(leftIn(dir), []);
+    assertEquals(leftIn(`${dir}/pipes`), []);
   });
 });
 

@@ -8,6 +8,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Collector, toMap } from "../../collect.ts";
 import {
+  buildPackage,
   hasProgram,
   leastPermissions,
   leftIn,
@@ -255,8 +256,6 @@ Deno.test({
     }),
 });
 
-const NPM = `${ROOT.pathname}/npm`;
-
 for (const runtime of ["node", "bun"]) {
   Deno.test({
     name:
@@ -264,12 +263,7 @@ for (const runtime of ["node", "bun"]) {
     ignore: !await hasProgram(runtime, "--version"),
     fn: () =>
       withDir(async (dir) => {
-        const { code, stderr } = await output(
-          Deno.execPath(),
-          ...["task", "--quiet", "--config", `${ROOT.pathname}/deno.json`],
-          "npm",
-        );
-        assertEquals(code, 0, stderr);
+        const npm = await buildPackage(dir);
         const table: [text: string, signal: Deno.Signal, code: number][] = [
           ["", "SIGTERM", 143],
           ["", "SIGINT", 130],
@@ -281,7 +275,7 @@ for (const runtime of ["node", "bun"]) {
           const file = `${dir}/program.mjs`;
           await Deno.writeTextFile(
             file,
-            `import { config, incr, startRecorder } from "${NPM}/mod.js";
+            `import { config, incr, startRecorder } from "${npm}/mod.js";
              config.pipeDir = "${pipes}";
              await startRecorder({ signals: true }); ${text}
              for (let i = 0; i < 6000; i++) incr("n");
