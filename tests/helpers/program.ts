@@ -80,6 +80,11 @@ export function leftIn(dir: string): string[] {
   );
 }
 
+/** The names in a directory, but for what a process leaves that is ended by a signal: it cannot know that it dies. */
+export function strayIn(dir: string): string[] {
+  return leftIn(dir).filter((name) => !/\.(alive|checkpoint)$/.test(name));
+}
+
 /** The path of the highest generation of a user's ledger; `undefined` if there is none. */
 export function ledgerIn(
   dir: string,

@@ -17,14 +17,10 @@ import {
   output,
   ROOT,
   startProgram,
+  strayIn,
   until,
   withDir,
 } from "../helpers/program.ts";
-
-/** The names in a directory, but for what a process leaves that is ended by a signal: it cannot know that it dies. */
-function strayIn(dir: string): string[] {
-  return leftIn(dir).filter((name) => !/\.(alive|checkpoint)$/.test(name));
-}
 
 /** What a later service says that ended processes have counted. */
 async function countedIn(dir: string): Promise<number | undefined> {

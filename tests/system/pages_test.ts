@@ -30,6 +30,7 @@ const NOT_RUN: Record<string, string> = {
   "npm install statvent": "npm_test.ts installs the tarball",
   "node app.mjs": "npm_test.ts runs it",
   "npx statvent serve": "npm_test.ts runs it",
+  "npx statvent forget 'demo.*'": "forget_test.ts runs it",
   "deno task npm": "npm_test.ts builds the package by it",
   "npm install ../statvent/npm": "npm_test.ts installs the tarball of it",
 };

@@ -13,9 +13,9 @@ import {
   freePort,
   hasProgram,
   leastPermissions,
-  leftIn,
   namesIn,
   ROOT,
+  strayIn,
   until,
   withDir,
 } from "../helpers/program.ts";
@@ -136,7 +136,7 @@ for (const [name, sub, flags] of CASES) {
         const code = await terminal.interrupt();
         assertEquals(terminal.text, "^C");
         assertEquals(code, 130);
-        assertEquals(leftIn(dir), []);
+        assertEquals(strayIn(dir), []);
       }),
   });
 }
