@@ -130,8 +130,10 @@ for (const [name, sub, flags] of CASES) {
               ? "none"
               : namesIn(dir).find((name) => name.endsWith(".stats")),
         );
+        // The pipe is there before the program's first count.
+        await until("the count", async () =>
+          /^http\.requests: 3$/m.test(await cat(`${dir}/${pipe}`)));
         assertEquals(terminal.text, "");
-        assertMatch(await cat(`${dir}/${pipe}`), /^http\.requests: 3$/m);
         // A hang does not keep Ctrl-C from ending the program as it should.
         const code = await terminal.interrupt();
         assertEquals(terminal.text, "^C");
