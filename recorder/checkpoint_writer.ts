@@ -8,11 +8,14 @@
  */
 
 import { dangerOf } from "../directory/trust.ts";
-import { checkpointPath, ownNewPath } from "../directory/file_names.ts";
+import {
+  checkpointPath,
+  type OwnBase,
+  ownNewPath,
+} from "../directory/file_names.ts";
 import { encodeHeader, encodeSlot, slotBytesFor } from "../ended/checkpoint.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
-import type { Presence } from "./presence.ts";
 
 /** The least time between two checkpoints, in milliseconds. */
 const INTERVAL_MS = 1_000;
@@ -47,7 +50,7 @@ export interface CheckpointOptions {
   /** The user of this process, if that is known. */
   readonly user: number | undefined;
   /** Who this process is. */
-  readonly presence: Presence;
+  readonly presence: OwnBase;
   /** A number that changes with the stats. */
   readonly stamp: () => number;
   /** Makes a snapshot of what is kept, with its number. */

@@ -1,12 +1,13 @@
 /**
- * Writes the last values of this process, from which its counters and histograms
- * count on when it has ended.
+ * Writes the last values of this process from the thread that ends it or its
+ * recorder. Its counters and histograms count on from them when it has ended.
  *
  * Touches the pipe directory.
  *
  * @module
  */
 
+import type { OwnBase } from "../directory/file_names.ts";
 import { dangerOf } from "../directory/trust.ts";
 import { noteMissed, writeLastValues } from "../ended/last_values.ts";
 import { SnapshotWriter } from "../format/snapshot_writer.ts";
@@ -17,6 +18,7 @@ import { attempt } from "../runtime/attempt.ts";
 import { crc32 } from "../runtime/crc32.ts";
 import { nap } from "../runtime/pause.ts";
 import { ProcessStats } from "../slab/process_stats.ts";
+import { CheckpointWriter } from "./checkpoint_writer.ts";
 
 /** Where the last values are written. */
 export interface Target {
@@ -27,6 +29,42 @@ export interface Target {
   /** The user of this process, if that is known. */
   readonly user: number | undefined;
   readonly identity: Identity;
+}
+
+/** All stats of this process, as it shows itself in a file. */
+function ownStats(
+  { id, start }: Identity,
+  end: { final?: true; last?: true },
+): ProcessStats {
+  const stats = new ProcessStats(nap);
+  stats.refresh(threads().known());
+  stats.process = { id, start, ...end, stalled: 0 };
+  return stats;
+}
+
+/**
+ * Writes a checkpoint in the place of the recorder's thread, which has written
+ * its last one.
+ *
+ * @throws {Error} If it cannot be written.
+ */
+export function writeCheckpoint(target: Target, presence: OwnBase): void {
+  const { dir, mode, user, identity } = target;
+  const writer = new CheckpointWriter({
+    dir,
+    mode,
+    user,
+    presence,
+    stamp: () => 0,
+    snapshot: () => {
+      const seq = nextSeq(identity);
+      const options = { windows: false, seq };
+      const stats = ownStats(identity, {});
+      return { seq, bytes: new SnapshotWriter().write(stats, true, options) };
+    },
+  });
+  writer.write();
+  writer.close();
 }
 
 /**
@@ -44,13 +82,10 @@ export function handOver(
   isFinal: boolean,
   isFull: boolean,
 ): string | undefined {
-  const stats = new ProcessStats(nap);
-  stats.refresh(threads().known());
-  if (stats.names.length === 0 && stats.recorded.size === 0) return undefined;
   const { dir, mode, user, identity } = target;
-  const { id, start } = identity;
-  const end = isFinal ? { final: true } : { last: true };
-  stats.process = { id, start, ...end, stalled: 0 };
+  const end = isFinal ? { final: true as const } : { last: true as const };
+  const stats = ownStats(identity, end);
+  if (stats.names.length === 0 && stats.recorded.size === 0) return undefined;
   const seq = nextSeq(identity);
   const bytes = new SnapshotWriter().write(stats, true, {
     windows: false,
@@ -65,7 +100,7 @@ export function handOver(
       if (isFinal) noteMissed(dir, user);
       return undefined;
     }
-    return writeLastValues(dir, id, seq, bytes, mode);
+    return writeLastValues(dir, identity.id, seq, bytes, mode);
   } catch {
     // The directory has gone, or is full, where a byte may still be appended.
     // The program has ended, so there is no caller to tell.

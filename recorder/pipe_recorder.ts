@@ -38,17 +38,23 @@ export class PipeRecorder implements Recorder {
   readonly #done: Promise<void>;
   readonly #forgetExit: () => void;
   readonly #forget: () => void;
+  readonly #keep: () => void;
   #files: number[] = [];
   #stopped: Promise<void> | undefined;
 
-  /** @param forget Called when the recorder is stopped. */
+  /**
+   * @param forget Called when the recorder is stopped.
+   * @param keep Writes a checkpoint, if there are any.
+   */
   constructor(
     own: OwnFiles,
     thread: Thread,
     done: Promise<void>,
     forget: () => void,
+    keep: () => void,
   ) {
     this.#forget = forget;
+    this.#keep = keep;
     this.path = pipePath(own.dir, own.base!);
     this.#own = own;
     this.#thread = thread;
@@ -94,6 +100,8 @@ export class PipeRecorder implements Recorder {
     // The recorder's thread, which may have made the sign anew, closes it now.
     holdSign(this.#own);
     this.release();
+    // Nobody writes the next one, and the process may be killed later.
+    attempt(this.#keep);
     let timer;
     const late = new Promise((resolve) => timer = setTimeout(resolve, STOP_MS));
     await Promise.race([this.#done, late]);

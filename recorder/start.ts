@@ -19,6 +19,7 @@ import { threads } from "../memory/threads.ts";
 import { RecorderControl } from "./control.ts";
 import { actAtEnd, actAtSignals } from "./program_end.ts";
 import { closeAll, type OwnFiles, removePipes } from "./own_files.ts";
+import { type Target, writeCheckpoint } from "./own_last_values.ts";
 import {
   checkRoom,
   explain,
@@ -194,14 +195,20 @@ async function startThread(
     forgetExit();
   }
   thread!.unref();
-  const recorder = new PipeRecorder(own, thread!, isDone, forget);
+  const target = { dir, mode: options.mode, user, identity: identity() };
+  const keeps = options.annotations && options.checkpoint;
+  const presence = { base: own.base, id: own.id };
+  const keep = () => {
+    if (keeps) writeCheckpoint(target, presence);
+  };
+  const recorder = new PipeRecorder(own, thread!, isDone, forget, keep);
   failed = ({ message }) => {
     warnOnce(
       `the recorder's thread failed (${message}), so the stats of this process can no longer be read`,
     );
     recorder.stop();
   };
-  if (runtime.isMainThread) endWell(own, recorder, options);
+  if (runtime.isMainThread) endWell(target, own, recorder, options);
   return recorder;
 }
 
@@ -213,16 +220,14 @@ let signals: readonly number[] | undefined;
 
 /** Lets the main thread hand over when the program ends. */
 function endWell(
+  target: Target,
   own: OwnFiles,
   recorder: PipeRecorder,
   options: StartOptions,
 ): void {
-  const { dir, user } = own;
   // Only the main thread hands over: a thread that ends leaves its values to
   // the other threads.
-  const { mode, annotations } = options;
-  const target = { dir, mode, user, identity: identity() };
-  actAtEnd(target, own, recorder, annotations);
+  actAtEnd(target, own, recorder, options.annotations);
   if (options.signals && !threadsGetSignals) void actAtSignals();
 }
 

@@ -9,7 +9,6 @@ import {
   CheckpointWriter,
   restAfter,
 } from "../../recorder/checkpoint_writer.ts";
-import type { Presence } from "../../recorder/presence.ts";
 import { sleep } from "../../runtime/pause.ts";
 import { idOf } from "../helpers/last_values.ts";
 import { withDir } from "../helpers/program.ts";
@@ -22,7 +21,7 @@ async function countOf(isSlow: (index: number) => boolean): Promise<number> {
       dir,
       mode: 0o644,
       user: Deno.uid()!,
-      presence: { base: "7", id: idOf(7) } as Presence,
+      presence: { base: "7", id: idOf(7) },
       stamp: () => written,
       snapshot: () => {
         const end = performance.now() + (isSlow(written) ? 60 : 0);

@@ -18,6 +18,7 @@ import {
   buildPackage,
   cat,
   hasProgram,
+  leastPermissions,
   leftIn,
   LIVE,
   namesIn,
@@ -124,6 +125,34 @@ Deno.test("a killed process leaves a checkpoint of at most a second before", () 
     assertEquals(toMap(host).get("c.99")?.value, 100);
   }));
 
+for (
+  const [signal, checkpoint] of [
+    ["SIGKILL", true],
+    ["SIGTERM", true],
+    ["SIGKILL", false],
+  ] as const
+) {
+  const what = checkpoint ? "all that it counted before" : "nothing";
+  Deno.test(`a program that ${signal} ends after stop() leaves ${what} with checkpoint: ${checkpoint}`, () =>
+    withDir(async (dir) => {
+      // In one turn, so that the thread hardly writes a checkpoint in between.
+      await using program = await startProgram(
+        `const recorder = await startRecorder({ checkpoint: ${checkpoint} });
+         incr("n", 5); await recorder.stop(); ${LIVE}`,
+        { dir, permissions: leastPermissions(dir) },
+      );
+      await program.printed("live");
+      program.kill(signal);
+      assertEquals((await program.ended()).signal, signal);
+      for (let service = 0; service < 2; service++) {
+        const host = await new Collector({ pipeDir: dir, deadline: 5000 })
+          .collect();
+        const expected = checkpoint ? 5 : undefined;
+        assertEquals(toMap(host).get("n")?.value, expected);
+      }
+    }));
+}
+
 Deno.test("whoever starts a recorder removes the pipes of dead processes, and counts what they had", () =>
   withDir(async (dir) => {
     await using killed = await started(`incr("n", 5);`, dir);
@@ -139,7 +168,7 @@ Deno.test("whoever starts a recorder removes the pipes of dead processes, and co
     const simple = new Deno.Command("sh", {
       args: [
         "-c",
-        'mkfifo $0/$$.stats; while :; do echo "s: 1" > $0/$$.stats; done',
+        'trap "" PIPE; mkfifo $0/$$.stats; while :; do echo "s: 1" > $0/$$.stats; done',
         dir,
       ],
     }).spawn();
