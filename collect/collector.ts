@@ -28,8 +28,8 @@ import {
   type DeadProcess,
   removeDead,
   removeSimple,
-  removeStale,
 } from "../ended/remove_dead.ts";
+import { removeStale } from "../ended/remove_stale.ts";
 import { EndedReader, type Left } from "../ended/ended_reader.ts";
 import { NameTable, type Snapshot } from "../format/snapshot.ts";
 import { printable } from "../model/printable.ts";
@@ -213,7 +213,12 @@ export class Collector {
     const failed = this.#booking.bookUnknown(dir, counted.unknown);
     const removable = signs.filter(({ id }) => !failed.has(id));
     this.#removeDead(dir, removable, readings, left, lost);
-    removeStale(dir, names, until);
+    removeStale(
+      dir,
+      names,
+      until,
+      (owner) => this.#booking.mayBookFor(dir, owner),
+    );
     this.#save();
     const processes = [
       ...wrong.map((error) => ({ ...NO_PROCESS, error })),

@@ -6,8 +6,8 @@
  * | ------------------------------------- | ----------------------------------------------------------- |
  * | `<base>.stats`                        | the pipe that waits for a reader                            |
  * | `.<base>.<id>.<digits>.fifo`          | a pipe that has had the public name, or will get it         |
- * | `.<pid>.<uuid>.new`                   | a file that is being written, and is renamed when complete  |
- * | `.<pid>.<uuid>`                       | a pipe that was withdrawn, or a file made to see its owner  |
+ * | `.<base>.<uuid>.withdrawn`            | a pipe of a dead process that somebody is removing          |
+ * | `.<pid>.<uuid>`                       | a file made to see its owner, or about to be removed        |
  * | `.<pid>.starting`                     | the lock of the thread that is starting the recorder        |
  * | `.<base>.<id>.alive`                  | the sign of life of a process                               |
  * | `.<base>.<id>.checkpoint`             | its values for the case that it is killed                   |
@@ -88,11 +88,6 @@ export function pidOfPrivate(name: string): number | undefined {
   return pidIn(PRIVATE, name);
 }
 
-/** A random path for a file until it is complete. */
-export function newFilePath(dir: string, pid: number): string {
-  return privatePath(dir, pid, `${crypto.randomUUID()}.new`);
-}
-
 /** A random path for a file that is about to be removed. */
 export function shortLivedPath(dir: string, pid: number): string {
   return privatePath(dir, pid, crypto.randomUUID());
@@ -101,6 +96,25 @@ export function shortLivedPath(dir: string, pid: number): string {
 /** The path of the lock that a thread holds while it starts the recorder. */
 export function startLockPath(dir: string, pid: number): string {
   return privatePath(dir, pid, "starting");
+}
+
+const START_LOCK = /^\.[1-9]\d{0,9}\.starting$/;
+
+/** Whether a name is that of the lock of a thread that starts a recorder. */
+export function isStartLock(name: string): boolean {
+  return START_LOCK.test(name);
+}
+
+const WITHDRAWN = new RegExp(`^\\.(${BASE})\\.[0-9a-f-]{36}\\.withdrawn$`);
+
+/** A random path for the pipe of a base, from which its name is taken to remove it. */
+export function withdrawnPath(dir: string, base: string): string {
+  return `${dir}/.${base}.${crypto.randomUUID()}.withdrawn`;
+}
+
+/** The base of a pipe from which its name was taken; `undefined` for another kind of file. */
+export function baseOfWithdrawn(name: string): string | undefined {
+  return WITHDRAWN.exec(name)?.[1];
 }
 
 const OWN = new RegExp(`^\\.(${BASE})\\.([0-9a-f]{32})\\.(.+)$`);

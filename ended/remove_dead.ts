@@ -13,21 +13,18 @@
 
 import {
   alivePath,
+  baseOfWithdrawn,
   parseOwnName,
   pidOfPrivate,
   pipePath,
-  shortLivedPath,
+  withdrawnPath,
 } from "../directory/file_names.ts";
 import { isAlive } from "../directory/sign_of_life.ts";
-import { fromRandomStart } from "../model/from_random_start.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
 
 /** How many processes are removed in one go. */
 const BATCH = 64;
-
-/** How old the files of nobody are, in milliseconds, when their writers must have died. */
-const STALE_MS = 60_000;
 
 /** A process that was found dead. */
 export interface DeadProcess {
@@ -149,6 +146,8 @@ function removeNumbered(
   for (const name of names) {
     const pid = pidOfPrivate(name);
     if (`${pid}` !== base || parseOwnName(name) !== undefined) continue;
+    // It may be that of a live process, and is put back.
+    if (baseOfWithdrawn(name) !== undefined) continue;
     attempt(() => removeOwn(`${dir}/${name}`, owner));
   }
 }
@@ -173,10 +172,11 @@ function removePipe(
   // A simple writer may have got the process id, and with it the name.
   if (isTaken || runtime.read(fd, new Uint8Array(1)) !== 0) return undefined;
   const path = pipePath(dir, base);
-  const away = shortLivedPath(dir, runtime.pid);
+  const away = withdrawnPath(dir, base);
   runtime.rename(path, away);
   // Another one may have got the name at the last moment, and gets it back,
-  // unless it has the next one there already.
+  // unless it has the next one there already. If this process is killed before
+  // that, `removeStale` does it.
   const isOther = runtime.identify(away)?.inode !== inode;
   if (isOther) attempt(() => runtime.link(away, path));
   runtime.remove(away);
@@ -185,29 +185,4 @@ function removePipe(
 
 function livesFor(path: string, owner: number): boolean {
   return runtime.identify(path)?.owner === owner && isAlive(path) !== false;
-}
-
-/**
- * Removes files that were made for a moment, and whose writers were killed in
- * that moment.
- *
- * @param names The names of all files in the directory.
- * @param until When to stop, by `performance.now()`.
- */
-export function removeStale(
-  dir: string,
-  names: readonly string[],
-  until: number,
-): void {
-  for (const name of fromRandomStart(names)) {
-    if (pidOfPrivate(name) === undefined || parseOwnName(name)) continue;
-    if (performance.now() > until) return;
-    attempt(() => {
-      const path = `${dir}/${name}`;
-      const file = runtime.identify(path);
-      const isStale = file?.isFifo === false &&
-        Math.abs(Date.now() - file.modified) > STALE_MS;
-      if (isStale) runtime.remove(path);
-    });
-  }
 }

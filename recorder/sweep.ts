@@ -15,12 +15,16 @@ import {
 } from "../directory/file_names.ts";
 import { hasWriter } from "../directory/sign_of_life.ts";
 import { bookDead } from "../ended/booking.ts";
+import { removeStale } from "../ended/remove_stale.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { sleep } from "../runtime/pause.ts";
 import { runtime } from "../runtime/runtime.ts";
 
 /** How old the files of a process that never showed its sign of life are when it must have died, in milliseconds. */
 const STALE_MS = 60_000;
+
+/** How long the sweep looks for files that were made for a moment, in milliseconds. */
+const SEARCH_MS = 50;
 
 /** How often a pipe without a sign of life is looked at before it is removed. */
 const LOOKS = 6;
@@ -52,11 +56,14 @@ function sweepOwn(
     files.filter(({ rest }) => rest === "alive").map(({ id }) => id),
   );
   const hidden = files.filter(({ id }) => !shown.has(id));
-  for (const file of hidden) removeStale(file, user);
+  for (const file of hidden) removeHidden(file, user);
 }
 
 /** Removes a file of a process that was killed before it showed its sign of life. */
-function removeStale({ path }: OwnName & { path: string }, user: number): void {
+function removeHidden(
+  { path }: OwnName & { path: string },
+  user: number,
+): void {
   attempt(() => {
     const file = runtime.identify(path);
     if (file?.owner !== user) return;
@@ -113,5 +120,7 @@ async function sweepSimple(
 export async function sweep(options: SweepOptions): Promise<void> {
   const names = runtime.list(options.dir);
   sweepOwn(options, names);
+  const isOwn = (owner: number) => owner === options.user;
+  removeStale(options.dir, names, performance.now() + SEARCH_MS, isOwn);
   await sweepSimple(options, names);
 }

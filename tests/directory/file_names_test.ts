@@ -2,14 +2,15 @@ import { assertEquals } from "@std/assert";
 import {
   alivePath,
   baseOf,
+  baseOfWithdrawn,
   checkpointPath,
   generationPath,
   isIncomplete,
   isInstance,
+  isStartLock,
   lastValuesPath,
   looksLikePipe,
   missedPath,
-  newFilePath,
   newGenerationPath,
   newLastValuesPath,
   ownFifoPath,
@@ -25,6 +26,7 @@ import {
   startLockPath,
   untakenPath,
   userOfMissed,
+  withdrawnPath,
 } from "../../directory/file_names.ts";
 
 /** What the matchers say of a name. */
@@ -35,6 +37,8 @@ function kindsOf(name: string): Record<string, unknown> {
     lastValues: parseLastValuesName(name),
     generation: parseGenerationName(name),
     missed: userOfMissed(name),
+    withdrawn: baseOfWithdrawn(name),
+    startLock: isStartLock(name) || undefined,
     incomplete: isIncomplete(name) || undefined,
   };
   return Object.fromEntries(
@@ -48,9 +52,10 @@ Deno.test("every path is recognized as what it was made for, and as nothing else
   const ledger = { user: 1000, generation: 12 };
   const expected: [string, Record<string, unknown>][] = [
     [pipePath("/d", 12), { pipe: 12 }],
-    [newFilePath("/d", 12), { private: 12 }],
+    [withdrawnPath("/d", "12"), { private: 12, withdrawn: "12" }],
+    [withdrawnPath("/d", "12-a.b"), { withdrawn: "12-a.b" }],
     [shortLivedPath("/d", 12), { private: 12 }],
-    [startLockPath("/d", 12), { private: 12 }],
+    [startLockPath("/d", 12), { private: 12, startLock: true }],
     [lastValues, { lastValues: { id, seq: 9 } }],
     [untakenPath(lastValues), { lastValues: { id, seq: 9 } }],
     [newLastValuesPath("/d", id), { incomplete: true }],

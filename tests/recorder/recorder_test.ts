@@ -184,6 +184,26 @@ Deno.test("a pipe that an earlier process with the same id left is taken over", 
     assertEquals(body(await cat(program.path)), "a: 1\n");
   }));
 
+Deno.test("startRecorder() breaks the lock of an earlier process that was killed while it started", () =>
+  withDir(async (dir) => {
+    for (const age of [0, 3]) {
+      // Its clock stands still, so that it would wait for ever.
+      await using program = await startProgram(
+        `const lock = config.pipeDir + "/." + Deno.pid + ".starting";
+         Deno.writeTextFileSync(lock, "");
+         const time = Date.now() / 1000 - ${age};
+         Deno.utimeSync(lock, time, time);
+         performance.now = () => 1000;
+         incr("a"); await startRecorder();
+         ${LIVE}`,
+        { dir },
+      );
+      await program.printed("live");
+      assertEquals(body(await cat(program.path)), "a: 1\n");
+      assertEquals(namesIn(dir).filter((name) => /starting/.test(name)), []);
+    }
+  }));
+
 /** What a program prints that reports why the recorder did not start, and goes on. */
 async function whyNot(
   dir: string,
