@@ -30,7 +30,7 @@ import {
 import { parseHistogram, parseHistogramLike } from "./histogram_annotation.ts";
 import { isFlag, isName, isNames, isText } from "./json_checks.ts";
 import { parseWindow, parseWindowLike } from "./window_annotation.ts";
-import type { Description } from "../model/descriptions.ts";
+import { areBuckets, type Description } from "../model/descriptions.ts";
 import { GAUGE_MERGES } from "../model/gauge_merge.ts";
 import {
   isProcessId,
@@ -105,12 +105,13 @@ const ANNOTATIONS: {
     };
   },
   [DESCRIBE]: (content: (Description & { name?: string }) | null) => {
-    const { name, help, unit, merge } = content ?? {};
+    const { name, help, unit, merge, buckets } = content ?? {};
     if (
       !isName(name) || !isText(help) || !isText(unit) ||
-      (merge !== undefined && !GAUGE_MERGES.includes(merge))
+      (merge !== undefined && !GAUGE_MERGES.includes(merge)) ||
+      (buckets !== undefined && !areBuckets(buckets))
     ) return;
-    const description = { help, unit, merge };
+    const description = { help, unit, merge, ...(buckets && { buckets }) };
     return { apply: (to) => to.descriptions.set(name, description) };
   },
   [LAST_SET]: (pairs: unknown, number) => {

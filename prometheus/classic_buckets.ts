@@ -6,7 +6,11 @@
  * @module
  */
 
-import type { Buckets, Histogram } from "../model/histogram.ts";
+import {
+  type Buckets,
+  type Histogram,
+  upperBound,
+} from "../model/histogram.ts";
 
 /** An upper bound, and the number of values up to it. */
 export type ClassicBucket = readonly [bound: number, count: number];
@@ -14,6 +18,61 @@ export type ClassicBucket = readonly [bound: number, count: number];
 // The greatest power of two that rounds to 0, and the least that is infinite.
 const LEAST = -1075;
 const GREATEST = 1024;
+
+/**
+ * The buckets of a classic histogram: up to each of the bounds, if a program has
+ * chosen some, or else between powers of two.
+ */
+export function bucketsOf(
+  histogram: Histogram,
+  bounds: readonly number[] | undefined,
+): ClassicBucket[] {
+  return bounds === undefined
+    ? classicBuckets(histogram)
+    : boundedBuckets(histogram, bounds);
+}
+
+/** A bucket of the histogram, by where it begins. */
+interface Start {
+  readonly from: number;
+  /** Whether the bucket contains the value at which it begins. */
+  readonly isIn: boolean;
+  readonly count: number;
+}
+
+/**
+ * The buckets up to given bounds. No value up to a bound is missing in its
+ * count. Values above it that share its bucket in the histogram are in there too,
+ * since the histogram does not distinguish them.
+ *
+ * @param histogram Left as it is.
+ * @param bounds The bounds, in ascending order.
+ */
+export function boundedBuckets(
+  histogram: Histogram,
+  bounds: readonly number[],
+): ClassicBucket[] {
+  const { scale, min, zeros, positive, negative } = histogram;
+  const starts: Start[] = [{ from: 0, isIn: true, count: zeros }];
+  for (const [i, count] of positive) {
+    starts.push({ from: upperBound(i - 1, scale), isIn: false, count });
+  }
+  for (const [i, count] of negative) {
+    starts.push({ from: -upperBound(i, scale), isIn: true, count });
+  }
+  starts.sort((a, b) => a.from - b.from);
+  let next = 0;
+  let count = 0;
+  return bounds.map((bound) => {
+    if (bound < min) return [bound, 0];
+    for (; next < starts.length; next++) {
+      const { from, isIn, count: n } = starts[next];
+      if (from > bound || (from === bound && !isIn)) break;
+      count += n;
+    }
+    return [bound, count];
+  });
+}
 
 /**
  * The buckets between powers of two, from the lowest to the highest that has

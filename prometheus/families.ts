@@ -58,6 +58,8 @@ export interface Family {
   readonly help: string;
   /** The unit that `name` ends in, after `_`, if there is one. */
   readonly unit: string | undefined;
+  /** The bounds of a classic histogram, if a program has chosen them. */
+  readonly buckets: readonly number[] | undefined;
   readonly series: readonly Series[];
 }
 
@@ -87,6 +89,7 @@ interface Draft {
   stat: string;
   help: string | undefined;
   unit: string | undefined;
+  readonly buckets?: readonly number[];
   readonly series: DraftSeries[];
 }
 
@@ -207,7 +210,7 @@ function unitIn(name: string, unit: string | undefined): string | undefined {
 }
 
 /** A draft's parts that depend on one stat. */
-type Source = Pick<Draft, "type" | "rank" | "base" | "stat" | "help" | "unit">;
+type Source = Omit<Draft, "escaped" | "series">;
 
 /** Collects series into drafts, by their types and escaped names. */
 class Drafts {
@@ -242,9 +245,13 @@ class Drafts {
 function describe(
   { descriptions }: HostStats,
   family: string,
-): Pick<Draft, "help" | "unit"> {
-  const { help, unit } = descriptions.get(family) ?? {};
-  return { help: help || undefined, unit: cleanUnit(unit ?? "") || undefined };
+): Pick<Draft, "help" | "unit" | "buckets"> {
+  const { help, unit, buckets } = descriptions.get(family) ?? {};
+  return {
+    help: help || undefined,
+    unit: cleanUnit(unit ?? "") || undefined,
+    buckets,
+  };
 }
 
 function withUnit(base: string, unit: string | undefined): string {
@@ -284,7 +291,7 @@ function draftDistributions(
   const { table, recorded } = host;
   for (const [index, { name, histogram }] of recorded.entries()) {
     const { family, labels } = table.labelled(table.idOf(name));
-    const { help, unit } = describe(host, family);
+    const { help, unit, buckets } = describe(host, family);
     const base = withUnit(withoutPlaceholder(family) || "recorded", unit);
     const series = {
       labels: escapeLabels(labels, escaping, OF_DISTRIBUTIONS),
@@ -301,6 +308,7 @@ function draftDistributions(
       stat,
       help,
       unit: undefined,
+      buckets,
     }, series);
   }
 }
@@ -386,11 +394,12 @@ export function makeFamilies(
     .sort((a, b) =>
       sectionOf(a.draft) - sectionOf(b.draft) || compare(a.name, b.name)
     )
-    .map(({ draft: { type, stat, help, unit, series }, name }) => ({
+    .map(({ draft: { type, stat, help, unit, buckets, series }, name }) => ({
       type,
       name,
       help: help ?? `The stat ${stat}`,
       unit: unitIn(name, unit),
+      buckets,
       series: tellApart(series),
     }));
 }

@@ -15,7 +15,7 @@ import {
   downscale,
   type Histogram,
 } from "../model/histogram.ts";
-import { classicBuckets } from "./classic_buckets.ts";
+import { bucketsOf } from "./classic_buckets.ts";
 import type { Family, FamilyType, LabelPair } from "./families.ts";
 import { goNumber, quantileValues } from "./names.ts";
 import { ProtobufWriter } from "./protobuf_writer.ts";
@@ -67,10 +67,14 @@ function writeBuckets(
   });
 }
 
-function writeHistogram(w: ProtobufWriter, histogram: Histogram): void {
+function writeHistogram(
+  w: ProtobufWriter,
+  histogram: Histogram,
+  bounds: readonly number[] | undefined,
+): void {
   w.uint(1, countOf(histogram));
   w.double(2, histogram.sum);
-  for (const [bound, count] of classicBuckets(histogram)) {
+  for (const [bound, count] of bucketsOf(histogram, bounds)) {
     w.message(3, () => {
       w.uint(1, count);
       w.double(2, bound);
@@ -134,7 +138,7 @@ export function writeProtobuf(
   for (const family of families) w.delimited(() => writeFamily(family));
 
   function writeFamily(family: Family): void {
-    const { name, help, unit, series } = family;
+    const { name, help, unit, buckets, series } = family;
     // Prometheus would give a summary without count and sum a count and a sum of 0.
     const asGauge = family.type === "summary" &&
       series.every(({ index }) => recorded[index].histogram === undefined);
@@ -150,7 +154,7 @@ export function writeProtobuf(
     for (const { labels, index } of series) {
       if (type === "histogram") {
         const histogram = recorded[index].histogram!;
-        metric(labels, () => writeHistogram(w, histogram));
+        metric(labels, () => writeHistogram(w, histogram, buckets));
       } else if (type === "summary") {
         metric(labels, () => writeSummary(w, recorded[index]));
       } else if (asGauge) {

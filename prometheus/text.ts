@@ -11,7 +11,7 @@ import type { HostDistribution } from "../collect/host_stats.ts";
 import { NEWLINE } from "../format/ascii.ts";
 import { ByteBuffer } from "../format/byte_buffer.ts";
 import { countOf } from "../model/histogram.ts";
-import { classicBuckets } from "./classic_buckets.ts";
+import { bucketsOf } from "./classic_buckets.ts";
 import {
   type Family,
   isOfDistributions,
@@ -109,7 +109,8 @@ class DistributionText {
   write(out: ByteBuffer, stat: HostDistribution, bare: boolean): void {
     const { histogram } = stat;
     if (this.#family.type === "histogram") {
-      for (const [bound, count] of classicBuckets(histogram!)) {
+      const { buckets } = this.#family;
+      for (const [bound, count] of bucketsOf(histogram!, buckets)) {
         writeLine(out, this.#bucket(bound), count);
       }
       writeLine(out, this.#bucket(Infinity), countOf(histogram!));

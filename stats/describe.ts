@@ -6,13 +6,19 @@
  * @module
  */
 
-import { type Description, isSameDescription } from "../model/descriptions.ts";
+import {
+  areBuckets,
+  type Description,
+  isSameDescription,
+  MAX_BUCKETS,
+} from "../model/descriptions.ts";
 import { GAUGE_MERGES, type GaugeMerge } from "../model/gauge_merge.ts";
 import { splitLabels } from "../model/labels.ts";
 import { MAX_NAME_LENGTH } from "../model/names.ts";
 import { show } from "../model/show.ts";
 
-const PARTS = ["help", "unit", "merge"] as const;
+const TEXTS = ["help", "unit", "merge"] as const;
+const PARTS = [...TEXTS, "buckets"] as const;
 
 /** What is known of each name, and how its gauges merge. */
 export class Descriptions {
@@ -34,13 +40,15 @@ export class Descriptions {
    */
   add(
     name: string,
-    { help, unit, merge }: Description,
+    { help, unit, merge, buckets }: Description,
   ): Description | undefined {
     const known = this.#byName.get(name);
     const now = {
       help: help ?? known?.help,
       unit: unit ?? known?.unit,
       merge: merge ?? known?.merge,
+      // A copy, since the caller may change the list.
+      buckets: buckets?.slice() ?? known?.buckets,
     };
     if (known !== undefined && isSameDescription(known, now)) return undefined;
     this.#byName.set(name, now);
@@ -52,15 +60,16 @@ export class Descriptions {
 /**
  * Refuses a description with a part of the wrong type, or one that is too long.
  *
- * @throws {TypeError} If a part is not a string.
- * @throws {RangeError} If a part is too long, or there is no such `merge`.
+ * @throws {TypeError} If a text is not a string, or `buckets` not an array.
+ * @throws {RangeError} If a part is too long, there is no such `merge`, or the
+ * bounds do not ascend.
  */
 export function checkDescription(name: string, description: Description): void {
   const fail = (key: string, rule: string) =>
     `Cannot describe "${name}": ${key} must be ${rule}, got ${
       show(description[key as keyof Description])
     }`;
-  for (const key of PARTS) {
+  for (const key of TEXTS) {
     if (!["string", "undefined"].includes(typeof description[key])) {
       throw new TypeError(fail(key, "a string"));
     }
@@ -71,9 +80,15 @@ export function checkDescription(name: string, description: Description): void {
       );
     }
   }
-  const { merge } = description;
+  const { merge, buckets } = description;
   if (merge !== undefined && !GAUGE_MERGES.includes(merge)) {
     throw new RangeError(fail("merge", "sum, min, max, mean or last"));
+  }
+  if (buckets !== undefined && !areBuckets(buckets)) {
+    const ErrorClass = Array.isArray(buckets) ? RangeError : TypeError;
+    const rule =
+      `an array of 1 to ${MAX_BUCKETS} finite numbers in ascending order`;
+    throw new ErrorClass(fail("buckets", rule));
   }
 }
 

@@ -46,6 +46,12 @@ export interface DistributionOptions extends CounterOptions {
    * change.
    */
   readonly window?: number;
+  /**
+   * The upper bounds of its classic histogram in Prometheus, in ascending order
+   * and without infinity; powers of two by default. Holds for all series of the
+   * name.
+   */
+  readonly buckets?: readonly number[];
 }
 
 const COMMON = ["labels", "help", "unit"];
@@ -56,7 +62,7 @@ export const OPTION_KEYS: Readonly<
 > = {
   counter: COMMON,
   gauge: [...COMMON, "merge"],
-  distribution: [...COMMON, "format", "window"],
+  distribution: [...COMMON, "format", "window", "buckets"],
 };
 
 /** Refuses what is not an object of known options, so that no typing error goes unseen. */

@@ -673,11 +673,9 @@ function prepare(name: string, options: GaugeOptions): string {
 }
 
 /** Describes a stat if its options do. */
-function noteOptions(name: string, options: GaugeOptions): void {
-  const { help, unit, merge } = options;
-  if (help !== undefined || unit !== undefined || merge !== undefined) {
-    note(name, options);
-  }
+function noteOptions(name: string, options: Description): void {
+  const { help, unit, merge, buckets } = options;
+  if ((help ?? unit ?? merge ?? buckets) !== undefined) note(name, options);
 }
 
 /**
@@ -747,7 +745,8 @@ export function gauge(name: string, options: GaugeOptions = {}): Gauge {
  * cannot stand on a line of its own or is taken, if a label is invalid, or if an
  * option is unknown or of the wrong type.
  * @throws {RangeError} If `window` is not a whole number from 1 to 1 000 000, or
- * differs from the window of the distribution that exists.
+ * differs from the window of the distribution that exists, and as
+ * {@linkcode describe} does.
  */
 export function distribution(
   name: string,
@@ -822,11 +821,12 @@ function distributionOf(
  * gauge and says how its values in several threads and processes become one:
  * their sum (default), minimum, maximum, mean, or the value that was set last.
  * Choose `last` before the gauge is first set, in every thread that sets it: a
- * thread that does not know of it notes no time.
- * @throws {TypeError} If the name is empty, a part is unknown or not a string, or
- * `last` comes too late.
- * @throws {RangeError} If there is no such `merge`, or a text is longer than a
- * name may be.
+ * thread that does not know of it notes no time. `buckets` are the upper bounds
+ * of a distribution's classic histogram in Prometheus.
+ * @throws {TypeError} If the name is empty, a part is unknown or of the wrong
+ * type, or `last` comes too late.
+ * @throws {RangeError} If there is no such `merge`, a text is longer than a name
+ * may be, or the `buckets` are not 1 to 256 finite numbers in ascending order.
  */
 export function describe(name: string, description: Description): void {
   checkName(name);

@@ -102,6 +102,10 @@ const WRONG = [
   "# seq: x",
   "# seq: 5 ",
   "# describe null: 1",
+  '# describe {"name":"a","buckets":[]}: 1',
+  '# describe {"name":"a","buckets":[2,1]}: 1',
+  '# describe {"name":"a","buckets":[1,null]}: 1',
+  '# describe {"name":"a","buckets":5}: 1',
   '# last [["a","1"]]: 1',
   "# other",
   "# other: x",
@@ -378,8 +382,12 @@ const annotation = fc.oneof(
       JSON.stringify(ended)
     }}: ${ended.length}`
   ),
-  fc.tuple(name, fc.constantFrom("sum", "last")).map(([name, merge]) =>
-    `# describe ${JSON.stringify({ name, help: "é: 5", merge })}: 1`
+  fc.tuple(
+    name,
+    fc.constantFrom("sum", "last"),
+    fc.constantFrom(undefined, [1], [-1, 0.5, 3]),
+  ).map(([name, merge, buckets]) =>
+    `# describe ${JSON.stringify({ name, help: "é: 5", merge, buckets })}: 1`
   ),
   fc.uniqueArray(name, { maxLength: 3 }).map((names) =>
     `# last ${

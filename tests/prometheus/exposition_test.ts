@@ -269,3 +269,30 @@ Deno.test("respond() gives every stat of any host once, in every form", () => {
     { numRuns: 500 },
   );
 });
+
+Deno.test("respond() writes the bounds that a program has chosen, in all formats", () => {
+  const host = makeHost({
+    recorded: [recordedOf("db.{0}.seconds", [0.05, 0.25, 0.5, 3])],
+    descriptions: { "db.{0}.seconds": { buckets: [0.1, 0.5, 1] } },
+  });
+  const expected = (inf: string) => [
+    'db_seconds_histogram_bucket{le="0.1"} 1',
+    'db_seconds_histogram_bucket{le="0.5"} 3',
+    `db_seconds_histogram_bucket{le="${inf}"} 3`,
+    'db_seconds_histogram_bucket{le="+Inf"} 4',
+  ];
+  const bucketLines = (text: string) =>
+    samples(text).filter((line) => line.includes("_bucket"));
+  assertEquals(bucketLines(write(host, "text")), expected("1"));
+  assertEquals(bucketLines(write(host, "openmetrics")), expected("1.0"));
+  const { body } = new PrometheusExposition()
+    .respond(host, accept("protobuf"), []);
+  const { histogram } = decodeFamilies(body)
+    .find(({ type }) => type === "HISTOGRAM")!.metric![0];
+  assertEquals(histogram!.bucket, [
+    { cumulativeCount: 1, upperBound: 0.1 },
+    { cumulativeCount: 3, upperBound: 0.5 },
+    { cumulativeCount: 3, upperBound: 1 },
+  ]);
+  assertEquals(histogram!.schema, 4);
+});

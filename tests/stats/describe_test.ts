@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { describe, gauge, incr, set } from "../../mod.ts";
+import { describe, distribution, gauge, incr, set } from "../../mod.ts";
 import { snapshot } from "../helpers/own_stats.ts";
 import { cat, LIVE, startProgram, withDir } from "../helpers/program.ts";
 import { refuses } from "../helpers/refuses.ts";
@@ -35,6 +35,20 @@ Deno.test("describe() keeps what was said before, and says the last of each", ()
   assertEquals(descriptions.get("__proto__")?.help, "Own");
 });
 
+Deno.test("describe() and distribution() take the bounds of a classic histogram, and keep them", () => {
+  const buckets = [0.1, 1, 5];
+  describe("b.{0}", { buckets });
+  buckets.push(3);
+  describe("b.{0}", { help: "Kept" });
+  distribution("c.{0}", { buckets: [-1, 0, 10], labels: { a: 1 } });
+  describe("d.{0}", { buckets: [1] });
+  describe("d.{0}", { buckets: [1, 2] });
+  const { descriptions } = snapshot();
+  assertEquals(descriptions.get("b.{0}")?.buckets, [0.1, 1, 5]);
+  assertEquals(descriptions.get("c.{0}")?.buckets, [-1, 0, 10]);
+  assertEquals(descriptions.get("d.{0}")?.buckets, [1, 2]);
+});
+
 Deno.test("describe() refuses what it cannot say, and says why", () => {
   const start = 'Cannot describe "d.bad": ';
   const table: [unknown, typeof TypeError | typeof RangeError, string][] = [
@@ -52,6 +66,22 @@ Deno.test("describe() refuses what it cannot say, and says why", () => {
       'merge must be sum, min, max, mean or last, got ""',
     ],
   ];
+  const rule =
+    "buckets must be an array of 1 to 256 finite numbers in ascending order, got";
+  table.push(
+    [{ buckets: 5 }, TypeError, `${rule} 5`],
+    [{ buckets: null }, TypeError, `${rule} null`],
+    [{ buckets: [] }, RangeError, `${rule} []`],
+    [{ buckets: [1, 1] }, RangeError, `${rule} [1, 1]`],
+    [{ buckets: [2, 1] }, RangeError, `${rule} [2, 1]`],
+    [{ buckets: [1, Infinity] }, RangeError, `${rule} [1, Infinity]`],
+    [{ buckets: ["1"] }, RangeError, `${rule} ["1"]`],
+    [
+      { buckets: Array.from({ length: 257 }, (_, i) => i) },
+      RangeError,
+      `${rule} [0, 1, 2, 3, …]`,
+    ],
+  );
   assertThrows(
     () => describe("d.bad", { help: "x".repeat(65_537) }),
     RangeError,
@@ -76,7 +106,7 @@ Deno.test("describe() refuses what it cannot say, and says why", () => {
   refuses(
     () => describe("d.bad", { uint: "s" } as object),
     TypeError,
-    `${start}the parts of a description must be help, unit, merge, got "uint"`,
+    `${start}the parts of a description must be help, unit, merge, buckets, got "uint"`,
   );
   refuses(
     () => describe("# d", {}),

@@ -72,7 +72,7 @@ Deno.test("a handle is refused whose options are wrong, and nothing is created",
       "distribution",
       { merge: "max" },
       TypeError,
-      'Cannot create "w.{0}": the options of a distribution must be labels, help, unit, format, window, got "merge"',
+      'Cannot create "w.{0}": the options of a distribution must be labels, help, unit, format, window, buckets, got "merge"',
     ],
     [
       "distribution",
