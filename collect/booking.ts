@@ -22,7 +22,12 @@ import { attempt, succeeds } from "../runtime/attempt.ts";
 import { crc32 } from "../runtime/crc32.ts";
 import { runtime } from "../runtime/runtime.ts";
 
-/** How many bookings of one answer wait until the disk has them. */
+/**
+ * How many bookings of one answer wait until the disk has them, which takes some
+ * milliseconds each. When more are killed at once, the disk gets the others while
+ * the answer is made: if the system itself fails in these milliseconds, such a
+ * file may be damaged, which the figure `missed` says.
+ */
 const SYNCED = 4;
 
 /** How long a failure to find out as whom this process writes is not tried again, in milliseconds. */
@@ -58,6 +63,7 @@ export class Booking {
    */
   book(dir: string, processes: readonly Unbooked[]): Set<string> {
     const booked = new Set<string>();
+    const later: string[] = [];
     for (const process of processes) {
       const { key, owner } = process;
       if (!this.mayBookFor(dir, owner)) continue;
@@ -67,10 +73,19 @@ export class Booking {
         const { id, seq, mode = 0o600 } = process;
         const bytes = encodeLastValues(process);
         const options = isForeign ? { sync, owner } : { sync };
-        writeLastValues(dir, id, seq, bytes, mode & 0o666, options);
+        const path = writeLastValues(
+          dir,
+          id,
+          seq,
+          bytes,
+          mode & 0o666,
+          options,
+        );
+        if (!sync) later.push(path);
         booked.add(key);
       });
     }
+    if (later.length > 0) void runtime.syncAll(later);
     return booked;
   }
 

@@ -27,6 +27,7 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
+import { open } from "node:fs/promises";
 import process from "node:process";
 import {
   BroadcastChannel,
@@ -236,6 +237,16 @@ export const posix = {
       if (sync) fsyncSync(fd);
     } finally {
       closeSync(fd);
+    }
+  },
+  syncAll: async (paths) => {
+    for (const path of paths) {
+      try {
+        const file = await open(path, constants.O_RDONLY);
+        await file.sync().finally(() => file.close());
+      } catch {
+        // Somebody has taken it into a ledger, which the disk has.
+      }
     }
   },
   append: (path, bytes, mode) => {

@@ -111,6 +111,8 @@ export interface Runtime {
     mode: number,
     sync: boolean,
   ): void;
+  /** Has the disk get files, one after the other, while the program goes on. Never fails. */
+  syncAll(paths: readonly string[]): Promise<void>;
   /** Appends bytes to a regular file, which is created if it is not there, without waiting for anything. */
   append(path: string, bytes: Uint8Array, mode: number): void;
   /** Gives a file to another user, which only root may do. */
