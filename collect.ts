@@ -13,6 +13,7 @@ export {
   countStates,
   type HostDistribution,
   type HostStats,
+  PROCESS_STATES,
   type ProcessState,
   type ProcessStatus,
   toMap,

@@ -28,7 +28,7 @@
  * @module
  */
 
-import type { ProcessStatus } from "./host_stats.ts";
+import type { ProcessState, ProcessStatus } from "./host_stats.ts";
 import { hasFallen, hasMore, isNewer, withGauges } from "./newest_values.ts";
 import type { PipeReading, Problem } from "./pipe_reader.ts";
 import type { Ended } from "../ended/ended_reader.ts";
@@ -612,7 +612,7 @@ export class Census {
       name: process?.name,
       runtime: process?.runtime,
       start: process?.start,
-      state: isOk ? "ok" : result.failure,
+      state: isOk ? stateOf(process?.stalled) : result.failure,
       age: last !== undefined && Number.isFinite(last.time)
         ? (now - last.time) / 1000
         : undefined,
@@ -620,6 +620,15 @@ export class Census {
       error: isOk ? undefined : result.why,
     };
   }
+}
+
+/** From how many seconds on a main thread that does not respond counts as hung. */
+const HUNG_SECONDS = 1;
+
+/** The state of a process that answers. */
+function stateOf(stalled: number | undefined): ProcessState {
+  if (stalled === undefined) return "unknown";
+  return stalled >= HUNG_SECONDS ? "hung" : "ok";
 }
 
 /** The killed processes of which nothing is known, not even whether they have left something. */

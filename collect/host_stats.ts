@@ -28,8 +28,22 @@ export interface HostDistribution {
   readonly histogram: Histogram | undefined;
 }
 
-/** Whether a process answers. */
-export type ProcessState = "ok" | "dead" | "timeout" | "invalid";
+/** The states of processes, in the order in which they are listed. */
+export const PROCESS_STATES = [
+  "ok",
+  "hung",
+  "unknown",
+  "timeout",
+  "invalid",
+  "dead",
+] as const;
+
+/**
+ * Whether a process answers, and whether its main thread responds: `ok` if it
+ * does, `hung` if it has not for a second or more, `unknown` if nobody measures
+ * that. The other states are those of processes that do not answer.
+ */
+export type ProcessState = typeof PROCESS_STATES[number];
 
 /** One process of the host. */
 export interface ProcessStatus {
@@ -45,11 +59,11 @@ export interface ProcessStatus {
   readonly runtime: string | undefined;
   /** When it started, in seconds since 1970, if it sends that. */
   readonly start: number | undefined;
-  /** Whether it answers. */
+  /** Whether it answers, and whether its main thread responds. */
   readonly state: ProcessState;
   /** How old its values are, in seconds; `undefined` if there are none. */
   readonly age: number | undefined;
-  /** The minimum time, in seconds, that its main thread has failed to respond, if it sends that. */
+  /** The minimum time, in seconds, that its main thread has failed to respond, if it answers and measures that. */
   readonly stalled: number | undefined;
   /** Why its last read failed; `undefined` if it did not. */
   readonly error: string | undefined;
@@ -91,11 +105,13 @@ export function toMap(host: HostStats): Map<string, Stat> {
   return stats;
 }
 
-/** How many processes there are in each state. */
+/** How many processes there are in each state, in the order of the states. */
 export function countStates(
   processes: readonly ProcessStatus[],
-): { ok: number; dead: number; timeout: number; invalid: number } {
-  const counts = { ok: 0, dead: 0, timeout: 0, invalid: 0 };
+): Record<ProcessState, number> {
+  const counts = Object.fromEntries(
+    PROCESS_STATES.map((state) => [state, 0]),
+  ) as Record<ProcessState, number>;
   for (const { state } of processes) counts[state]++;
   return counts;
 }

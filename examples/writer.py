@@ -60,7 +60,8 @@ def snapshot():
         lines = [f"{name}: {value!r}\n" for name, value in _stats.items()]
         _seq += 1
         process = f'{{"id":"{_id}","start":{_started:.3f}}}'
-        lines += f"# process {process}: 0.0\n", f"# seq: {_seq}\n"
+        # Nobody measures whether the main thread responds: -1.
+        lines += f"# process {process}: -1\n", f"# seq: {_seq}\n"
     text = "".join(lines).encode()
     # The last line tells a reader that the snapshot is whole and nobody else's.
     # Without these lines that begin with # the format is that of statvent 1.0.

@@ -72,7 +72,7 @@ const ANNOTATIONS: {
       ...(relay && { relay }),
       ...(final && { final }),
       ...(last && { last }),
-      stalled,
+      ...(stalled >= 0 && { stalled }),
     };
     return { apply: (to) => to.process = info };
   },

@@ -282,7 +282,9 @@ export class SnapshotWriter {
     }
     const out = this.#out;
     out.text(this.#identity);
-    out.number(stalled, true);
+    // Every line has a number.
+    if (stalled === undefined) out.number(-1, false);
+    else out.number(stalled, true);
     out.char(NEWLINE);
   }
 

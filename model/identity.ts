@@ -26,8 +26,11 @@ export interface ProcessInfo {
    * dead.
    */
   readonly last?: boolean;
-  /** The minimum time, in seconds, for which its main thread has not responded. */
-  stalled: number;
+  /**
+   * The minimum time, in seconds, for which its main thread has not responded;
+   * `undefined` if nobody measures that.
+   */
+  stalled?: number;
 }
 
 const ID = /^[0-9a-f]{32}$/;

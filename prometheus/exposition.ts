@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { HostStats, ProcessState } from "../collect/host_stats.ts";
+import { countStates, type HostStats } from "../collect/host_stats.ts";
 import { ByteBuffer } from "../format/byte_buffer.ts";
 import type { NameTable } from "../format/snapshot.ts";
 import { type Family, makeFamilies, type OwnMetric } from "./families.ts";
@@ -30,8 +30,6 @@ export interface ScrapeAnswer {
   /** The body, which belongs to the caller. */
   readonly body: Uint8Array<ArrayBuffer>;
 }
-
-const STATES: readonly ProcessState[] = ["ok", "dead", "timeout", "invalid"];
 
 /** Answers scrapes, one after the other. */
 export class PrometheusExposition {
@@ -122,11 +120,11 @@ export class PrometheusExposition {
 
 /** The number of processes in each state. */
 function stateMetrics({ processes }: HostStats): OwnMetric[] {
-  return STATES.map((state) => ({
+  return Object.entries(countStates(processes)).map(([state, value]) => ({
     name: "statvent_processes",
-    help: "Processes of this host by whether they answer.",
+    help: "Processes of this host by whether they answer and respond.",
     type: "gauge",
-    value: processes.filter((process) => process.state === state).length,
+    value,
     labels: { state },
   }));
 }

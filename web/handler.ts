@@ -60,8 +60,8 @@ export interface HandlerOptions extends CollectorOptions {
  * but web standards, so it mounts in any server.
  *
  * `GET` and `HEAD` of the path answer with
- * `{"stats": {…}, "processes": {"ok": …, "dead": …, "timeout": …, "invalid": …},
- * "timestamp": <seconds>}`. Parameters select stats and their form:
+ * `{"stats": {…}, "processes": {"ok": …, "hung": …, "unknown": …, "timeout": …,
+ * "invalid": …, "dead": …}, "timestamp": <seconds>}`. Parameters select stats and their form:
  * `?format=json|prettyjson|text`, `?match=http.*`, `?query=requests > 100`,
  * `?aggr=sum|min|max|mean`, `?by=process`, `?pid=1234`. Beside the path,
  * `processes` lists the processes and `metrics` answers Prometheus. Requests that
@@ -203,7 +203,6 @@ const RELAY = {
   start: Math.round(performance.timeOrigin) / 1000,
   name: "statvent",
   relay: true,
-  stalled: 0,
 };
 
 // deno-lint-ignore require-await -- errors are shared as answers are

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { VERSION } from "../../model/version.ts";
+import { inStates } from "../helpers/host.ts";
 import {
   LIVE,
   output,
@@ -213,7 +214,7 @@ Deno.test("two services on one host both give the whole answer", () =>
     await Promise.all(webs.map(async ({ url }) => {
       for (let i = 0; i < 100; i++) {
         const { stats, processes } = await (await fetch(url)).json();
-        assertEquals(processes, { ok: 1, dead: 0, timeout: 0, invalid: 0 });
+        assertEquals(processes, inStates({ ok: 1 }));
         assertEquals(Object.keys(stats).length, 1000);
       }
     }));

@@ -6,6 +6,7 @@ import {
   toMap,
 } from "../../collect.ts";
 import { config } from "../../mod.ts";
+import { inStates } from "../helpers/host.ts";
 import {
   killShell,
   leastPermissions,
@@ -69,7 +70,7 @@ Deno.test("collect() merges all processes, and percentiles over all their window
     };
     for (let i = 0; i < 10; i++) {
       const host = await collector.collect();
-      assertEquals(states(host), { ok: 3, dead: 0, timeout: 0, invalid: 0 });
+      assertEquals(states(host), inStates({ ok: 2, unknown: 1 }));
       assertEquals(values(host), expected);
     }
     for (const program of programs) await program[Symbol.asyncDispose]();
@@ -154,13 +155,13 @@ Deno.test("collect() counts a killed process as dead once, and removes what it l
     assert(namesIn(dir).includes(`${program.pid}.stats`));
     const collector = new Collector({ pipeDir: dir, deadline: 5000 });
     const first = await collector.collect();
-    assertEquals(states(first), { ok: 0, dead: 1, timeout: 0, invalid: 0 });
+    assertEquals(states(first), inStates({ dead: 1 }));
     assertEquals(
       namesIn(dir).filter((name) => name.includes(`${program.pid}.`)),
       [],
     );
     const second = await collector.collect();
-    assertEquals(states(second), { ok: 0, dead: 0, timeout: 0, invalid: 0 });
+    assertEquals(states(second), inStates({}));
   }));
 
 Deno.test("collect() counts a zombie as dead", () =>
@@ -190,12 +191,7 @@ Deno.test("collect() keeps the pipe of a stopped process, and reads it when it g
     const collector = new Collector({ pipeDir: dir, deadline: 100 });
     await stop(program);
     for (let i = 0; i < 3; i++) {
-      assertEquals(states(await collector.collect()), {
-        ok: 0,
-        dead: 0,
-        timeout: 1,
-        invalid: 0,
-      });
+      assertEquals(states(await collector.collect()), inStates({ timeout: 1 }));
     }
     program.kill("SIGCONT");
     await until(
@@ -257,7 +253,7 @@ Deno.test("8 collectors and cat at once never get a part of a snapshot, or two",
     await Promise.all(collectors.map(async (collector) => {
       for (let i = 0; i < 25; i++) {
         const host = await collector.collect();
-        assertEquals(states(host), { ok: 1, dead: 0, timeout: 0, invalid: 0 });
+        assertEquals(states(host), inStates({ ok: 1 }));
         assertEquals(host.ids.length, 10000);
         // All stats are counted up together; a snapshot may fall into a turn.
         let min = Infinity;

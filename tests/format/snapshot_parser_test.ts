@@ -232,7 +232,9 @@ function readSlowly(bytes: Uint8Array): Plain | undefined {
       name: undefined,
       runtime: undefined,
       ...processes.at(-1)!.content,
-      stalled: processes.at(-1)!.number,
+      // A negative number says that nobody measures it.
+      ...(processes.at(-1)!.number >= 0 &&
+        { stalled: processes.at(-1)!.number }),
     },
     ledger: ledgers.at(-1)?.content,
   };
@@ -374,7 +376,7 @@ const annotation = fc.oneof(
       start > 4 ? `"id":"${`${start}a`.repeat(16)}",` : ""
     }"start":${start}.5,"name":"p","runtime":"x 1"${
       stalled > 7 ? `,"final":true` : stalled > 4 ? `,"last":true` : ""
-    }}: ${stalled}.25`
+    }}: ${stalled === 3 ? "-1" : `${stalled}.25`}`
   ),
   fc.integer({ min: 1, max: 10 ** 15 - 1 }).map((seq) => `# seq: ${seq}`),
   fc.uniqueArray(fc.constantFrom("1@2", "3@4", "5@6")).map((ended) =>

@@ -133,7 +133,7 @@ const source = fc.record({
       name: fc.string(),
       runtime: fc.string(),
       stalled: fc.double({ min: 0, max: 1e6, noNaN: true }).map((n) => n + 0),
-    }),
+    }, { requiredKeys: ["id", "start", "name", "runtime"] }),
     { nil: undefined },
   ),
 });

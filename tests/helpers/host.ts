@@ -4,10 +4,11 @@
  * @module
  */
 
-import type {
-  HostDistribution,
-  HostStats,
-  ProcessState,
+import {
+  countStates,
+  type HostDistribution,
+  type HostStats,
+  type ProcessState,
 } from "../../collect/host_stats.ts";
 import { NameTable } from "../../format/snapshot.ts";
 import type { Description } from "../../model/descriptions.ts";
@@ -65,6 +66,13 @@ export function makeHost(
       error: undefined,
     })),
   };
+}
+
+/** As many processes in some states, and none in the others. */
+export function inStates(
+  counts: Partial<Record<ProcessState, number>>,
+): Record<ProcessState, number> {
+  return { ...countStates([]), ...counts };
 }
 
 /** The histogram of some values. */

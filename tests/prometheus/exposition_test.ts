@@ -76,7 +76,7 @@ Deno.test("respond() keeps to what a format allows when values are negative, or 
       { name, type, metric },
     ) => [name, type, metric?.length]),
     [
-      ["statvent_processes", "GAUGE", 4],
+      ["statvent_processes", "GAUGE", 6],
       ["n", "SUMMARY", 1],
       ["n_histogram", "HISTOGRAM", 1],
       ["v", "GAUGE", 4],
@@ -126,7 +126,7 @@ Deno.test("respond() keeps nothing of another host and follows what changes", ()
       new TextDecoder().decode(
         exposition.respond(host, accept(format), []).body,
       ),
-    ).slice(4);
+    ).slice(6);
   const host = makeHost({ stats: [["a", COUNTER, 1], ["b", GAUGE, 2]] });
   assertEquals(read(host), ["a_total 1", "b 2"]);
   host.values[0] = 10;

@@ -9,6 +9,7 @@ import {
   GAUGE,
   histogramOf,
   type HostInput,
+  inStates,
   makeHost,
   recordedOf,
   SHOWN,
@@ -49,9 +50,9 @@ Deno.test("respond() writes a host as protocol buffers", () => {
   const [processes, ...families] = decodeFamilies(body);
   assertEquals(processes, {
     name: "statvent_processes",
-    help: "Processes of this host by whether they answer.",
+    help: "Processes of this host by whether they answer and respond.",
     type: "GAUGE",
-    metric: Object.entries({ ok: 2, dead: 1, timeout: 1, invalid: 0 }).map(
+    metric: Object.entries(inStates({ ok: 2, dead: 1, timeout: 1 })).map(
       ([state, value]) => ({
         label: [{ name: "state", value: state }],
         gauge: { value },

@@ -16,12 +16,14 @@ Deno.test("respond() writes a host in the text format when there is no Accept he
   assertEquals(
     new TextDecoder().decode(body),
     String
-      .raw`# HELP statvent_processes Processes of this host by whether they answer.
+      .raw`# HELP statvent_processes Processes of this host by whether they answer and respond.
 # TYPE statvent_processes gauge
 statvent_processes{state="ok"} 2
-statvent_processes{state="dead"} 1
+statvent_processes{state="hung"} 0
+statvent_processes{state="unknown"} 0
 statvent_processes{state="timeout"} 1
 statvent_processes{state="invalid"} 0
+statvent_processes{state="dead"} 1
 # HELP bytes_total The stat bytes_total
 # TYPE bytes_total counter
 bytes_total 1.5

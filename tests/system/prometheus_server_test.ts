@@ -184,7 +184,7 @@ async function check(
   assertEquals(Object.values(rates).filter((rate) => rate > 0).length, 3);
   await expect('sum by (job) (statvent_processes{state="ok"})', each(2));
   await expect("sum by (job) (statvent_processes)", each(3));
-  await expect("count by (job) (statvent_processes)", each(4));
+  await expect("count by (job) (statvent_processes)", each(6));
   await expect("db_seconds_count", each(1001));
   const sum = VALUES.reduce((a, b) => a + b);
   for (const got of Object.values(await query(url, "db_seconds_sum"))) {
