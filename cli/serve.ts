@@ -21,7 +21,7 @@ import { attempt } from "../runtime/attempt.ts";
 import type { CommandLine } from "../runtime/command_line.ts";
 import { runtime } from "../runtime/runtime.ts";
 import { guardAnswers, isLoopback } from "../web/guard.ts";
-import { answererOf } from "../web/handler.ts";
+import { answererOf, warmUp } from "../web/handler.ts";
 import { ALWAYS } from "../web/respond.ts";
 
 /** The metrics of one target of the pushes. */
@@ -137,12 +137,11 @@ async function run(
   let push: Push | undefined;
   const own = () => ownMetrics(collector, push);
   const loopback = isLoopback(ip);
-  const answerer = guardAnswers(answererOf(collector, { path, own }), {
-    loopback,
-    token,
-  });
+  const answerer = answererOf(collector, { path, own });
+  const guarded = guardAnswers(answerer, { loopback, token });
   try {
-    await program.listen(answerer, { ip, port, tls }, ALWAYS, (port) => {
+    await program.listen(guarded, { ip, port, tls }, ALWAYS, async (port) => {
+      await warmUp(answerer, path);
       const scheme = tls === undefined ? "http" : "https";
       program.print(`Serving stats on ${scheme}://${name}:${port}${path}`);
       program.print(printable(whatIsThere(settings.pipeDir)));

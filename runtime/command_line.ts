@@ -34,14 +34,15 @@ export interface CommandLine {
    *
    * @param headers The headers of an answer that the server gives on its own,
    * to a request that cannot be handed to `answerer`.
-   * @param onListen Called with the port, once it is open.
+   * @param onListen Called with the port, once it is open. It is not watched
+   * before this has resolved.
    * @throws If the server cannot listen on the address.
    */
   listen(
     answerer: Answerer,
     address: Address,
     headers: Readonly<Record<string, string>>,
-    onListen: (port: number) => void,
+    onListen: (port: number) => Promise<void>,
   ): Promise<void>;
 }
 

@@ -19,7 +19,7 @@ import {
 import { createServer as createTlsServer } from "node:https";
 import { connect, type Socket } from "node:net";
 import process from "node:process";
-import { setImmediate, setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Address, Answer, Answerer, Asked } from "./command_line.ts";
 
 /** How long a client may take to send its request, in milliseconds. */
@@ -44,7 +44,7 @@ const BACKLOG = 1024;
 const GATHER_MS = 100;
 
 /** After how many turns of the event loop without one no connection waits. */
-const IDLE_TURNS = 16;
+const IDLE_TURNS = 2;
 
 /** How often it is checked that connections are accepted, in milliseconds. */
 const CHECK_MS = 3_000;
@@ -124,14 +124,20 @@ const piece = (length: number, at: number) =>
   Math.min(PIECE_BYTES, length - at);
 
 /**
- * Lets the server accept the connections that wait. The runtimes accept one in
- * each turn of the event loop, and reading the pipes makes a turn long: of 500
- * clients some waited three seconds for their first answer.
+ * Lets a server accept the connections that wait. The runtimes accept a few in
+ * each turn of the event loop (Node one, Deno 128), and reading the pipes makes a
+ * turn long: of 500 clients some waited three seconds for their first answer.
  */
-class Gathering {
+export class Gathering {
   /** How many connections there have been. */
   accepted = 0;
+  readonly #limit: number;
   #running: Promise<void> | undefined;
+
+  /** @param limit How long to wait at most, in milliseconds. */
+  constructor(limit = GATHER_MS) {
+    this.#limit = limit;
+  }
 
   /** Resolves when no further connection waits. */
   done(): Promise<void> {
@@ -141,10 +147,11 @@ class Gathering {
   }
 
   async #run(): Promise<void> {
-    const end = performance.now() + GATHER_MS;
+    const end = performance.now() + this.#limit;
     for (let idle = 0; idle < IDLE_TURNS && performance.now() < end; idle++) {
       const before = this.accepted;
-      await setImmediate();
+      // Not setImmediate(), whose turns look for no connection on Deno.
+      await sleep(0);
       if (this.accepted !== before) idle = -1;
     }
   }
@@ -259,7 +266,7 @@ export async function listen(
   answerer: Answerer,
   { ip, port, tls }: Address,
   headers: Readonly<Record<string, string>>,
-  onListen: (port: number) => void,
+  onListen: (port: number) => Promise<void>,
 ): Promise<void> {
   const servers: Server[] = [];
   let isStopped = false;
@@ -279,7 +286,7 @@ export async function listen(
     try {
       const actual = await opened(server, ip, open ?? port);
       servers.push(server);
-      if (open === undefined) onListen(actual);
+      if (open === undefined) await onListen(actual);
       open = actual;
     } catch (error) {
       if (open === undefined) throw error;

@@ -6,7 +6,14 @@
 
 import { Service } from "../helpers/service.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { output, ROOT, until, withDir } from "../helpers/program.ts";
+import {
+  killShell,
+  output,
+  ROOT,
+  startShell,
+  until,
+  withDir,
+} from "../helpers/program.ts";
 
 /** Sends bytes, and returns all that comes back until the other side closes or `enough` is there. */
 async function talk(
@@ -58,6 +65,22 @@ Deno.test("the service answers only hosts that are addresses or localhost", () =
       }
     }
     assertEquals(service.stderr, "");
+  }));
+
+Deno.test("the service has read the pipes once when it says that it serves", () =>
+  withDir(async (dir) => {
+    const pipe = `${dir}/${Deno.pid}.stats`;
+    await output("mkfifo", pipe);
+    const writer = startShell('echo "n: 3" > "$0"', pipe);
+    let hasWritten = false;
+    writer.status.then(() => hasWritten = true);
+    try {
+      await using service = new Service(dir, []);
+      await service.port();
+      await until("a reader of the pipe", () => hasWritten);
+    } finally {
+      await killShell(writer);
+    }
   }));
 
 Deno.test("SIGTERM ends the service although a request never becomes whole", () =>
