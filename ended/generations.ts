@@ -7,14 +7,16 @@
  */
 
 import { GoneError } from "./last_values.ts";
-import { isSealed } from "./seal.ts";
+import { isSealed, sealContent } from "./seal.ts";
 import {
   generationPath,
   parseGenerationName,
 } from "../directory/file_names.ts";
 import { LEDGER } from "../format/annotation_words.ts";
+import { checksumOf } from "../format/checksum.ts";
 import { parseSnapshot } from "../format/snapshot_parser.ts";
 import type { LedgerInfo } from "../model/identity.ts";
+import { jsonLine } from "../model/names.ts";
 import type { FileId } from "../runtime/system.ts";
 import { runtime } from "../runtime/runtime.ts";
 
@@ -95,21 +97,62 @@ export function readGeneration(
     : undefined;
 }
 
-const latin1 = new TextDecoder("latin1");
+const HASH = 35;
+const NEWLINE = 10;
+
+const encoder = new TextEncoder();
+const mark = encoder.encode(LEDGER);
+
+/** A part of a file, in bytes. */
+interface Part {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The line in which a ledger says what it is. The file may be long, so it is not decoded. */
+function findInfo(bytes: Uint8Array): Part | undefined {
+  for (
+    let start = bytes.indexOf(HASH);
+    start !== -1;
+    start = bytes.indexOf(HASH, start + 1)
+  ) {
+    const begins = (start === 0 || bytes[start - 1] === NEWLINE) &&
+      mark.every((byte, i) => bytes[start + i] === byte);
+    if (begins) return { start, end: bytes.indexOf(NEWLINE, start) + 1 };
+  }
+  return undefined;
+}
 
 /** What a ledger says of itself, without reading the rest of it. */
 function infoIn(bytes: Uint8Array): LedgerInfo | undefined {
-  const text = `\n${latin1.decode(bytes)}`;
-  const start = text.indexOf(`\n${LEDGER}`);
-  if (start === -1) return undefined;
-  const end = text.indexOf("\n", start + 1);
-  const line = text.slice(start + 1, end + 1);
-  const alone = `${line}# EOF: ${line.length}\n`;
+  const part = findInfo(bytes);
+  if (part === undefined) return undefined;
+  const line = bytes.subarray(part.start, part.end);
   try {
-    return parseSnapshot(Uint8Array.from(alone, (c) => c.charCodeAt(0))).ledger;
+    return parseSnapshot(sealContent(line)).ledger;
   } catch {
     return undefined;
   }
+}
+
+/**
+ * The file of a ledger that says something else of itself, and has the same
+ * totals.
+ */
+export function withInfo(
+  { bytes }: Generation,
+  info: LedgerInfo,
+): Uint8Array {
+  const { start, end } = findInfo(bytes)!;
+  const line = encoder.encode(
+    `${LEDGER}${jsonLine(info)}: ${info.ended.length}\n`,
+  );
+  const rest = bytes.subarray(end, checksumOf(bytes)!.length);
+  const content = new Uint8Array(start + line.length + rest.length);
+  content.set(bytes.subarray(0, start));
+  content.set(line, start);
+  content.set(rest, start + line.length);
+  return sealContent(content);
 }
 
 /** What is wrong with a generation that is damaged, for a person. */

@@ -20,7 +20,9 @@ import {
   generationsOf,
   identifyGeneration,
   readGeneration,
+  withInfo,
 } from "./generations.ts";
+import type { Ledger } from "./ledger_reader.ts";
 import {
   byProcess,
   type EndedFile,
@@ -31,6 +33,7 @@ import {
   parseLastValues,
 } from "./last_values.ts";
 import type { ReadFile } from "./last_values_reader.ts";
+import { hasSameSum } from "./seal.ts";
 import { bestOf, lostOf, readyOf } from "./settling.ts";
 import { type Matches, Totals } from "./totals.ts";
 import {
@@ -61,14 +64,29 @@ const MAX_LOST = 8;
 /** How old an incomplete file is, in milliseconds, when its writer must have died. */
 const STALE_MS = 60_000;
 
+/**
+ * Up to how many files may wait, and how many times their bytes the ledger then
+ * has at least: adding one process to 70,000 names takes a third of a second, so
+ * programs that start share that.
+ */
+const WAITING_FILES = 64;
+const WAITING_FACTOR = 16;
+
+/** Below how many bytes of a ledger nothing waits. */
+const SMALL_BYTES = 2 ** 18;
+
 /** How to take in. */
 export interface TakeInOptions {
+  /** Whether a few small files may wait for more if the ledger is large. By default `false`. */
+  readonly mayWait?: boolean;
   /** Whether to wait until the disk has the ledger. By default `true`. */
   readonly sync?: boolean;
   /** Whether to stop after the current step. By default `false`. */
   readonly isOver?: () => boolean;
   /** The files that the caller has read already. */
   readonly known?: (file: EndedFile) => ReadFile | undefined;
+  /** The ledger of the user as the caller has read it. */
+  readonly ledger?: Ledger;
   /**
    * Whether a killed process is taken in at once, by its last values: what
    * anybody else knows of it does not count any more.
@@ -150,7 +168,9 @@ class Taker {
   readonly #user: number;
   readonly #until: number;
   readonly #sync: boolean;
+  readonly #mayWait: boolean;
   readonly #known: (file: EndedFile) => ReadFile | undefined;
+  readonly #ledger: Ledger | undefined;
   readonly #isWanted: ((snapshot: Snapshot) => boolean) | undefined;
   readonly #table: NameTable = new NameTable();
   readonly #parsed: Map<string, ReadFile> = new Map();
@@ -163,13 +183,21 @@ class Taker {
     dir: string,
     user: number,
     until: number,
-    { sync = true, known = () => undefined, isWanted }: TakeInOptions,
+    {
+      sync = true,
+      mayWait = false,
+      known = () => undefined,
+      ledger,
+      isWanted,
+    }: TakeInOptions,
   ) {
     this.#dir = dir;
     this.#user = user;
     this.#until = until;
     this.#sync = sync;
+    this.#mayWait = mayWait;
     this.#known = known;
+    this.#ledger = ledger;
     this.#isWanted = isWanted;
   }
 
@@ -216,7 +244,7 @@ class Taker {
     const names = runtime.list(this.#dir);
     const files = [...endedFiles(this.#dir, names)]
       .filter(({ owner }) => owner === this.#user);
-    if (files.length === 0) return "done";
+    if (files.length === 0 || this.#canWait(names, files)) return "done";
     this.#self ??= userOf(newGenerationPath(this.#dir, this.#user));
     if (this.#self !== this.#user && this.#self !== 0) return "foreign";
     this.#removeIncomplete(names);
@@ -240,7 +268,20 @@ class Taker {
       else for (const { path } of process) runtime.remove(path);
     }
     const ready = this.#select(left, names);
-    return ready.length > 0 || isUnsafe ? this.#append(chain, ready) : "done";
+    if (ready.length > 0) return this.#append(chain, ready);
+    return isUnsafe ? this.#repeat(chain) : "done";
+  }
+
+  /** Whether there is little to add to a large ledger. */
+  #canWait(names: readonly string[], files: readonly EndedFile[]): boolean {
+    if (!this.#mayWait || files.length > WAITING_FILES) return false;
+    const [generation] = generationsOf(names, this.#user);
+    if (generation === undefined) return false;
+    const { file } = identifyGeneration(this.#dir, this.#user, generation) ??
+      {};
+    const bytes = files.reduce((sum, { size }) => sum + size, 0);
+    return file !== undefined && file.size > SMALL_BYTES &&
+      file.size > WAITING_FACTOR * bytes;
   }
 
   /** @throws {GoneError} If newer generations have replaced those in `names`. */
@@ -319,7 +360,19 @@ class Taker {
     });
   }
 
-  /** Links the next generation: the head with these processes, or just the head once more. */
+  /** Links the head once more, so that two generations list its processes. */
+  #repeat({ head, highest }: Chain): Outcome {
+    const info = { ...head!.info, generation: highest + 1 };
+    const bytes = withInfo(head!, info);
+    const isOpen = this.#isOpen(head);
+    const outcome = this.#link(bytes, info.generation, head!.file.mode | 0o600);
+    this.#open = outcome === "again" && isOpen
+      ? { ...this.#open!, info }
+      : undefined;
+    return outcome;
+  }
+
+  /** Links the next generation: the head with these processes. */
   #append(
     { head, highest }: Chain,
     ready: readonly [ReadFile, Parsed][],
@@ -357,17 +410,29 @@ class Taker {
     return outcome;
   }
 
+  /** Whether the totals of the head are known already. */
+  #isOpen(head: Generation | undefined): boolean {
+    const info = this.#open?.info;
+    return info !== undefined && info.id === head?.info.id &&
+      info.generation === head.generation;
+  }
+
   #openHead(head: Generation | undefined): OpenLedger {
-    if (head !== undefined && this.#open?.info.id === head.info.id) {
-      if (this.#open.info.generation === head.generation) return this.#open;
-    }
+    if (this.#isOpen(head)) return this.#open!;
     const totals = new Totals();
     if (head === undefined) {
       const id = crypto.randomUUID();
       const info = { id, generation: 0, count: 0, killed: 0, ended: [] };
       return { totals, mode: 0o777, info };
     }
-    totals.add(new SnapshotParser(this.#table).parse(head.bytes));
+    const known = this.#ledger;
+    const isKnown = known?.info.id === head.info.id &&
+      hasSameSum(known.bytes, head.bytes);
+    totals.add(
+      isKnown
+        ? known.snapshot
+        : new SnapshotParser(this.#table).parse(head.bytes),
+    );
     return { totals, mode: head.file.mode, info: head.info };
   }
 

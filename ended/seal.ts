@@ -20,6 +20,13 @@ export function isSealed(bytes: Uint8Array): boolean {
     crc32(bytes.subarray(0, sum.length)) === sum.crc32;
 }
 
+/** Whether two files carry the same checksum of as many bytes, so that both say the same. */
+export function hasSameSum(one: Uint8Array, other: Uint8Array): boolean {
+  const sums = [one, other].map(checksumOf);
+  return sums[0] !== undefined && sums[0].crc32 === sums[1]?.crc32 &&
+    sums[0].length === sums[1].length;
+}
+
 /**
  * A snapshot with a checksum, for a file.
  *
@@ -27,8 +34,14 @@ export function isSealed(bytes: Uint8Array): boolean {
  */
 export function seal(bytes: Uint8Array): Uint8Array {
   if (isSealed(bytes)) return bytes;
-  const length = bytes.lastIndexOf(10, bytes.length - 2) + 1;
-  const content = bytes.subarray(0, length);
+  return sealContent(
+    bytes.subarray(0, bytes.lastIndexOf(10, bytes.length - 2) + 1),
+  );
+}
+
+/** The lines of a snapshot with a checksum and the last line. */
+export function sealContent(content: Uint8Array): Uint8Array {
+  const { length } = content;
   const line = `${CRC32}["${crc32(content)}"]: ${length}\n`;
   const end = encoder.encode(`${line}${EOF}: ${length + line.length}\n`);
   const sealed = new Uint8Array(length + end.length);

@@ -176,7 +176,8 @@ async function serveOthers(): Promise<void> {
     await Promise.all([
       control.whileRunning(() => sweep({ dir, user, isOver })),
       control.whileRunning(() => {
-        takeIn(dir, user, performance.now() + TAKE_IN_MS, { isOver });
+        const until = performance.now() + TAKE_IN_MS;
+        takeIn(dir, user, until, { isOver, mayWait: true });
       }),
     ]);
   } catch {

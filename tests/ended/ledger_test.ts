@@ -531,6 +531,41 @@ Deno.test("a program with 100 000 names leaves room for the names of others, and
     return Promise.resolve();
   }));
 
+Deno.test("takeIn() lets a few small files wait for others if the ledger is large, and then misses none", () =>
+  withDir((dir) => {
+    const wait = () => takeIn(dir, uid, Infinity, { mayWait: true });
+    leave(dir, 1, 5);
+    wait();
+    assertEquals(others(dir), []);
+    const name = "a.name.that.makes.a.ledger.large";
+    const lines = Array.from({ length: 9_000 }, (_, i) => `${name}.${i}: 1\n`);
+    const bytes = lastValues(2, lines.join(""), 1, true);
+    writeLastValues(dir, idOf(2), 1, bytes, 0o644);
+    wait();
+    assertEquals(others(dir), []);
+    const ledgers = namesIn(dir);
+    for (let i = 0; i < 64; i++) {
+      leave(dir, 10 + i, 1);
+      wait();
+    }
+    assertEquals([namesIn(dir).filter(isLedger), others(dir).length], [
+      ledgers,
+      64,
+    ]);
+    // Every reader counts them, and takes them in.
+    assertEquals(fresh(dir)[0], 5 + 64);
+    assertEquals(others(dir), []);
+    for (let i = 0; i < 65; i++) leave(dir, 100 + i, 1);
+    wait();
+    assertEquals([others(dir), head(dir).count], [[], 2 + 64 + 65]);
+    const last = head(dir).generation;
+    const parse = (generation: number) =>
+      parseSnapshot(Deno.readFileSync(ledgerPath(dir, generation)));
+    assertEquals(parse(last).stats, parse(last - 1).stats);
+    assertEquals(parse(last).stats.get("n")!.value, 5 + 64 + 65);
+    return Promise.resolve();
+  }));
+
 Deno.test("hasTooMany() says when a user has 4 096 files", () =>
   withDir((dir) => {
     const bytes = left(1, 1);
