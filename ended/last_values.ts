@@ -33,6 +33,9 @@ const MAX_FILES = 4_096;
  */
 const MAX_FILE_BYTES = 2 ** 27;
 
+/** How often last values are written that have vanished before they had their name. */
+const MAX_TRIES = 3;
+
 /** How last values are written. */
 export interface WriteLastValues {
   /** Whether to wait until the disk has them, which the end of a process does not. */
@@ -59,25 +62,34 @@ export function writeLastValues(
   mode: number,
   { sync = false, owner }: WriteLastValues = {},
 ): string {
-  const temporary = newLastValuesPath(dir, id);
-  try {
-    runtime.writeNew(temporary, bytes, mode, sync);
-    const isOthers = owner !== undefined &&
-      runtime.identify(temporary)?.owner !== owner;
-    if (isOthers) runtime.chown(temporary, owner);
-    const path = lastValuesPath(dir, id, seq);
+  for (let tries = 1;; tries++) {
+    const temporary = newLastValuesPath(dir, id);
     try {
-      runtime.rename(temporary, path);
-      return path;
-    } catch {
-      // Another user may have taken the name, but cannot have taken this one.
-      const untaken = untakenPath(path);
-      runtime.rename(temporary, untaken);
-      return untaken;
+      runtime.writeNew(temporary, bytes, mode, sync);
+      const isOthers = owner !== undefined &&
+        runtime.identify(temporary)?.owner !== owner;
+      if (isOthers) runtime.chown(temporary, owner);
+      return giveName(temporary, lastValuesPath(dir, id, seq));
+    } catch (error) {
+      attempt(() => runtime.remove(temporary));
+      // This process was stopped for so long that somebody took the file for
+      // that of a dead one.
+      const isGone = (error as { code?: string }).code === "ENOENT";
+      if (!isGone || tries === MAX_TRIES) throw error;
     }
-  } catch (error) {
-    attempt(() => runtime.remove(temporary));
-    throw error;
+  }
+}
+
+/** Gives complete last values their name. Returns their path. */
+function giveName(temporary: string, path: string): string {
+  try {
+    runtime.rename(temporary, path);
+    return path;
+  } catch {
+    // Another user may have taken the name, but cannot have taken this one.
+    const untaken = untakenPath(path);
+    runtime.rename(temporary, untaken);
+    return untaken;
   }
 }
 

@@ -174,6 +174,8 @@ class Taker {
   readonly #isWanted: ((snapshot: Snapshot) => boolean) | undefined;
   readonly #table: NameTable = new NameTable();
   readonly #parsed: Map<string, ReadFile> = new Map();
+  // When the current step has begun.
+  #began = performance.now();
   // The user of this process.
   #self: number | undefined;
   // The ledger that this object has linked last, as long as nobody has linked another one.
@@ -241,6 +243,7 @@ class Taker {
   }
 
   #step(): Outcome {
+    this.#began = performance.now();
     const names = runtime.list(this.#dir);
     const files = [...endedFiles(this.#dir, names)]
       .filter(({ owner }) => owner === this.#user);
@@ -327,9 +330,14 @@ class Taker {
     processes: readonly EndedFile[][],
     names: readonly string[],
   ): [ReadFile, Parsed][] {
-    const read = processes.map((files) =>
-      files.flatMap((file) => this.#read(file) ?? [])
-    ).filter((files) => files.length > 0);
+    const read: ReadFile[][] = [];
+    for (const files of processes) {
+      // What was read is added, or a backlog that takes long to read would never
+      // shrink.
+      if (read.length > 0 && performance.now() > this.#until) break;
+      const some = files.flatMap((file) => this.#read(file) ?? []);
+      if (some.length > 0) read.push(some);
+    }
     const now = Date.now();
     for (const files of lostOf(read, now)) {
       if (!succeeds(() => noteMissed(this.#dir, this.#user))) continue;
@@ -383,8 +391,11 @@ class Taker {
     let { count, killed } = info;
     let newMode = mode;
     let added = 0;
+    // Adding may take as long as reading did.
+    const start = performance.now();
+    const until = Math.max(this.#until, 2 * start - this.#began);
     for (const [file, { snapshot, final, last }] of ready) {
-      if (added > 0 && performance.now() > this.#until) break;
+      if (added > 0 && performance.now() > until) break;
       totals.addProcess(snapshot);
       // No user may read more in the ledger than in the files that it is made of.
       newMode &= file.mode;

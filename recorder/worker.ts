@@ -170,7 +170,6 @@ async function serveOthers(): Promise<void> {
   if (user === undefined) return;
   const isOver = () => !control.running;
   try {
-    control.isFull = hasTooMany(dir, runtime.list(dir), user);
     // The end of the process waits for both, so that it leaves no file that is
     // incomplete.
     await Promise.all([
@@ -178,6 +177,8 @@ async function serveOthers(): Promise<void> {
       control.whileRunning(() => {
         const until = performance.now() + TAKE_IN_MS;
         takeIn(dir, user, until, { isOver, mayWait: true });
+        // What is left cannot be taken in now.
+        control.isFull = hasTooMany(dir, runtime.list(dir), user);
       }),
     ]);
   } catch {

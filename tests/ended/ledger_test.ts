@@ -289,6 +289,41 @@ Deno.test("a taker that is delayed between reading the head and linking loses no
     return Promise.resolve();
   }));
 
+Deno.test("what was delayed for so long that others took it for that of a dead process is counted once", () =>
+  withDir((dir) => {
+    const { link, rename } = runtime;
+    let removed = 0;
+    // Others have taken in a process meanwhile, and removed what is incomplete.
+    const meanwhile = (path: string) => {
+      Object.assign(runtime, { link, rename });
+      Deno.utimeSync(path, 1, 1);
+      leave(dir, 50 + removed, 10);
+      takeIn(dir, uid);
+      assertEquals(namesIn(dir).some((name) => name.endsWith(".new")), false);
+      removed++;
+    };
+    try {
+      runtime.rename = (path, newPath) => {
+        meanwhile(path);
+        rename(path, newPath);
+      };
+      leave(dir, 1, 1);
+      assertEquals(fresh(dir)[0], 11);
+      leave(dir, 2, 2);
+      runtime.link = (path, newPath) => {
+        meanwhile(path);
+        link(path, newPath);
+      };
+      takeIn(dir, uid);
+    } finally {
+      Object.assign(runtime, { link, rename });
+    }
+    assertEquals(removed, 2);
+    for (let i = 0; i < 2; i++) assertEquals(fresh(dir), [1 + 2 + 20, 4]);
+    assertEquals([others(dir), head(dir).count], [[], 4]);
+    return Promise.resolve();
+  }));
+
 /** A program that takes in for ever what it leaves, and prints how much that was before it ends. */
 const program = (dir: string, process: number, ends: number) => `
   import { writeLastValues } from ${
