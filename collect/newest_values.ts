@@ -92,6 +92,7 @@ export function withGauges(checkpoint: Snapshot, older: Snapshot): Snapshot {
     }),
     descriptions: checkpoint.descriptions,
     lastSet: older.lastSet,
+    rests: checkpoint.rests,
     seq: checkpoint.seq,
     process: older.process ?? checkpoint.process,
     ledger: undefined,

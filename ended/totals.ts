@@ -28,7 +28,7 @@ import { COUNTER } from "../model/kinds.ts";
 import { splitLabels } from "../model/labels.ts";
 import { IS_FRACTIONAL } from "../model/marks.ts";
 import { jsonLine, REFUSED } from "../model/names.ts";
-import { add, type Stat } from "../model/numbers.ts";
+import { addExactly, type ExactSum, type Stat } from "../model/numbers.ts";
 
 /** How many names there may be, so that a program that puts ids into names does not fill the disk. */
 const MAX_NAMES = 100_000;
@@ -90,6 +90,9 @@ function bucketsOf({ positive, negative }: Histogram): number {
 /** Whether a stat is meant, by its whole name and by its name without labels. */
 export type Matches = (name: string, family: string) => boolean;
 
+/** The sum of a counter. */
+export interface CounterTotal extends Stat, ExactSum {}
+
 /** A stat that was removed from totals. */
 export interface Forgotten {
   readonly name: string;
@@ -102,7 +105,7 @@ export interface Forgotten {
 /** Totals that only grow, unless a person asks to forget a name. */
 export class Totals implements EndedTotals {
   /** The counters by name. */
-  readonly counters: Map<string, Stat> = new Map();
+  readonly counters: Map<string, CounterTotal> = new Map();
   /** The recorded stats by name. */
   readonly recorded: Map<string, DistributionTotal> = new Map();
   /** The descriptions, by the names of their stats without labels. */
@@ -129,10 +132,17 @@ export class Totals implements EndedTotals {
 
   /** Adds the counters and histograms of a snapshot. Gauges and windows end with their process. */
   add(snapshot: Snapshot): void {
-    const { table: { names }, ids, kinds, values, fractional } = snapshot;
+    const { table: { names }, ids, kinds, values, fractional, rests } =
+      snapshot;
     for (let i = 0; i < ids.length; i++) {
       if (kinds[i] !== COUNTER || values[i] < 0) continue;
-      this.#count(names[ids[i]], values[i], fractional[i] === 1);
+      const name = names[ids[i]];
+      const rest = rests.get(name) ?? 0;
+      this.#count(name, {
+        value: values[i],
+        rest,
+        fractional: fractional[i] === 1,
+      });
     }
     for (const { description, fractional, histogram } of snapshot.recorded) {
       if (histogram === undefined) continue;
@@ -180,21 +190,21 @@ export class Totals implements EndedTotals {
       this.#bytes >= this.#maxBytes;
   }
 
-  #count(name: string, value: number, fractional: boolean): void {
+  #count(name: string, { value, rest, fractional }: CounterTotal): void {
     const sum = this.counters.get(name);
     if (sum !== undefined) {
-      sum.value = add(sum.value, value);
+      addExactly(sum, value, rest);
       sum.fractional ||= fractional || sum.value >= MANY_DIGITS;
     } else if (this.#isFull && name !== REFUSED) this.#refuse();
     else {
       this.#bytes += bytesOf(name) + NUMBER_BYTES;
       fractional ||= value >= MANY_DIGITS;
-      this.counters.set(name, { value, fractional });
+      this.counters.set(name, { value, rest, fractional });
     }
   }
 
   #refuse(): void {
-    this.#count(REFUSED, 1, false);
+    this.#count(REFUSED, { value: 1, rest: 0, fractional: false });
   }
 
   #record(
@@ -252,6 +262,9 @@ export class Totals implements EndedTotals {
         ({ fractional }) => fractional ? IS_FRACTIONAL : 0,
       ),
       times: new Map(),
+      rests: [...this.counters].flatMap(([name, { rest }]) =>
+        rest === 0 ? [] : [[name, rest] as const]
+      ),
       recorded,
       descriptions: this.descriptions,
       ledger,
@@ -269,7 +282,7 @@ function needsRoom(sum: Histogram, other: Histogram): boolean {
 /** The totals of processes that have ended. */
 export interface EndedTotals {
   /** The counters by name. */
-  readonly counters: ReadonlyMap<string, Stat>;
+  readonly counters: ReadonlyMap<string, CounterTotal>;
   /** The recorded stats by name. */
   readonly recorded: ReadonlyMap<string, DistributionTotal>;
   /** The descriptions, by the names of their stats without labels. */

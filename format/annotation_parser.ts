@@ -16,6 +16,7 @@ import {
   LAST_SET,
   LEDGER,
   PROCESS,
+  RESTS,
   SEQ,
   UNKNOWNS,
   WINDOW,
@@ -28,7 +29,7 @@ import {
   readNumber,
 } from "./byte_reader.ts";
 import { parseHistogram, parseHistogramLike } from "./histogram_annotation.ts";
-import { isFlag, isName, isNames, isText } from "./json_checks.ts";
+import { isFlag, isName, isNames, isPairs, isText } from "./json_checks.ts";
 import { parseWindow, parseWindowLike } from "./window_annotation.ts";
 import { areBuckets, type Description } from "../model/descriptions.ts";
 import { GAUGE_MERGES } from "../model/gauge_merge.ts";
@@ -114,16 +115,22 @@ const ANNOTATIONS: {
     const description = { help, unit, merge, ...(buckets && { buckets }) };
     return { apply: (to) => to.descriptions.set(name, description) };
   },
-  [LAST_SET]: (pairs: unknown, number) => {
-    if (!Array.isArray(pairs) || pairs.length !== number) return;
-    const isPair = (pair: unknown) =>
-      Array.isArray(pair) && pair.length === 2 && isName(pair[0]) &&
-      Number.isFinite(pair[1]);
-    if (!pairs.every(isPair)) return;
-    const times: [string, number][] = pairs;
+  [LAST_SET]: (times: unknown, number) => {
+    if (!isPairs(times) || times.length !== number) return;
     return {
       apply: (to) => {
         for (const [name, time] of times) to.lastSet.set(name, time);
+      },
+    };
+  },
+  [RESTS]: (content: { stats?: unknown; sums?: unknown } | null, number) => {
+    const { stats, sums } = content ?? {};
+    if (!isPairs(stats) || !isPairs(sums)) return;
+    if (stats.length + sums.length !== number) return;
+    return {
+      apply: (to) => {
+        for (const [name, rest] of stats) to.rests.set(name, rest);
+        for (const [name, rest] of sums) to.sumRests.set(name, rest);
       },
     };
   },

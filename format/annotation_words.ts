@@ -33,6 +33,9 @@ export const DESCRIBE = "# describe ";
 /** When gauges were last set. */
 export const LAST_SET = "# last ";
 
+/** What rounding has taken from sums. */
+export const RESTS = "# rest ";
+
 /** The last values of a distribution. */
 export const WINDOW = "# window ";
 

@@ -27,6 +27,10 @@ export class Annotations {
   readonly recorded: ParsedDistribution[] = [];
   readonly descriptions: Map<string, Description> = new Map();
   readonly lastSet: Map<string, number> = new Map();
+  /** What rounding has taken from the values of counters, by name. */
+  readonly rests: Map<string, number> = new Map();
+  /** What rounding has taken from the sums of distributions, by name. */
+  readonly sumRests: Map<string, number> = new Map();
   process: ProcessInfo | undefined;
   ledger: LedgerInfo | undefined;
   /** The number of the snapshot. */
@@ -77,6 +81,15 @@ export class Annotations {
     let parts = this.#windows.get(stat);
     if (parts === undefined) this.#windows.set(stat, parts = [stat.values]);
     parts.push(values);
+  }
+
+  /** Gives histograms the rests of their sums, which may stand on another line. */
+  addRests(): void {
+    for (const [name, rest] of this.sumRests) {
+      const stat = this.#byName.get(name);
+      // A copy, since the next snapshot may have the same line with another rest.
+      if (stat?.histogram) stat.histogram = { ...stat.histogram, rest };
+    }
   }
 
   /** Joins the parts of windows: once, at the end, since there may be very many lines. */

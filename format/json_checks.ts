@@ -18,6 +18,15 @@ export function isNames(value: unknown): value is string[] {
   return Array.isArray(value) && value.every(isName);
 }
 
+/** Whether a value is a list of names of stats, each with a number. */
+export function isPairs(value: unknown): value is [string, number][] {
+  return Array.isArray(value) &&
+    value.every((pair) =>
+      Array.isArray(pair) && pair.length === 2 && isName(pair[0]) &&
+      Number.isFinite(pair[1])
+    );
+}
+
 /** Whether a value is a text or missing. */
 export function isText(value: unknown): value is string | undefined {
   return value === undefined || typeof value === "string";

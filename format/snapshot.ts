@@ -77,6 +77,8 @@ export interface Snapshot {
   readonly descriptions: ReadonlyMap<string, Description>;
   /** When gauges that note it were last set, in seconds since 1970. */
   readonly lastSet: ReadonlyMap<string, number>;
+  /** What rounding has taken from the values of counters that are sums, by name. */
+  readonly rests: ReadonlyMap<string, number>;
   /** The number of the snapshot, which grows within a process; `undefined` if the writer sends none. */
   readonly seq: number | undefined;
   /** The identity and state of the process; `undefined` if the writer sends none. */

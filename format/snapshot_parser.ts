@@ -49,6 +49,7 @@ function toSnapshot(
     recorded: annotations?.recorded ?? [],
     descriptions: annotations?.descriptions ?? new Map(),
     lastSet: annotations?.lastSet ?? new Map(),
+    rests: annotations?.rests ?? new Map(),
     seq: annotations?.seq,
     process: annotations?.process,
     ledger: annotations?.ledger,
@@ -253,6 +254,7 @@ export class SnapshotParser {
     annotations: Annotations,
   ): Snapshot {
     annotations.joinWindows();
+    annotations.addRests();
     const { structure } = annotations;
     const layout = this.#layout;
     let kinds = layout?.kinds;

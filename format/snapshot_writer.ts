@@ -17,6 +17,7 @@ import {
   LAST_SET,
   LEDGER,
   PROCESS,
+  RESTS,
   SEQ,
   UNKNOWNS,
   WINDOW,
@@ -51,6 +52,11 @@ export interface SnapshotSource extends Scalars {
   readonly marks: Uint8Array;
   /** When gauges that note it were last set, in milliseconds since 1970, by their places. */
   readonly times: ReadonlyMap<number, number>;
+  /**
+   * What rounding has taken from counters, with their names, if the snapshot is
+   * the sum of several processes; that of distributions is then written too.
+   */
+  readonly rests?: readonly (readonly [string, number])[];
   /** The distributions. */
   readonly recorded: ReadonlyMap<string, DistributionSource>;
   /** The descriptions of stats, by name without labels. */
@@ -190,12 +196,19 @@ export class SnapshotWriter {
     }
     if (annotations) {
       this.#writeAnnotations(source);
+      const rests: [string, number][] = [];
       for (const { stat, text, window } of recorded) {
         this.#writeWindow(text, window, stat.fractional);
         const histogram = stat.histogram();
-        if (histogram !== undefined) {
-          this.#writeHistogram(text, histogram, stat.fractional);
+        if (histogram === undefined) continue;
+        this.#writeHistogram(text, histogram, stat.fractional);
+        const { rest = 0 } = histogram;
+        if (source.rests !== undefined && rest !== 0) {
+          rests.push([stat.description.name, rest]);
         }
+      }
+      for (const sums of chunksOf(rests, ([name]) => name)) {
+        this.#annotate(RESTS, { stats: [], sums }, sums.length);
       }
       this.#writeEnd(options);
     }
@@ -269,6 +282,9 @@ export class SnapshotWriter {
     );
     for (const some of chunksOf(pairs, ([name]) => name)) {
       this.#annotate(LAST_SET, some, some.length);
+    }
+    for (const stats of chunksOf(source.rests ?? [], ([name]) => name)) {
+      this.#annotate(RESTS, { stats, sums: [] }, stats.length);
     }
   }
 

@@ -11,7 +11,7 @@
  * @module
  */
 
-import { add } from "./numbers.ts";
+import { add, addExactly } from "./numbers.ts";
 
 /**
  * The scale at which statvent records: 16 buckets for each factor of two. A
@@ -36,6 +36,8 @@ export interface Histogram {
   scale: number;
   /** The sum of all values. */
   sum: number;
+  /** What rounding has taken from the sum, as in `ExactSum`; nothing if it is not known. */
+  rest?: number;
   /** The minimum; Infinity if there are no values. */
   min: number;
   /** The maximum; -Infinity if there are no values. */
@@ -53,6 +55,7 @@ export function emptyHistogram(scale: number = SCALE): Histogram {
   return {
     scale,
     sum: 0,
+    rest: 0,
     min: Infinity,
     max: -Infinity,
     zeros: 0,
@@ -115,7 +118,10 @@ export function addHistogram(histogram: Histogram, other: Histogram): void {
   const { min, max } = other;
   addBuckets("positive", histogram, other, min, max);
   addBuckets("negative", histogram, other, -max, -min);
-  histogram.sum = add(histogram.sum, other.sum);
+  const sum = { value: histogram.sum, rest: histogram.rest ?? 0 };
+  addExactly(sum, other.sum, other.rest);
+  histogram.sum = sum.value;
+  histogram.rest = sum.rest;
   histogram.min = Math.min(histogram.min, min);
   histogram.max = Math.max(histogram.max, max);
   histogram.zeros += other.zeros;

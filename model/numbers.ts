@@ -78,3 +78,46 @@ export function parsePaddedNumber(text: string): Stat | undefined {
 export function add(a: number, b: number): number {
   return Math.min(Math.max(a + b, -Number.MAX_VALUE), Number.MAX_VALUE);
 }
+
+/**
+ * A sum and what rounding has taken from it. Its value does not depend on the
+ * order in which numbers were added, or on the groups that they were added in,
+ * so that it does not fall when the values of a process move to a ledger. For
+ * whoever reads a counter, a fall is a restart, however small it is.
+ */
+export interface ExactSum {
+  /** The sum, rounded once. A finite number. */
+  value: number;
+  /** What must be added to the value for the exact sum: less than half of its last digit. */
+  rest: number;
+}
+
+/**
+ * What rounding has taken from `sum`, which is `a + b`: the exact sum is `sum`
+ * and this. The algorithm is Knuth's TwoSum (The Art of Computer Programming,
+ * volume 2, 4.2.2, theorem B).
+ */
+export function roundingError(a: number, b: number, sum: number): number {
+  const part = sum - a;
+  return (a - (sum - part)) + (b - part);
+}
+
+/**
+ * Adds a number to a sum. Beyond the range of a double, a sum becomes the
+ * largest double of its sign, as {@linkcode add} makes it.
+ *
+ * @param to The sum, which is changed.
+ * @param value A finite number.
+ * @param rest What rounding has taken from that number, if it is a sum itself.
+ */
+export function addExactly(to: ExactSum, value: number, rest = 0): void {
+  const sum = to.value + value;
+  if (!Number.isFinite(sum)) {
+    to.value = add(sum, 0);
+    to.rest = 0;
+    return;
+  }
+  const error = to.rest + rest + roundingError(to.value, value, sum);
+  to.value = add(sum, error);
+  to.rest = error - (to.value - sum);
+}

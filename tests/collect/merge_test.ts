@@ -5,7 +5,8 @@ import { merge, type MergeInput } from "../../collect/merge.ts";
 import { Totals } from "../../ended/totals.ts";
 import { formatNumber, type Snapshot } from "../../format.ts";
 import { NameTable } from "../../format/snapshot.ts";
-import { SnapshotParser } from "../../format/snapshot_parser.ts";
+import { parseSnapshot, SnapshotParser } from "../../format/snapshot_parser.ts";
+import { SnapshotWriter } from "../../format/snapshot_writer.ts";
 import { COUNTER, GAUGE, SHOWN, UNKNOWN } from "../../model/kinds.ts";
 import { parse } from "../helpers/text.ts";
 
@@ -259,6 +260,7 @@ Deno.test("merge() takes of what has ended counters and histograms only", () => 
   assertEquals(histogram, {
     scale: 4,
     sum: 15,
+    rest: 0,
     min: 1,
     max: 8,
     zeros: 0,
@@ -267,7 +269,11 @@ Deno.test("merge() takes of what has ended counters and histograms only", () => 
   });
   assertEquals(host.descriptions.get("n")?.help, "H8");
   // What was merged is as it was.
-  assertEquals(totals.counters.get("n"), { value: 3, fractional: false });
+  assertEquals(totals.counters.get("n"), {
+    value: 3,
+    rest: 0,
+    fractional: false,
+  });
   assertEquals(ended[0].recorded[0].histogram?.sum, 4);
 });
 
@@ -306,6 +312,55 @@ Deno.test("merge() does the same whether the snapshots share a table of names or
     shown(merge({ table, live: mixed })),
     shown(merge({ live: shared })),
   );
+});
+
+/** What a process has left that has counted and recorded an amount. */
+const spent = (n: number) => {
+  // Of one bucket, whatever the amount.
+  const sum = JSON.stringify(n);
+  return annotated(
+    `n: ${n}\n# histogram {"name":"h","scale":-10,"sum":${sum},"min":${sum},"max":${sum},"zeros":0,"positive":[[${
+      n > 1 ? 0 : -1
+    },1]],"negative":[]}: 1\n`,
+  );
+};
+
+const amount = fc.double({ min: 1e-3, max: 1e6, noNaN: true });
+
+Deno.test("merge() gives the same sums, whoever has ended, and in whatever order they were added up", () => {
+  fc.assert(fc.property(
+    fc.array(fc.tuple(amount, fc.nat(2)), { minLength: 1, maxLength: 30 }),
+    (all) => {
+      const sumsOf = (input: MergeInput) => {
+        const host = merge(input);
+        return [
+          toMap(host).get("n")!.value,
+          host.recorded[0].histogram!.sum,
+        ];
+      };
+      const ledger = [new Totals(), new Totals()];
+      const live: Snapshot[] = [];
+      const ended: Snapshot[] = [];
+      for (const [n, fate] of all) {
+        if (fate === 0) live.push(spent(n));
+        else if (fate === 1) ended.push(spent(n));
+        else ledger[live.length % 2].addProcess(spent(n));
+      }
+      const before = sumsOf({ live: all.map(([n]) => spent(n)) });
+      // As the ledger's file has them.
+      const written = ledger.map((totals) => {
+        const read = new Totals();
+        read.add(parseSnapshot(
+          new SnapshotWriter().write(totals.source(), true).slice(),
+        ));
+        return read;
+      });
+      assertEquals(
+        sumsOf({ live: live.reverse(), ended, totals: written }),
+        before,
+      );
+    },
+  ));
 });
 
 Deno.test("merge() keeps a sum finite", () => {

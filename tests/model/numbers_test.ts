@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { formatNumber } from "../../format.ts";
-import { add } from "../../model/numbers.ts";
+import { add, addExactly } from "../../model/numbers.ts";
 
 Deno.test("formatNumber() writes whole numbers as digits, fractional ones with a point", () => {
   const table: [number, boolean, string][] = [
@@ -42,4 +42,30 @@ Deno.test("add() keeps a sum finite", () => {
     [add(1, 2), add(MAX_VALUE, MAX_VALUE), add(-MAX_VALUE, -MAX_VALUE)],
     [3, MAX_VALUE, -MAX_VALUE],
   );
+});
+
+Deno.test("addExactly() makes the sum that is exact, rounded once, in any order", () => {
+  const number = fc.double({
+    min: -1e15,
+    max: 1e15,
+    noNaN: true,
+  }).map((value) => Math.round(value * 1024) / 1024);
+  fc.assert(fc.property(
+    fc.array(number, { minLength: 1, maxLength: 40 }),
+    (values) => {
+      const sum = { value: 0, rest: 0 };
+      for (const value of values) addExactly(sum, value);
+      const exact = values.reduce((sum, v) => sum + BigInt(v * 1024), 0n);
+      assertEquals(sum.value, Number(exact) / 1024);
+      const back = { value: 0, rest: 0 };
+      for (const value of values.reverse()) addExactly(back, value);
+      assertEquals(back, sum);
+    },
+  ));
+});
+
+Deno.test("addExactly() keeps a sum finite", () => {
+  const sum = { value: Number.MAX_VALUE, rest: 0 };
+  addExactly(sum, Number.MAX_VALUE);
+  assertEquals(sum, { value: Number.MAX_VALUE, rest: 0 });
 });
