@@ -19,6 +19,11 @@ export type { Buckets, Histogram } from "./model/histogram.ts";
 export type { Description } from "./model/descriptions.ts";
 export type { GaugeMerge } from "./model/gauge_merge.ts";
 export type { DistributionNames } from "./model/descriptions.ts";
-export { NameTable, type Snapshot, SnapshotError } from "./format/snapshot.ts";
+export {
+  type BadLines,
+  NameTable,
+  type Snapshot,
+  SnapshotError,
+} from "./format/snapshot.ts";
 export type { ParsedDistribution } from "./format/annotations.ts";
 export { parseSnapshot } from "./format/snapshot_parser.ts";

@@ -618,6 +618,7 @@ export class Census {
         : undefined,
       stalled: isOk ? process?.stalled : undefined,
       error: isOk ? undefined : result.why,
+      badLines: last?.snapshot.bad?.count,
     };
   }
 }

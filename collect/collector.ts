@@ -72,6 +72,8 @@ export interface Collected extends MergeInput {
   readonly missed: number;
   /** Of how many killed processes more was read here than had been booked when it was too late. */
   readonly late: number;
+  /** The number of lines, in the values that count, that have no valid number. */
+  readonly badLines: number;
 }
 
 /**
@@ -230,7 +232,7 @@ export class Collector {
     ];
     this.#problems.update(
       dir,
-      this.#describeProblems(dir, processes, problems),
+      this.#describeProblems(dir, processes, problems, counted.live),
       performance.now(),
     );
     return this.#complete({ ...counted, processes }, left.missed);
@@ -305,6 +307,7 @@ export class Collector {
     dir: string,
     processes: readonly ProcessStatus[],
     problemsOfLeft: readonly string[],
+    live: ReadonlyMap<string, Snapshot>,
   ): Map<string, string> {
     const lines = new Map(problemsOfLeft.map((line) => [line, line]));
     // With too many pipes a different subset is read each time, so only
@@ -317,6 +320,13 @@ export class Collector {
       else if (areAll || this.#pipes.hasAnswered(base)) {
         lines.set(`${base} ${state}`, `${pipePath(dir, base)}: ${error}`);
       }
+    }
+    for (const [base, { bad }] of live) {
+      if (bad === undefined) continue;
+      const line = `${
+        pipePath(dir, base)
+      }: Lines without a number, such as ${bad.first}, count for nothing`;
+      lines.set(`${base} lines`, line);
     }
     return lines;
   }
@@ -366,6 +376,10 @@ export class Collector {
       killed: this.#census.killed,
       missed: [...missed.values()].reduce((sum, n) => sum + n, 0),
       late: this.#census.late,
+      badLines: [...live.values()].reduce(
+        (sum, { bad }) => sum + (bad?.count ?? 0),
+        0,
+      ),
     };
   }
 }

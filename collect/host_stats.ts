@@ -67,6 +67,8 @@ export interface ProcessStatus {
   readonly stalled: number | undefined;
   /** Why its last read failed; `undefined` if it did not. */
   readonly error: string | undefined;
+  /** How many lines of its values have no valid number and count for nothing, if any do. */
+  readonly badLines?: number | undefined;
 }
 
 /** The stats of a host, column by column. */

@@ -55,6 +55,13 @@ export class NameTable {
   }
 }
 
+/** Lines that a simple writer sends without a valid number. They count for nothing. */
+export interface BadLines {
+  readonly count: number;
+  /** The first one, quoted. */
+  readonly first: string;
+}
+
 /** Everything that a process sends in one read. */
 export interface Snapshot {
   /** The stats by name. */
@@ -69,6 +76,8 @@ export interface Snapshot {
   readonly values: Float64Array;
   /** For each, 1 if it has a decimal point. */
   readonly fractional: Uint8Array;
+  /** The lines that were left out; `undefined` if there are none. */
+  readonly bad?: BadLines | undefined;
   /** For each, its kind: 0 is a counter, 1 a gauge, 2 is not known, and 3 shows a recorded stat. */
   readonly kinds: Uint8Array;
   /** The distributions. */

@@ -38,13 +38,14 @@ function toSnapshot(
   kinds: Uint8Array,
   annotations: Annotations | undefined,
 ): Snapshot {
-  const { ids, values, fractional } = columns;
+  const { ids, values, fractional, bad } = columns;
   return {
     annotated: annotations !== undefined,
     table,
     ids,
     values,
     fractional,
+    bad,
     kinds,
     recorded: annotations?.recorded ?? [],
     descriptions: annotations?.descriptions ?? new Map(),
@@ -188,7 +189,9 @@ export class SnapshotParser {
         annotation.apply(annotations!);
         known.push(annotation);
       } else {
-        const why = lines.add(start, lineEnd);
+        const why = annotated
+          ? lines.add(start, lineEnd)
+          : lines.addSimple(start, lineEnd);
         if (why !== undefined) throw fail(why);
       }
       start = lineEnd + 1;
@@ -197,8 +200,10 @@ export class SnapshotParser {
     const columns = lines.toColumns();
     const { ids } = columns;
     const kinds = new Uint8Array(ids.length).fill(UNKNOWN);
-    // A name on two lines, or a stat behind an annotation, is rare.
-    if (lines.count === ids.length && isBefore(lines.end, known, textEnd)) {
+    // A name on two lines, a stat behind an annotation, or a line without a
+    // number is rare.
+    const isPlain = lines.count === ids.length && lines.bad === undefined;
+    if (isPlain && isBefore(lines.end, known, textEnd)) {
       this.#layout = {
         bytes,
         annotated,

@@ -12,19 +12,19 @@ import type { OwnMetric } from "../prometheus/exposition.ts";
 /** The figures, by their names in answers. */
 export type Figures = Pick<
   Collected,
-  "unbooked" | "killed" | "missed" | "late"
+  "unbooked" | "killed" | "missed" | "late" | "badLines"
 >;
 
 /** The figures of what was read. */
 export function figuresOf(
-  { unbooked, killed, missed, late }: Figures,
+  { unbooked, killed, missed, late, badLines }: Figures,
 ): Figures {
-  return { unbooked, killed, missed, late };
+  return { unbooked, killed, missed, late, badLines };
 }
 
 /** The figures as metrics. */
 export function figureMetrics(
-  { unbooked, killed, missed, late }: Figures,
+  { unbooked, killed, missed, late, badLines }: Figures,
 ): OwnMetric[] {
   return [
     {
@@ -50,6 +50,12 @@ export function figureMetrics(
       type: "counter",
       value: late,
       help: "Killed processes of which more was read here than was booked.",
+    },
+    {
+      name: "statvent_bad_lines",
+      type: "gauge",
+      value: badLines,
+      help: "Lines of simple writers that have no valid number.",
     },
   ];
 }

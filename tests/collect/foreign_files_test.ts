@@ -12,7 +12,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { writeLastValues } from "../../ended/last_values.ts";
-import { Collector, countStates, toMap } from "../../collect.ts";
+import { Collector, countStates, merge, toMap } from "../../collect.ts";
 import { inStates } from "../helpers/host.ts";
 import { withEnd } from "../helpers/text.ts";
 import {
@@ -71,11 +71,24 @@ const PIPES: Record<
     "invalid",
     "it must be UTF-8",
   ],
-  "a number beyond all": ["a: 1e999\n", "invalid", 'got "a: 1e999"'],
-  "a hexadecimal number": ["a: 0x10\n", "invalid", 'got "a: 0x10"'],
-  "a number with underscores": ["a: 1_000\n", "invalid", 'got "a: 1_000"'],
-  "two signs": ["a: --5\n", "invalid", 'got "a: --5"'],
-  "a line without a number": ["evil: \n", "invalid", 'got "evil: "'],
+  "a number beyond all": [
+    withEnd("a: 1e999\n"),
+    "invalid",
+    'got "a: 1e999"',
+  ],
+  "a hexadecimal number": [
+    withEnd("a: 0x10\n"),
+    "invalid",
+    'got "a: 0x10"',
+  ],
+  "a first line that is cut": ["5\na: 1\n", "invalid", 'got "5"'],
+  "a number with underscores": [
+    withEnd("a: 1_000\n"),
+    "invalid",
+    'got "a: 1_000"',
+  ],
+  "two signs": [withEnd("a: --5\n"), "invalid", 'got "a: --5"'],
+  "a line without a number": [withEnd("evil: \n"), "invalid", 'got "evil: "'],
   "a line without an end": ["evil: 1", "invalid", "last line"],
   "an end that is not the end": [
     "evil: 1\n# EOF: 8\nevil: 1\n# EOF: 17\n",
@@ -228,6 +241,35 @@ Deno.test("collect() answers by its deadline although pipes have a million names
       }
     } finally {
       for (const writer of writers) await writer.end();
+    }
+  }));
+
+Deno.test("a line of a simple writer without a number costs only itself, is counted and logged once", () =>
+  withDir(async (dir) => {
+    const writer = await startWriter(
+      dir,
+      await serving(dir, "load: nan\nhits:5\nstate: \u202eup\nhits: 2\n"),
+    );
+    const lines: string[] = [];
+    const collector = new Collector({
+      pipeDir: dir,
+      deadline: 5000,
+      log: (line) => lines.push(line),
+    });
+    const expected = { value: 7, fractional: false };
+    try {
+      for (let i = 0; i < 3; i++) {
+        const read = await collector.read();
+        assertEquals([...toMap(merge(read))], [["hits", expected]]);
+        const [{ state, badLines, error }] = read.processes!;
+        assertEquals([state, badLines, error], ["unknown", 2, undefined]);
+        assertEquals(read.badLines, 2);
+      }
+      assertEquals(lines, [
+        `${dir}/${writer.pid}.stats: Lines without a number, such as "load: nan", count for nothing`,
+      ]);
+    } finally {
+      await writer.end();
     }
   }));
 

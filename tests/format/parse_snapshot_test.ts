@@ -22,6 +22,18 @@ Deno.test("parseSnapshot() reads the lines of statvent 1.0", () => {
   assertEquals(annotated, false);
 });
 
+Deno.test("parseSnapshot() leaves out lines without a number if there are no annotations", () => {
+  const { stats, bad } = parse(
+    "a: nan\nb: 1\nc: three\nd:\n: inf\nb:5\nurl:http://x:2\ne: 1e999\nf:\t7\nb: 0x1\n",
+  );
+  const values = [...stats].map(([name, { value }]) => [name, value]);
+  assertEquals(values, [["b", 6], ["url:http://x", 2], ["f", 7]]);
+  assertEquals(bad, { count: 6, first: '"a: nan"' });
+  assertEquals(parse("a: 1\n").bad, undefined);
+  const only = parse("a: nan\n");
+  assertEquals([only.stats.size, only.bad?.count], [0, 1]);
+});
+
 Deno.test("parseSnapshot() keeps windows, checks the end and skips other annotations", () => {
   const window =
     '{"name":"l.{0}","percentiles":[[50,"l.median"]],"mean":"l.mean","values":[1,2.5]}';
@@ -78,9 +90,11 @@ Deno.test("parseSnapshot() refuses what is no whole snapshot and says why", () =
       false,
       true,
     ],
-    ["a\n", `${line}"a"`, false, false],
-    ["a:1\n", `${line}"a:1"`, false, false],
-    ["\n", `${line}""`, false, false],
+    ["5\na: 1\n", 'its first line may be a part of one, got "5"', false, false],
+    ["\n", 'its first line may be a part of one, got ""', false, false],
+    ["a: 1\n\n", `${line}""`, false, false],
+    ["a: 1\nb 2\n", `${line}"b 2"`, false, false],
+    [withEnd("a:1\n"), `${line}"a:1"`, true, false],
     ["x".repeat(4096), "its last line must be complete", false, true],
     [withEnd("a\n"), `${line}"a"`, true, false],
     [new Uint8Array([0x61, 0xff, 0x0a]), "it must be UTF-8", false, false],
@@ -108,9 +122,9 @@ Deno.test("parseSnapshot() refuses what is no whole snapshot and says why", () =
       "1 2",
       "١",
     ].map((number): [string, string, boolean, boolean] => [
-      `a: ${number}\n`,
+      withEnd(`a: ${number}\nb: 1\n`),
       `${line}${JSON.stringify(`a: ${number}`)}`,
-      false,
+      true,
       false,
     ]),
     ...[
@@ -204,7 +218,7 @@ Deno.test("parseSnapshot() reads a long number in no time", () => {
   for (const text of [`${digits}x`, `.${digits}x`, `${digits}.${digits}`]) {
     const start = cpuTime();
     assertThrows(
-      () => parse(`a: ${text}\n`),
+      () => parse(withEnd(`a: ${text}\n`)),
       SnapshotError,
     );
     const ms = cpuTime() - start;

@@ -14,6 +14,8 @@ import { cpuTime } from "../helpers/cpu_time.ts";
 /** What a snapshot says, in plain objects. */
 interface Plain {
   annotated: boolean;
+  /** How many lines were left out. */
+  bad: number;
   stats: [name: string, value: number, fractional: number, kind: number][];
   recorded: unknown[];
   descriptions: unknown[];
@@ -27,6 +29,7 @@ function plain(snapshot: Snapshot): Plain {
   const { ids, values, fractional, kinds, table, process } = snapshot;
   return {
     annotated: snapshot.annotated,
+    bad: snapshot.bad?.count ?? 0,
     stats: [...ids].map((
       id,
       i,
@@ -135,15 +138,21 @@ function readSlowly(bytes: Uint8Array): Plain | undefined {
   } else if (bytes.length % 4096 === 0) return undefined;
   const stats = new Map<string, [value: number, fractional: number]>();
   const words: [word: string, content: string, number: number][] = [];
+  let bad = 0;
   for (const line of lines) {
-    const colon = line.lastIndexOf(": ");
-    const number = line.slice(colon + 2).replace(
+    const separator = annotated ? ": " : ":";
+    const colon = line.lastIndexOf(separator);
+    if (colon === -1) return undefined;
+    const number = line.slice(colon + separator.length).replace(
       /^[ \t\v\f\r]+|[ \t\v\f\r]+$/g,
       "",
     );
-    if (colon === -1 || !NUMBER.test(number)) return undefined;
     const value = Number(number) + 0;
-    if (!Number.isFinite(value)) return undefined;
+    if (!NUMBER.test(number) || !Number.isFinite(value)) {
+      if (annotated) return undefined;
+      bad++;
+      continue;
+    }
     const name = line.slice(0, colon);
     if (name === "# EOF" || WRONG.includes(line)) return undefined;
     if (name.startsWith("# ")) {
@@ -212,6 +221,7 @@ function readSlowly(bytes: Uint8Array): Plain | undefined {
   const without = annotated ? COUNTER : UNKNOWN;
   return {
     annotated,
+    bad,
     stats: [...stats].map((
       [name, [value, fractional]],
     ) => [name, value, fractional, kinds.get(name) ?? without]),
@@ -253,6 +263,7 @@ const NAMES = [
   "r.median",
   "r.mean",
   "é: é",
+  "a:b",
   "long".repeat(20),
 ];
 

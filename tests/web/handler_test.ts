@@ -371,7 +371,13 @@ Deno.test("/processes lists the processes, what they say of themselves and how t
     const get = async (path = "/all/processes") =>
       await handler(new Request(`http://localhost${path}`));
     const { processes, timestamp, ...figures } = await (await get()).json();
-    assertEquals(figures, { unbooked: 0, killed: 0, missed: 0, late: 0 });
+    assertEquals(figures, {
+      unbooked: 0,
+      killed: 0,
+      missed: 0,
+      late: 0,
+      badLines: 0,
+    });
     assert(Math.abs(timestamp - Date.now() / 1000) < 5, timestamp);
     const [{ start, age, stalled, id, ...rest }] = processes;
     assertMatch(id, /^[0-9a-f]{32}$/);
