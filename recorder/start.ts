@@ -35,6 +35,7 @@ import { sleep } from "../runtime/pause.ts";
 import { runtime } from "../runtime/runtime.ts";
 import {
   endingIndexes,
+  notTooEarly,
   threadsGetSignals,
   watchListeners,
 } from "../runtime/signals.ts";
@@ -208,9 +209,12 @@ async function startThread(
     );
     recorder.stop();
   };
+  void listenLater(control, thread!);
   if (runtime.isMainThread) endWell(target, own, recorder, options);
   return recorder;
 }
+
+const readText = (path: string) => runtime.self.readText(path);
 
 /** Ends the watch on the signals to which the program listens, if there is one. */
 let stopWatching: (() => void) | undefined;
@@ -241,13 +245,25 @@ async function watchSignals(
 ): Promise<readonly number[]> {
   // In another thread it is not known to what the main thread listens.
   if (!threadsGetSignals || !runtime.isMainThread) return [];
-  signals ??= await endingIndexes((path) => runtime.self.readText(path));
+  if (notTooEarly(readText) !== undefined) return [];
+  signals ??= await endingIndexes(readText);
   stopWatching?.();
   stopWatching = watchListeners(
     signals,
     (index, listens) => control.setListening(index, listens),
   );
   return stopWatching === undefined ? [] : signals;
+}
+
+/** Lets the recorder's thread listen to signals, where it was too early when it started. */
+async function listenLater(
+  control: RecorderControl,
+  thread: Thread,
+): Promise<void> {
+  const time = runtime.isMainThread ? notTooEarly(readText) : undefined;
+  if (time === undefined) return;
+  await time;
+  thread.post({ listen: await watchSignals(control) });
 }
 
 function settingsOf(

@@ -61,6 +61,9 @@ export interface RecorderSettings {
   readonly slabs: readonly Slab[];
 }
 
+/** What the thread is told: to serve again, or to which signals to listen as well. */
+export type RecorderOrder = "resume" | { listen: readonly number[] };
+
 /**
  * What the thread reports: that the pipe can be read, why it never can be, or
  * that the thread was stopped and has closed its files.
@@ -85,7 +88,7 @@ const DYING_MS = 300;
 // Most errors in this thread only mean "not yet", so their stacks are a waste.
 Error.stackTraceLimit = 0;
 
-const parent = runtime.joinParent(serve);
+const parent = runtime.joinParent(obey);
 const settings = parent.data as RecorderSettings;
 const { dir, mode, user, identity, annotations, batch } = settings;
 const control = new RecorderControl(settings.control);
@@ -255,6 +258,12 @@ async function serve(): Promise<void> {
   } finally {
     isServing = false;
   }
+}
+
+function obey(message: unknown): void {
+  const order = message as RecorderOrder;
+  if (order === "resume") serve();
+  else order.listen.forEach(listenTo);
 }
 
 function report(report: RecorderReport): void {

@@ -25,15 +25,67 @@ const isDeno = "Deno" in globalThis;
 /** Whether listeners in a thread get signals, which they do on Deno only. */
 export const threadsGetSignals = isDeno;
 
-/** Whether this process ignores a signal, as after `nohup`; `undefined` if `/proc` does not tell. */
-function isIgnoredInProc(
+/** Reads a file, or throws. */
+type ReadText = (path: string) => string;
+
+/**
+ * Whether `/proc` names a signal among those that this process ignores, as after
+ * `nohup`, or catches; `undefined` if it does not tell.
+ */
+function isInMask(
+  mask: "SigIgn" | "SigCgt",
   signal: EndingSignal,
-  readText: (path: string) => string,
+  readText: ReadText,
 ): boolean | undefined {
   const status = attempt(() => readText("/proc/self/status"));
-  const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(status ?? "")?.[1];
-  if (mask === undefined) return undefined;
-  return (BigInt(`0x${mask}`) >> BITS[signal] & 1n) === 1n;
+  const digits = new RegExp(`^${mask}:\\s*([0-9a-f]+)$`, "m")
+    .exec(status ?? "")?.[1];
+  if (digits === undefined) return undefined;
+  return (BigInt(`0x${digits}`) >> BITS[signal] & 1n) === 1n;
+}
+
+/**
+ * How long Deno takes at most, in milliseconds, to catch the signals itself. It
+ * does so half a second after its event loop has begun to run.
+ */
+const CATCH_MS = 1_000;
+
+/** The longest time between two looks whether it does, in milliseconds. */
+const MAX_CATCH_MS = 60_000;
+
+/**
+ * Whether a listener would end this process sooner than the system does. The
+ * kernel delivers to the first process of a pid namespace only what that
+ * catches, so at first no signal ends it, until Deno catches some itself.
+ */
+let isTooEarly = isDeno && Deno.pid === 1;
+
+/** Waits without keeping the program from ending. */
+function sleepUnnoticed(ms: number): Promise<void> {
+  return new Promise((resolve) => Deno.unrefTimer(setTimeout(resolve, ms)));
+}
+
+async function waitForDeno(readText: ReadText): Promise<void> {
+  await sleepUnnoticed(CATCH_MS);
+  let ms = 50;
+  while (isInMask("SigCgt", "SIGTERM", readText) === false) {
+    await sleepUnnoticed(ms);
+    ms = Math.min(2 * ms, MAX_CATCH_MS);
+  }
+  isTooEarly = false;
+}
+
+let untilCaught: Promise<void> | undefined;
+
+/**
+ * Waits until listeners change nothing about how signals end this process, as
+ * they do on Deno at first where it is the first process of a container.
+ *
+ * @returns `undefined` if there is nothing to wait for.
+ */
+export function notTooEarly(readText: ReadText): Promise<void> | undefined {
+  if (!isTooEarly) return undefined;
+  return untilCaught ??= waitForDeno(readText);
 }
 
 /**
@@ -55,9 +107,9 @@ async function isIgnoredByChild(signal: EndingSignal): Promise<boolean> {
 
 async function isIgnored(
   signal: EndingSignal,
-  readText: (path: string) => string,
+  readText: ReadText,
 ): Promise<boolean> {
-  const known = isIgnoredInProc(signal, readText);
+  const known = isInMask("SigIgn", signal, readText);
   if (known !== undefined) return known;
   if (!isDeno) return false;
   try {
@@ -72,16 +124,11 @@ async function isIgnored(
  * The indexes of the signals that end this process unless it listens to them. It
  * may have been started to ignore some, which a listener would change for good,
  * so this must be asked before there are any.
- *
- * @param readText Reads a file, or throws.
  */
-export async function endingIndexes(
-  readText: (path: string) => string,
-): Promise<number[]> {
-  // The kernel delivers to the first process of a namespace only what it listens
-  // to, so at first none of these ends it, until Deno catches them itself half a
-  // second later. Our listeners would make that sooner.
-  if (isDeno && Deno.pid === 1) return [];
+export async function endingIndexes(readText: ReadText): Promise<number[]> {
+  if (isTooEarly) return [];
+  // By then Deno catches all three, whatever was ignored before.
+  if (isDeno && Deno.pid === 1) return [...ENDING_SIGNALS.keys()];
   const ignored = await Promise.all(
     ENDING_SIGNALS.map((signal) => isIgnored(signal, readText)),
   );

@@ -212,43 +212,88 @@ Deno.test("a program that was started to ignore SIGHUP goes on to", () =>
     assertEquals(await countedIn(dir), 2);
   }));
 
+/** Runs a program as the first process of a namespace, to its end. */
+async function asFirst(dir: string, permissions: string[], text: string) {
+  const file = `${dir}/program.ts`;
+  await Deno.writeTextFile(
+    file,
+    `import { config, incr, startRecorder } from "${new URL("mod.ts", ROOT)}";
+     import { notTooEarly } from "${new URL("runtime/signals.ts", ROOT)}";
+     config.pipeDir = "${dir}";
+     const caught = () => notTooEarly((path) => Deno.readTextFileSync(path));
+     const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+     ${text}`,
+  );
+  const { code, stdout } = await output(
+    ...["timeout", "40", "unshare"] as const,
+    ..."--pid --fork --kill-child --mount-proc".split(" "),
+    ...[Deno.execPath(), "run", "--quiet", "--no-prompt", ...permissions, file],
+  );
+  return { code, stdout };
+}
+
+const ignore = !await hasProgram(
+  "unshare",
+  ..."--pid --fork --mount-proc true".split(" "),
+);
+
+for (const signal of Object.keys(codes)) {
+  Deno.test({
+    name:
+      `${signal} ends a hung program that is the first of its namespace as it does without, with all that it has counted`,
+    ignore,
+    fn: () =>
+      withDir(async (dir) => {
+        const raise = `Deno.kill(Deno.pid, "${signal}"); for (;;);`;
+        // Deno catches signals from half a second after its start on, and then
+        // dies of them, though as if of another signal.
+        const { code } = await asFirst(
+          dir,
+          ["--allow-all"],
+          `await caught(); ${raise}`,
+        );
+        // That of `timeout` when time is up.
+        assert(code !== 124);
+        // Without `/proc`, and with it.
+        const few = [`--allow-read=${dir}`, `--allow-write=${dir}`];
+        for (const permissions of [["--allow-all"], ["--allow-run", ...few]]) {
+          let counted: number | undefined;
+          // On a loaded machine the thread is told late that it may listen.
+          for (const ms of [200, 2_000, 8_000]) {
+            const pipes = await Deno.makeTempDir({ dir });
+            const ended = await asFirst(
+              pipes,
+              permissions,
+              `await startRecorder(); await caught(); await sleep(${ms});
+               incr("n", 6000); ${raise}`,
+            );
+            assertEquals(ended.code, code);
+            counted = await countedIn(pipes);
+            if (counted === 6000) break;
+          }
+          assertEquals(counted, 6000);
+        }
+      }),
+  });
+}
+
 Deno.test({
-  name: "a program that is the first of its namespace ends as it does without",
-  ignore: !await hasProgram(
-    "unshare",
-    ..."--pid --fork --mount-proc true".split(" "),
-  ),
+  name:
+    "a recorder does not let signals end the first process of a namespace before Deno does",
+  ignore,
   fn: () =>
     withDir(async (dir) => {
-      const codeOf = async (start: string) => {
-        const file = `${dir}/program.ts`;
-        await Deno.writeTextFile(
-          file,
-          `import { config, incr, startRecorder } from "${new URL(
-            "mod.ts",
-            ROOT,
-          )}";
-           config.pipeDir = "${dir}/pipes"; incr("n"); ${start}
-           setInterval(() => {}, 1e6); console.log("live");`,
-        );
-        // Deno catches SIGTERM from half a second after its start on, and then
-        // dies of it, though as if of another signal.
-        const { code } = await output(
-          ...["timeout", "20", "sh", "-c"] as const,
-          `unshare --pid --fork --kill-child --mount-proc "$0" run --quiet -A ${file} > ${dir}/out & p=$!
-           until grep -q live ${dir}/out; do sleep 0.05; done
-           child=$(ps -o pid= --ppid $p | tr -d ' ')
-           until grep -q '^SigCgt:.*[4-7c-f]...$' /proc/$child/status; do sleep 0.05; done
-           kill -TERM $child; wait $p`,
-          Deno.execPath(),
-        );
-        await Deno.remove(`${dir}/out`);
-        return code;
-      };
-      const code = await codeOf("");
-      // That of `timeout` when time is up.
-      assert(code !== 124);
-      assertEquals(await codeOf("await startRecorder();"), code);
+      const { code, stdout } = await asFirst(
+        dir,
+        ["--allow-all"],
+        `await startRecorder();
+         // Later than that, Deno may have begun to catch them itself.
+         for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+           if (performance.now() < 450) Deno.kill(Deno.pid, signal);
+         }
+         console.log("live"); await sleep(100); Deno.exit(3);`,
+      );
+      assertEquals([code, stdout], [3, "live\n"]);
     }),
 });
 
