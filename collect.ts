@@ -11,11 +11,13 @@ export {
 } from "./collect/collector.ts";
 export {
   countStates,
+  type GroupUsage,
   type HostDistribution,
   type HostStats,
   PROCESS_STATES,
   type ProcessState,
   type ProcessStatus,
+  type ProcessUsage,
   toMap,
 } from "./collect/host_stats.ts";
 export { merge, type MergeInput } from "./collect/merge.ts";

@@ -15,11 +15,12 @@ import {
   type SignReading,
 } from "./census.ts";
 import { Checkpoints } from "./checkpoints.ts";
-import type { HostStats, ProcessStatus } from "./host_stats.ts";
+import type { HostStats, ProcessStatus, ProcessUsage } from "./host_stats.ts";
 import { Liveness } from "./liveness.ts";
 import { merge, type MergeInput } from "./merge.ts";
 import { MAX_PIPES, Pipes } from "./pipes.ts";
 import { Problems } from "./problems.ts";
+import { Usages } from "./usages.ts";
 import { loadState, saveState } from "./state_file.ts";
 import { baseOf, checkpointPath, pipePath } from "../directory/file_names.ts";
 import { pipeDir } from "../directory/pipe_dir.ts";
@@ -118,6 +119,7 @@ export class Collector {
   readonly #booking: Booking = new Booking();
   readonly #ended: EndedReader = new EndedReader();
   readonly #census: Census = new Census();
+  readonly #usages: Usages = new Usages();
   #table: NameTable = new NameTable();
   #reading: Promise<Collected> | undefined;
   #stateErrors = 0;
@@ -194,6 +196,7 @@ export class Collector {
     const { pipes, wrong } = this.#pipes.select(before);
     this.#liveness.update(dir, before);
     this.#liveness.begin(pipes.map(({ base }) => base));
+    this.#usages.begin();
     const readings = await this.#pipes.read(dir, pipes, this.#table, deadline);
     // After the pipes: a process that ended meanwhile has left its file.
     const names = exists ? list(dir) : [];
@@ -224,7 +227,7 @@ export class Collector {
     this.#save();
     const processes = [
       ...wrong.map((error) => ({ ...NO_PROCESS, error })),
-      ...counted.processes,
+      ...counted.processes.map((process) => this.#withUsage(dir, process)),
     ];
     const problems = [
       ...left.problems,
@@ -236,6 +239,18 @@ export class Collector {
       performance.now(),
     );
     return this.#complete({ ...counted, processes }, left.missed);
+  }
+
+  /** A process with what it uses, for which the system is asked when somebody wants to know it. */
+  #withUsage(dir: string, process: ProcessStatus): ProcessStatus {
+    const usages = this.#usages;
+    let usage: { found: ProcessUsage | undefined } | undefined;
+    return {
+      ...process,
+      get usage() {
+        return (usage ??= { found: usages.of(dir, process) }).found;
+      },
+    };
   }
 
   /**

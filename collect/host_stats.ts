@@ -45,6 +45,41 @@ export const PROCESS_STATES = [
  */
 export type ProcessState = typeof PROCESS_STATES[number];
 
+/** Whether a process of a state has given its values. */
+export function answers(state: ProcessState): boolean {
+  return state === "ok" || state === "hung" || state === "unknown";
+}
+
+/** What a process uses, as the system says. */
+export interface ProcessUsage {
+  /** The processor time that it has used, in seconds. */
+  readonly cpu: number;
+  /** Its memory that is not swapped out, in bytes. */
+  readonly memory: number;
+  /** The size of its address space, in bytes. */
+  readonly virtualMemory: number;
+  /** How many threads it has. */
+  readonly threads: number;
+  /** How many files it has open; `undefined` if that is not permitted. */
+  readonly openFiles: number | undefined;
+  /** How many files it may have open; `undefined` if there is no limit. */
+  readonly maxFiles: number | undefined;
+  /** When it started, in seconds since 1970. */
+  readonly start: number;
+  /** What the group of processes uses that it belongs to, and what that may use. */
+  readonly group: GroupUsage | undefined;
+}
+
+/** What a group of processes uses and may use: a cgroup, such as that of a container. */
+export interface GroupUsage {
+  /** The memory that it uses, in bytes. */
+  readonly memory?: number;
+  /** The most memory that it may use, in bytes; missing if there is no limit. */
+  readonly memoryLimit?: number;
+  /** How many processors it may use at the same time; missing if there is no limit. */
+  readonly cpuLimit?: number;
+}
+
 /** One process of the host. */
 export interface ProcessStatus {
   /** Its process id, where it runs. */
@@ -69,6 +104,11 @@ export interface ProcessStatus {
   readonly error: string | undefined;
   /** How many lines of its values have no valid number and count for nothing, if any do. */
   readonly badLines?: number | undefined;
+  /**
+   * What it uses; `undefined` if that is not known for sure. The system is asked
+   * when this is read for the first time.
+   */
+  readonly usage?: ProcessUsage | undefined;
 }
 
 /** The stats of a host, column by column. */

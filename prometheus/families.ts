@@ -313,6 +313,11 @@ function draftDistributions(
   }
 }
 
+/** The name of an own metric without the suffix of counters. */
+function baseOfOwn(name: string, type: OwnMetric["type"]): string {
+  return type === "counter" ? withoutSuffix(name, "total") : name;
+}
+
 /** Drafts the families of the service's own metrics, which come after the host's values. */
 function draftOwn(
   drafts: Drafts,
@@ -321,7 +326,7 @@ function draftOwn(
   escaping: Escaping,
 ): void {
   for (const [i, { name, type, help, labels = {} }] of own.entries()) {
-    const base = type === "counter" ? withoutSuffix(name, "total") : name;
+    const base = baseOfOwn(name, type);
     const unit = undefined;
     drafts.add({ type, rank: OWN, base, stat: name, help, unit }, {
       labels: escapeLabels(Object.entries(labels), escaping, NO_LABELS),
@@ -330,6 +335,9 @@ function draftOwn(
     });
   }
 }
+
+/** A family that is written elsewhere, and keeps its name. */
+export type ReservedFamily = Pick<OwnMetric, "name" | "type">;
 
 /** The names that families have taken. */
 class TakenNames {
@@ -343,8 +351,19 @@ class TakenNames {
     this.#escaping = escaping;
   }
 
+  /** Takes the names of families that keep them. */
+  reserve(families: readonly ReservedFamily[]): void {
+    for (const { name, type } of families) {
+      const base = baseOfOwn(name, type);
+      const escaped = escapeFamily(base, type, this.#escaping);
+      this.settle({ type, base, escaped });
+    }
+  }
+
   /** Takes a name for a family, with its type as a suffix if it must. */
-  settle({ type, base, escaped: name }: Draft): string {
+  settle(
+    { type, base, escaped: name }: Pick<Draft, "type" | "base" | "escaped">,
+  ): string {
     const isTaken = (suffix: string) =>
       this.#escaped.has(name + suffix) || this.#bases.has(base + suffix);
     while (SUFFIXES[type].some(isTaken)) {
@@ -375,6 +394,7 @@ function sectionOf({ rank, type }: Draft): number {
  * @param host The stats.
  * @param own The service's own metrics. They come first, and keep their names.
  * @param escaping How names are escaped.
+ * @param reserved Families that no other may be named like.
  * @returns The families: own ones, plain ones, those of distributions, each by
  * name.
  */
@@ -382,12 +402,14 @@ export function makeFamilies(
   host: HostStats,
   own: readonly OwnMetric[],
   escaping: Escaping,
+  reserved: readonly ReservedFamily[] = [],
 ): Family[] {
   const drafts = new Drafts(escaping);
   draftOwn(drafts, own, host.ids.length, escaping);
   draftPlain(drafts, host, escaping);
   draftDistributions(drafts, host, escaping);
   const taken = new TakenNames(escaping);
+  taken.reserve(reserved);
   return drafts.all()
     .sort((a, b) => a.rank - b.rank || compare(a.base, b.base))
     .map((draft) => ({ draft, name: taken.settle(draft) }))

@@ -1,87 +1,124 @@
 /**
- * The standard process metrics of Prometheus clients, for this process.
+ * The metrics of each living process, in the names of Prometheus's clients where
+ * there are some.
  *
- * Reads `/proc` through the source that it is given.
+ * Pure: no clock, no I/O, but for the system, which is asked by reading the usage
+ * of a process.
  *
  * @module
  */
 
+import { answers, type ProcessStatus } from "../collect/host_stats.ts";
 import type { OwnMetric } from "./families.ts";
-import { attempt } from "../runtime/attempt.ts";
-import type { ProcessSource } from "../runtime/system.ts";
 
-// The clock ticks of /proc, on every architecture that JavaScript runtimes support.
-const TICKS_PER_SECOND = 100;
+/** A metric of processes, and where its value is; one that is not known has none. */
+type ProcessMetric = Pick<OwnMetric, "name" | "type" | "help"> & {
+  readonly of: (process: ProcessStatus) => number | undefined;
+};
 
-/**
- * The metrics of this process.
- *
- * @param source Where to read the values.
- * @returns The metrics whose values are known.
- */
-export function processMetrics(source: ProcessSource): OwnMetric[] {
-  const texts = new Map<string, string>();
-  const textOf = (path: string) => {
-    const text = texts.get(path) ?? source.readText(path);
-    texts.set(path, text);
-    return text;
-  };
-  // Fields 1 and 2 are the id and the name, which may contain spaces and brackets.
-  const stat = (field: number) => {
-    const text = textOf("/proc/self/stat");
-    return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[field - 3]);
-  };
-  const kilobytes = (key: string) =>
-    1024 * line("/proc/self/status", new RegExp(`^${key}:\\s+(\\d+) kB`, "m"));
-  const line = (path: string, pattern: RegExp) =>
-    Number(pattern.exec(textOf(path))?.[1]);
+/** The metrics of processes. Their names belong to no stat, also while there is no process. */
+export const PROCESS_METRICS: readonly ProcessMetric[] = [
+  {
+    name: "statvent_process_up",
+    type: "gauge",
+    help: "Whether the process gave its values.",
+    of: ({ state }) => answers(state) ? 1 : 0,
+  },
+  {
+    name: "statvent_process_stalled_seconds",
+    type: "gauge",
+    help: "For how long the main thread has not responded.",
+    of: ({ stalled }) => stalled,
+  },
+  {
+    name: "statvent_process_value_age_seconds",
+    type: "gauge",
+    help: "How old the values of the process are.",
+    of: ({ age }) => age,
+  },
+  {
+    name: "process_cpu_seconds_total",
+    type: "counter",
+    help: "Total user and system CPU time spent in seconds.",
+    of: ({ usage }) => usage?.cpu,
+  },
+  {
+    name: "process_resident_memory_bytes",
+    type: "gauge",
+    help: "Resident memory size in bytes.",
+    of: ({ usage }) => usage?.memory,
+  },
+  {
+    name: "process_virtual_memory_bytes",
+    type: "gauge",
+    help: "Virtual memory size in bytes.",
+    of: ({ usage }) => usage?.virtualMemory,
+  },
+  {
+    name: "process_open_fds",
+    type: "gauge",
+    help: "Number of open file descriptors.",
+    of: ({ usage }) => usage?.openFiles,
+  },
+  {
+    name: "process_max_fds",
+    type: "gauge",
+    help: "Maximum number of open file descriptors.",
+    of: ({ usage }) => usage?.maxFiles,
+  },
+  {
+    name: "process_num_threads",
+    type: "gauge",
+    help: "Number of OS threads in the process.",
+    of: ({ usage }) => usage?.threads,
+  },
+  {
+    name: "process_start_time_seconds",
+    type: "gauge",
+    help: "Start time of the process since unix epoch in seconds.",
+    of: ({ start, usage }) => start ?? usage?.start,
+  },
+  {
+    name: "statvent_process_cgroup_memory_bytes",
+    type: "gauge",
+    help: "Memory that the cgroup of the process uses.",
+    of: ({ usage }) => usage?.group?.memory,
+  },
+  {
+    name: "statvent_process_cgroup_memory_limit_bytes",
+    type: "gauge",
+    help: "Memory that the cgroup of the process may use.",
+    of: ({ usage }) => usage?.group?.memoryLimit,
+  },
+  {
+    name: "statvent_process_cgroup_cpu_limit_cores",
+    type: "gauge",
+    help: "Processors that the cgroup of the process may use at the same time.",
+    of: ({ usage }) => usage?.group?.cpuLimit,
+  },
+];
 
-  const metrics: OwnMetric[] = [];
-  const add = (
-    name: string,
-    help: string,
-    ...reads: (() => number | undefined)[]
-  ) => {
-    for (const read of reads) {
-      const value = attempt(read);
-      if (value === undefined || !Number.isFinite(value)) continue;
-      const type = name.endsWith("_total") ? "counter" : "gauge";
-      metrics.push({ name, help, type, value });
-      return;
-    }
-  };
-  add(
-    "process_cpu_seconds_total",
-    "Total user and system CPU time spent in seconds.",
-    () => (stat(14) + stat(15)) / TICKS_PER_SECOND,
-    () => source.cpuSeconds?.(),
+/** The labels that tell a process from all others of its host. */
+export function processLabels(
+  { name = "", pid, instance = "" }: ProcessStatus,
+): Record<string, string> {
+  return { process: name, pid: `${pid}`, process_instance: instance };
+}
+
+/** The metrics of all living processes. */
+export function processMetrics(
+  processes: readonly ProcessStatus[],
+): OwnMetric[] {
+  const living = processes.filter(({ pid, state }) =>
+    pid !== 0 && state !== "dead"
   );
-  add(
-    "process_resident_memory_bytes",
-    "Resident memory size in bytes.",
-    () => kilobytes("VmRSS"),
-    () => source.residentBytes?.(),
+  const labels = living.map(processLabels);
+  return PROCESS_METRICS.flatMap(({ name, type, help, of }) =>
+    living.flatMap((process, i) => {
+      const value = of(process);
+      return value === undefined
+        ? []
+        : [{ name, type, help, value, labels: labels[i] }];
+    })
   );
-  add(
-    "process_virtual_memory_bytes",
-    "Virtual memory size in bytes.",
-    () => kilobytes("VmSize"),
-  );
-  add(
-    "process_start_time_seconds",
-    "Start time of the process since unix epoch in seconds.",
-    () => line("/proc/stat", /^btime (\d+)$/m) + stat(22) / TICKS_PER_SECOND,
-    () => source.startSeconds?.(),
-  );
-  add(
-    "process_open_fds",
-    "Number of open file descriptors.",
-    () => source.namesIn("/proc/self/fd").length,
-  );
-  add(
-    "process_max_fds",
-    "Maximum number of open file descriptors.",
-    () => line("/proc/self/limits", /^Max open files\s+(\d+)/m),
-  );
-  return metrics;
 }

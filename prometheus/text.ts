@@ -37,7 +37,6 @@ export class TextLayout {
   /** For each text, the index of its value. */
   readonly #indices: number[] = [];
   readonly #recorded: DistributionFamilyText[] = [];
-  readonly #open: boolean;
 
   /**
    * Encodes all names.
@@ -46,7 +45,6 @@ export class TextLayout {
    * @param open Whether the text is OpenMetrics.
    */
   constructor(families: readonly Family[], open: boolean) {
-    this.#open = open;
     const texts = new ByteBuffer();
     const ends: number[] = [];
     for (const family of families) {
@@ -68,7 +66,7 @@ export class TextLayout {
   }
 
   /**
-   * Appends the text.
+   * Appends the text, without the line that ends OpenMetrics.
    *
    * @param out What to append to.
    * @param values The values of plain series, by their indices.
@@ -83,7 +81,6 @@ export class TextLayout {
       writeLine(out, this.#texts[i], values[this.#indices[i]]);
     }
     for (const family of this.#recorded) family.write(out, recorded);
-    if (this.#open) out.string("# EOF\n");
   }
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { attempt } from "./attempt.ts";
 import {
   firstLine,
   livesInProc,
@@ -12,6 +13,7 @@ import {
   takesSignals,
   unless,
 } from "./posix.ts";
+import { processReader } from "./proc.ts";
 import type { FileId, Runtime } from "./system.ts";
 
 /** Whether a permission is granted, without asking the user, as Deno would at a terminal. */
@@ -27,11 +29,18 @@ function inProc<T>(action: () => T): T | undefined {
   return mayRead("/proc") ? action() : undefined;
 }
 
+/** The result of an action that reads a file of the system; `undefined` if that is not permitted, or fails. */
+function ofSystem<T>(path: string, action: () => T): T | undefined {
+  // Also with this permission, Deno allows most of it with --allow-all only.
+  return mayRead(path) ? attempt(action) : undefined;
+}
+
 // Deno's own functions take a quarter of the time of those of `node:fs`, which
 // call them: `lstat` takes 3 instead of 12 µs.
 function toFileId(info: Deno.FileInfo): FileId {
   return {
     inode: info.ino!,
+    device: info.dev,
     isFifo: info.isFifo!,
     isDirectory: info.isDirectory,
     owner: info.uid!,
@@ -71,6 +80,12 @@ export const denoRuntime: Runtime = {
     readText: (path) => inProc(() => Deno.readTextFileSync(path))!,
     namesIn: (path) => inProc(() => posix.self.namesIn(path))!,
   },
+  processes: processReader({
+    bytes: (path) => ofSystem(path, () => Deno.readFileSync(path)),
+    names: (path) => ofSystem(path, () => posix.list(path)),
+    link: (path) => ofSystem(path, () => Deno.readLinkSync(path)),
+    file: (path) => ofSystem(path, () => toFileId(Deno.statSync(path))),
+  }),
   user: () =>
     isGranted({ name: "sys", kind: "uid" }) ? posix.user() : undefined,
   processStart: (pid) => inProc(() => posix.processStart(pid)),

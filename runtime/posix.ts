@@ -19,6 +19,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   readSync,
   renameSync,
   rmSync,
@@ -37,7 +38,9 @@ import {
   workerData,
   type WorkerOptions,
 } from "node:worker_threads";
+import { attempt } from "./attempt.ts";
 import { sleep } from "./pause.ts";
+import { processReader } from "./proc.ts";
 import type { FileId, Runtime, Thread } from "./system.ts";
 
 /** The code of a system error, such as `ENOENT`. */
@@ -79,6 +82,7 @@ const START_TIME = 19;
 function toFileId(stat: Stats): FileId {
   return {
     inode: stat.ino,
+    device: stat.dev,
     isFifo: stat.isFIFO(),
     isDirectory: stat.isDirectory(),
     owner: stat.uid,
@@ -164,6 +168,12 @@ export const posix = {
     residentBytes: () => process.memoryUsage().rss,
     startSeconds: () => performance.timeOrigin / 1000,
   },
+  processes: processReader({
+    bytes: (path) => attempt(() => readFileSync(path)),
+    names: (path) => attempt(() => readdirSync(path)),
+    link: (path) => attempt(() => readlinkSync(path)),
+    file: (path) => attempt(() => toFileId(statSync(path))),
+  }),
   processStart: (pid) => {
     try {
       return procStat(pid)?.[START_TIME];

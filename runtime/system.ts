@@ -20,6 +20,8 @@ export interface Thread {
 export interface FileId {
   /** Tells it from other files of the file system. */
   readonly inode: number;
+  /** Tells the file system from others. */
+  readonly device: number;
   /** Whether it is a named pipe. */
   readonly isFifo: boolean;
   /** Whether it is a directory. */
@@ -60,6 +62,8 @@ export interface Runtime {
   processStart(pid: number): string | undefined;
   /** Facts about this process. A function throws where its fact is unknown. */
   readonly self: ProcessSource;
+  /** What the system says of other processes. */
+  readonly processes: ProcessReader;
   /** The id of the user who runs a process; `undefined` if that cannot be found out. */
   processOwner(pid: number): number | undefined;
   /** Whether a process exists, or `undefined` if that cannot be found out. */
@@ -212,4 +216,72 @@ export interface ProcessSource {
   residentBytes?(): number;
   /** When the process started, in seconds since 1970, for use where `/proc` cannot be read. */
   startSeconds?(): number;
+}
+
+/** How to read the files in which the system describes itself. Nothing throws. */
+export interface SystemFiles {
+  /** The content of a file; `undefined` if it cannot be read without a question to the user. */
+  bytes(path: string): Uint8Array | undefined;
+  /** The names in a directory; `undefined` if it cannot be read. */
+  names(path: string): readonly string[] | undefined;
+  /** Where a symbolic link leads; `undefined` if it cannot be read. */
+  link(path: string): string | undefined;
+  /** The file that a path leads to; `undefined` if that cannot be found out. */
+  file(path: string): FileId | undefined;
+}
+
+/** What the system says of a process at one moment. */
+export interface ProcessStat {
+  /** When it started, in units of the system, which tells it from others of its id. */
+  readonly start: string;
+  /** When it started, in seconds after the system. */
+  readonly startSeconds: number;
+  /** The processor time that it has used, in seconds. */
+  readonly cpu: number;
+  /** Its memory that is not swapped out, in bytes. */
+  readonly resident: number;
+  /** The size of its address space, in bytes. */
+  readonly virtual: number;
+  /** The number of its threads. */
+  readonly threads: number;
+}
+
+/** What a group of processes uses and may use. */
+export interface GroupFigures {
+  /** The memory that it uses, in bytes. */
+  readonly memory?: number;
+  /** The most memory that it may use, in bytes; missing without a limit. */
+  readonly memoryLimit?: number;
+  /** How many processors it may use at the same time; missing without a limit. */
+  readonly cpuLimit?: number;
+}
+
+/** Reads what the system says of other processes. Nothing throws. */
+export interface ProcessReader {
+  /** Figures of a process; `undefined` if it does not live, or cannot be read. */
+  stat(pid: number): ProcessStat | undefined;
+  /** How long the system has been running, in seconds. */
+  uptime(): number | undefined;
+  /** The number of files that a process has open. */
+  openFiles(pid: number): number | undefined;
+  /** The number of files that a process may open. */
+  maxFiles(pid: number): number | undefined;
+  /** Whether a process has a file open; `undefined` if that cannot be found out. */
+  holds(pid: number, file: FileId): boolean | undefined;
+  /** The groups of a process that count its memory and its processor time. */
+  groups(pid: number): ProcessGroups | undefined;
+  /** What these groups use and may use. */
+  figuresOf(groups: ProcessGroups): GroupFigures;
+  /** Whether the ids that this process sees are those of the whole machine. */
+  seesMachine(): boolean;
+  /** The ids by which processes know themselves that others know by another one. */
+  nestedIds(): ReadonlySet<number>;
+}
+
+/** Where the limits of a process are. */
+export interface ProcessGroups {
+  /** Directories with the limits of its memory, the closest one first. */
+  readonly memory: readonly string[];
+  /** Directories with the limits of its processor time, the closest one first. */
+  readonly cpu: readonly string[];
 }

@@ -21,7 +21,7 @@ import {
   PrometheusExposition,
 } from "../prometheus/exposition.ts";
 import { negotiate, type Negotiated } from "../prometheus/negotiate.ts";
-import { processMetrics } from "../prometheus/process_metrics.ts";
+import { serviceMetrics } from "../prometheus/service_metrics.ts";
 import type {
   Answer,
   Answerer,
@@ -122,7 +122,7 @@ export function answererOf(
         negotiated.contentType,
         () =>
           answerMetrics(exposition, merge(read), negotiated, [
-            ...processMetrics(runtime.self),
+            ...serviceMetrics(runtime.self),
             ...figureMetrics(read),
             ...own(),
           ]),

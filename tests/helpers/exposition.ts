@@ -38,7 +38,7 @@ export function write(
   );
   const text = new TextDecoder("utf-8", { fatal: true }).decode(body);
   checkExposition(text, format === "openmetrics");
-  return text.replaceAll(/.*\bstatvent_+processes\b.*\n/g, "");
+  return text.replaceAll(/.*\bstatvent_+process(es|_+up)\b.*\n/g, "");
 }
 
 /** The names and values of the samples. */

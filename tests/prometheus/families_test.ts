@@ -89,25 +89,47 @@ Deno.test("respond() gives a family whose samples would be another's its type as
   // Prometheus has one of its own.
   assertEquals(names({ stats: [["up", GAUGE, 1]] }), ["up_gauge"]);
   const own: OwnMetric[] = [
-    { name: "process_open_fds", help: "h", type: "gauge", value: 9 },
-    { name: "process_cpu_seconds_total", help: "h", type: "counter", value: 1 },
+    { name: "statvent_service_open_fds", help: "h", type: "gauge", value: 9 },
+    {
+      name: "statvent_service_cpu_seconds_total",
+      help: "h",
+      type: "counter",
+      value: 1,
+    },
   ];
   assertEquals(
     names({
       stats: [
-        ["process.open.fds", GAUGE, 1],
+        ["statvent_service.open.fds", GAUGE, 1],
         ['statvent_processes{state="ok"}', GAUGE, 1],
-        ["process_cpu_seconds", GAUGE, 1],
-        ["process.cpu_seconds", COUNTER, 1],
+        ["statvent_service_cpu_seconds", GAUGE, 1],
+        ["statvent_service.cpu_seconds", COUNTER, 1],
       ],
     }, own),
     [
-      "process_cpu_seconds_total",
-      "process_open_fds",
+      "statvent_service_cpu_seconds_total",
+      "statvent_service_open_fds",
+      "statvent_processes_gauge",
+      "statvent_service_cpu_seconds_counter_total",
+      "statvent_service_cpu_seconds_gauge",
+      "statvent_service_open_fds_gauge",
+    ],
+  );
+  // Processes have these, whatever a program records, and also while there is none.
+  assertEquals(
+    names({
+      stats: [
+        ["process.open.fds", GAUGE, 1],
+        ["process_cpu_seconds", GAUGE, 1],
+        ["process.cpu_seconds", COUNTER, 1],
+        ["statvent_process_up", UNKNOWN, 1],
+      ],
+    }),
+    [
       "process_cpu_seconds_counter_total",
       "process_cpu_seconds_gauge",
       "process_open_fds_gauge",
-      "statvent_processes_gauge",
+      "statvent_process_up_untyped",
     ],
   );
 });

@@ -47,7 +47,16 @@ Deno.test("respond() writes a host as protocol buffers", () => {
     contentType,
     "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; escaping=allow-utf-8",
   );
-  const [processes, ...families] = decodeFamilies(body);
+  const [up, processes, ...families] = decodeFamilies(body);
+  assertEquals(up, {
+    name: "statvent_process_up",
+    help: "Whether the process gave its values.",
+    type: "GAUGE",
+    metric: Object.entries({ 1: 1, 2: 1, 4: 0 }).map(([pid, value]) => ({
+      label: [{ name: "pid", value: pid }],
+      gauge: { value },
+    })),
+  });
   assertEquals(processes, {
     name: "statvent_processes",
     help: "Processes of this host by whether they answer and respond.",

@@ -129,3 +129,61 @@ Deno.test({
       assertEquals(leftIn(dir), []);
     }),
 });
+
+/** The programs that a test starts in namespaces, each of which may be process 1. */
+const PYTHON = new URL("../../examples/writer.py", import.meta.url).pathname;
+
+Deno.test({
+  name:
+    "nothing is said of what a process uses that has its id in another namespace",
+  ignore,
+  fn: () =>
+    withDir(async (dir) => {
+      // Each is process 1, or one whose id is that of another process here.
+      const simple =
+        `mkfifo ${dir}/1.stats; while :; do echo "m: 1" > ${dir}/1.stats; sleep 0.02; done`;
+      const python =
+        `export STATVENT_PIPE_DIR=${dir}; sleep 1000 | exec python3 ${PYTHON} & wait`;
+      for (const text of [simple, python]) {
+        await using _ = new Namespace(text);
+        const collector = new Collector({ pipeDir: dir });
+        const processes = await until("the answers", async () => {
+          const { processes } = await collector.collect();
+          return processes.length > 0 &&
+            processes.every(({ age }) => age !== undefined) && processes;
+        });
+        for (const { pid, state, usage } of processes) {
+          assertEquals([pid > 0, state, usage], [true, "unknown", undefined]);
+          assertEquals(Deno.statSync(`/proc/${pid}`).isDirectory, true);
+        }
+        for (const name of namesIn(dir)) await Deno.remove(`${dir}/${name}`);
+      }
+
+      // A program and a service that start at the same time, each as process 1.
+      const file = await Deno.makeTempFile({ suffix: ".ts" });
+      const url = new URL("../../collect.ts", import.meta.url).href;
+      await Deno.writeTextFile(
+        file,
+        `import { Collector } from ${JSON.stringify(url)};
+         const collector = new Collector({ pipeDir: ${JSON.stringify(dir)} });
+         for (;;) {
+           const { processes } = await collector.collect();
+           const [process] = processes;
+           if (process?.age !== undefined) {
+             console.log(Deno.pid, process.pid, process.state, process.usage);
+             break;
+           }
+           await new Promise((resolve) => setTimeout(resolve, 20));
+         }
+         await new Promise(() => setInterval(() => {}, 1000));`,
+      );
+      await using program = await startInNamespace(
+        dir,
+        `incr("n"); await startRecorder(); ${LIVE}`,
+      );
+      await using service = new Namespace(`exec ${denoRun(file)}`);
+      await until("the service", () => service.stdout.includes("\n"));
+      assertEquals(service.stdout, "1 1 ok undefined\n");
+      assert(program.stdout.includes("live"));
+    }),
+});

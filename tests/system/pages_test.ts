@@ -305,6 +305,10 @@ const sameTime = (text: string) =>
     .replace(/"pid":\d+/, '"pid":4321')
     .replace(/"age":[\d.e-]+/, '"age":0.002')
     .replace(/"stalled":[\d.]+/, '"stalled":0')
+    .replace(
+      /"usage":\{[^{}]*\{[^{}]*\}\}/,
+      '"usage":{"cpu":0.31,"memory":78761984,"virtualMemory":21913948160,"threads":9,"openFiles":36,"maxFiles":20000,"start":1767225600.12,"group":{"memory":92237824,"memoryLimit":536870912,"cpuLimit":2}}',
+    )
     .replace(/(# process .*): \d+\.\d+$/m, "$1: 0.002")
     .replace(/deno \d+\.\d+\.\d+/, "deno 2.9.6");
 

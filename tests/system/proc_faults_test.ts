@@ -67,7 +67,7 @@ Deno.test({
     await service.shows(6, "ok", "dead");
     assertMatch(
       await service.get("/metrics"),
-      /^process_cpu_seconds_total \d/m,
+      /^statvent_service_cpu_seconds_total \d/m,
     );
     await program.ends();
     assertEquals((await service.stats()).n, 106);
@@ -125,7 +125,7 @@ Deno.test({
     });
     const answer = service.stats();
     await place.sh(`timeout 5 sh -c 'echo "n: 3" > ${pipe}'`);
-    assertEquals(await answer, { n: 3, states: ["ok"] });
+    assertEquals(await answer, { n: 3, states: ["unknown"] });
     assertEquals(await place.sh(`ls ${dir}`), `${Deno.pid}.stats\n`);
     assertEquals(await service.logged(), []);
   },

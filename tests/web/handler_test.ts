@@ -379,7 +379,7 @@ Deno.test("/processes lists the processes, what they say of themselves and how t
       badLines: 0,
     });
     assert(Math.abs(timestamp - Date.now() / 1000) < 5, timestamp);
-    const [{ start, age, stalled, id, ...rest }] = processes;
+    const [{ start, age, stalled, id, usage, ...rest }] = processes;
     assertMatch(id, /^[0-9a-f]{32}$/);
     assertEquals(rest, {
       pid: program.pid,
@@ -387,6 +387,7 @@ Deno.test("/processes lists the processes, what they say of themselves and how t
       runtime: `deno ${Deno.version.deno}`,
       state: "ok",
     });
+    assert(usage === undefined || usage.memory > 0);
     assert(start < timestamp && start > timestamp - 60, `${start}`);
     assert(age >= 0 && age < 5 && stalled >= 0 && stalled < 1);
     assertEquals((await get("/all/processes?format=json")).status, 400);

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { processMetrics } from "../../prometheus/process_metrics.ts";
+import { serviceMetrics } from "../../prometheus/service_metrics.ts";
 import { output, ROOT } from "../helpers/program.ts";
 
 const FILES: Record<string, string> = {
@@ -17,57 +17,57 @@ function readText(path: string): string {
   throw new Error(path);
 }
 
-Deno.test("processMetrics() reads /proc", () => {
-  const metrics = processMetrics({ readText, namesIn: () => ["0", "1", "2"] });
+Deno.test("serviceMetrics() reads /proc", () => {
+  const metrics = serviceMetrics({ readText, namesIn: () => ["0", "1", "2"] });
   assertEquals(
     metrics.map(({ name, type, value }) => `${name} ${type} ${value}`),
     [
-      "process_cpu_seconds_total counter 1.75",
-      "process_resident_memory_bytes gauge 524288",
-      "process_virtual_memory_bytes gauge 2097152",
-      "process_start_time_seconds gauge 1700000123.45",
-      "process_open_fds gauge 3",
-      "process_max_fds gauge 1024",
+      "statvent_service_cpu_seconds_total counter 1.75",
+      "statvent_service_resident_memory_bytes gauge 524288",
+      "statvent_service_virtual_memory_bytes gauge 2097152",
+      "statvent_service_start_time_seconds gauge 1700000123.45",
+      "statvent_service_open_fds gauge 3",
+      "statvent_service_max_fds gauge 1024",
     ],
   );
   assert(metrics.every(({ help }) => help.endsWith(".")));
 });
 
-Deno.test("processMetrics() leaves out what is not known and asks the runtime", () => {
+Deno.test("serviceMetrics() leaves out what is not known and asks the runtime", () => {
   const fail = () => {
     throw new Error("no permission");
   };
   const nothing = { readText: fail, namesIn: fail };
-  assertEquals(processMetrics(nothing), []);
+  assertEquals(serviceMetrics(nothing), []);
   assertEquals(
-    processMetrics({
+    serviceMetrics({
       ...nothing,
       cpuSeconds: () => 2,
       residentBytes: fail,
       startSeconds: () => NaN,
     }).map(({ name, value }) => [name, value]),
-    [["process_cpu_seconds_total", 2]],
+    [["statvent_service_cpu_seconds_total", 2]],
   );
   const unlimited = (path: string) =>
     readText(path).replace("1024  ", "unlimited");
   assertEquals(
-    processMetrics({ readText: unlimited, namesIn: fail }).map(({ name }) =>
+    serviceMetrics({ readText: unlimited, namesIn: fail }).map(({ name }) =>
       name
     )
       .slice(-1),
-    ["process_start_time_seconds"],
+    ["statvent_service_start_time_seconds"],
   );
 });
 
 Deno.test({
-  name: "processMetrics() says of a real process what its runtime says",
+  name: "serviceMetrics() says of a real process what its runtime says",
   ignore: Deno.build.os !== "linux",
   async fn() {
     const program = `
-      import { processMetrics } from ${
-      JSON.stringify(new URL("prometheus/process_metrics.ts", ROOT).href)
+      import { serviceMetrics } from ${
+      JSON.stringify(new URL("prometheus/service_metrics.ts", ROOT).href)
     };
-      const metrics = processMetrics({
+      const metrics = serviceMetrics({
         readText: Deno.readTextFileSync,
         namesIn: (path) => [...Deno.readDirSync(path)].map(({ name }) => name),
       });
@@ -86,9 +86,13 @@ Deno.test({
     assertEquals(stderr, "");
     const [metrics, rss, now] = JSON.parse(stdout);
     assertEquals(Object.keys(metrics).length, 6);
-    assert(Math.abs(metrics.process_resident_memory_bytes / rss - 1) < 0.2);
-    assert(Math.abs(metrics.process_start_time_seconds - now) < 60);
-    assert(metrics.process_cpu_seconds_total < 60);
-    assert(metrics.process_open_fds < metrics.process_max_fds);
+    assert(
+      Math.abs(metrics.statvent_service_resident_memory_bytes / rss - 1) < 0.2,
+    );
+    assert(Math.abs(metrics.statvent_service_start_time_seconds - now) < 60);
+    assert(metrics.statvent_service_cpu_seconds_total < 60);
+    assert(
+      metrics.statvent_service_open_fds < metrics.statvent_service_max_fds,
+    );
   },
 });
