@@ -268,7 +268,7 @@ export async function listen(
   headers: Readonly<Record<string, string>>,
   onListen: (port: number) => Promise<void>,
 ): Promise<void> {
-  const servers: Server[] = [];
+  const servers = new Set<Server>();
   let isStopped = false;
   const stopped = new Promise<void>((resolve) => {
     const stop = () => {
@@ -285,7 +285,7 @@ export async function listen(
     const { server, gathering } = makeServer(answerer, tls, headers);
     try {
       const actual = await opened(server, ip, open ?? port);
-      servers.push(server);
+      servers.add(server);
       if (open === undefined) await onListen(actual);
       open = actual;
     } catch (error) {
@@ -302,9 +302,19 @@ export async function listen(
       console.error("statvent: too many open files; listening again");
     }
     isReported = true;
-    server.close();
+    retire(server).then(() => servers.delete(server));
   }
   await closed(servers);
+}
+
+/**
+ * Closes a server, and its connections when their requests should have come: a
+ * closed server no longer ends those whose clients send a byte now and then.
+ */
+async function retire(server: Server): Promise<void> {
+  server.close();
+  await sleep(REQUEST_MS, undefined, { ref: false });
+  server.closeAllConnections();
 }
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
@@ -322,13 +332,12 @@ function opened(server: Server, host: string, port: number): Promise<number> {
 }
 
 /** Closes servers. Clients that have not sent a whole request get no answer. */
-async function closed(servers: readonly Server[]): Promise<void> {
-  const all = servers.map((server) =>
+async function closed(servers: Iterable<Server>): Promise<void> {
+  const all = Array.from(servers, (server) =>
     new Promise<void>((resolve) => {
       server.close(() => resolve());
       server.closeIdleConnections();
-    })
-  );
+    }));
   await Promise.race([
     Promise.all(all),
     sleep(CLOSE_MS, undefined, { ref: false }),

@@ -131,6 +131,40 @@ for (const name of ["deno", "node"]) {
       assertSaidOnce(await service.logged());
     },
   });
+
+  Deno.test({
+    name:
+      `the service on ${name} answers again although those who took all files send a byte now and then`,
+    ignore: ignores(name),
+    async fn() {
+      await using place = await Place.make();
+      const limit = ["sh", "-c", 'ulimit -n 60; exec "$@"', "sh"];
+      const { dir } = place;
+      await using service = await place.service(name, dir, { before: limit });
+      const { port } = service;
+      const open: Deno.Conn[] = [];
+      const send = (text: string) =>
+        Promise.all(
+          open.map((connection) =>
+            connection.write(new TextEncoder().encode(text)).catch(() => 0)
+          ),
+        );
+      for (let i = 0; i < 80; i++) {
+        await Deno.connect({ hostname: "127.0.0.1", port })
+          .then((connection) => open.push(connection), () => {});
+      }
+      await send("GET /stats HTTP/1.1\r\nX: ");
+      const timer = setInterval(() => send("x"), 1_000);
+      try {
+        // They have ten seconds for their requests.
+        await new Promise((resolve) => setTimeout(resolve, 10_000));
+        await until("an answer", () => service.stats().catch(() => undefined));
+      } finally {
+        clearInterval(timer);
+        for (const connection of open) connection.close();
+      }
+    },
+  });
 }
 
 for (const name of Object.keys(RUNTIMES)) {
