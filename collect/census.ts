@@ -500,20 +500,26 @@ export class Census {
       // A process that removed its pipe itself is in the ledger already, even
       // if the ledger no longer lists it.
       if (overtaken.has(owner) && !killed.has(base)) continue;
-      this.#noteDeath(key, process);
+      this.#noteDeath(key, process, false);
     }
     for (const [key, values] of signs.dead) {
       this.alive.delete(key);
       if (values !== undefined && !counted.has(key)) {
-        this.#noteDeath(key, values);
+        // It counts as killed even if it had counted nothing yet.
+        this.#noteDeath(key, values, true);
       }
     }
     return silent;
   }
 
-  #noteDeath(key: string, { owner, snapshot, bytes, mode }: LastValues): void {
+  #noteDeath(
+    key: string,
+    { owner, snapshot, bytes, mode }: LastValues,
+    hasSign: boolean,
+  ): void {
     // A relay sums other processes, whose values will be read again.
-    if (snapshot.process?.relay || !hasTotals(snapshot)) return;
+    if (snapshot.process?.relay) return;
+    if (!hasSign && !hasTotals(snapshot)) return;
     this.gone.set(key, { owner, snapshot, bytes, mode });
   }
 

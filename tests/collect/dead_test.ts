@@ -83,6 +83,33 @@ Deno.test("of programs that are killed and of which nothing is known a figure sa
     assertEquals(leftIn(dir), [`.ledger.${Deno.uid()}.missed`]);
   }));
 
+Deno.test("a program that is killed before it has counted anything is a killed one for all collectors", () =>
+  withDir(async (dir) => {
+    const isCheckpoint = (name: string) => name.endsWith(".checkpoint");
+    const killed = async () => {
+      const { killed } = await new Collector({ pipeDir: dir }).read();
+      return killed;
+    };
+    const first = await startProgram(`await startRecorder(); ${LIVE}`, { dir });
+    await until("a checkpoint", () => namesIn(dir).some(isCheckpoint));
+    await end(first, "SIGKILL");
+    await until("the death", async () => await killed() === 1);
+    // Another one has read this one's pipe, and has seen nothing in it either.
+    const reader = new Collector({ pipeDir: dir });
+    const second = await startProgram(
+      `await startRecorder({ checkpoint: false }); ${LIVE}`,
+      { dir },
+    );
+    await until(
+      "an answer",
+      async () => (await reader.read()).processes?.length === 1,
+    );
+    await end(second, "SIGKILL");
+    await until("the death", async () => (await reader.read()).killed === 2);
+    assertEquals(await killed(), 2);
+    assertEquals(leftIn(dir), []);
+  }));
+
 Deno.test("a new collector sees the numbers of a program that is stopped, and removes nothing of it", () =>
   withDir(async (dir) => {
     await using program = await startCounting(4, dir);
