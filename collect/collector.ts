@@ -92,6 +92,9 @@ const SPARE_NAMES = 10_000;
 /** A distribution's own name, and those of its count and its sum in a push. */
 const NAMES_OF_DISTRIBUTION = 3;
 
+/** How many names a push has for the figures of a process, at most. */
+const NAMES_OF_PROCESS = 16;
+
 /**
  * Reads the pipes of a host whenever it is asked to.
  *
@@ -367,7 +370,7 @@ export class Collector {
     const table = this.#table;
     const namesOf = (stats: number, distributions: number) =>
       stats + NAMES_OF_DISTRIBUTION * distributions;
-    let used = 0;
+    let used = NAMES_OF_PROCESS * processes.length;
     for (const { ids, recorded } of [...live.values(), ...ended]) {
       used += namesOf(ids.length, recorded.length);
     }

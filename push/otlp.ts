@@ -20,11 +20,13 @@ import {
   emptyHistogram,
   type Histogram,
 } from "../model/histogram.ts";
+import type { Description } from "../model/descriptions.ts";
 import { COUNTER } from "../model/kinds.ts";
 import { withoutPlaceholder } from "../model/names.ts";
 import { VERSION } from "../model/version.ts";
 import { NameCache } from "./name_cache.ts";
 import type { Point, Tick } from "./points.ts";
+import type { ProcessFigure } from "./process_points.ts";
 import { RetryLater, type Sender, type Trouble } from "./sender.ts";
 
 /** The bounds of one request: data points, and characters of JSON. */
@@ -45,14 +47,31 @@ const MAX_RETRY_AFTER_MS = 3_600_000;
 
 const CUMULATIVE = 2;
 
-/** The types of metrics, as the JSON names them. */
-type Type = "sum" | "gauge" | "exponentialHistogram";
+/** The types of metrics. */
+type Type = "sum" | "level" | "gauge" | "exponentialHistogram";
 
+/** The field of each type, with what stands before its points. */
 const HEADS: Record<Type, string> = {
-  sum: `"aggregationTemporality":${CUMULATIVE},"isMonotonic":true,`,
-  gauge: "",
-  exponentialHistogram: `"aggregationTemporality":${CUMULATIVE},`,
+  sum: `"sum":{"aggregationTemporality":${CUMULATIVE},"isMonotonic":true,`,
+  // A sum that also falls.
+  level: `"sum":{"aggregationTemporality":${CUMULATIVE},`,
+  gauge: `"gauge":{`,
+  exponentialHistogram:
+    `"exponentialHistogram":{"aggregationTemporality":${CUMULATIVE},`,
 };
+
+/** The attributes that OpenTelemetry has for labels of processes. */
+const PROCESS_ATTRIBUTES: Readonly<Record<string, string>> = {
+  process: "process.title",
+  process_instance: "process.instance",
+};
+
+/** The attribute of a label of a process. */
+function processAttribute([key, value]: readonly [string, string]): unknown {
+  return key === "pid"
+    ? { key: "process.pid", value: { intValue: value } }
+    : attribute(PROCESS_ATTRIBUTES[key] ?? key, value);
+}
 
 /** Milliseconds as nanoseconds, in text, since they exceed the integers of a double. */
 function nanoseconds(ms: number): string {
@@ -164,6 +183,9 @@ export class OtlpEncoder {
   readonly #attributes = new NameCache((_, { labels }) =>
     JSON.stringify(labels.map((pair) => attribute(...pair)))
   );
+  readonly #ofProcesses = new NameCache((_, { labels }) =>
+    JSON.stringify(labels.map(processAttribute))
+  );
   readonly #starts = new Starts();
 
   /**
@@ -194,28 +216,43 @@ export class OtlpEncoder {
     const now = `"timeUnixNano":"${nanoseconds(time)}"`;
     const metrics = new Map<string, Metric>();
     const { table } = host;
-    const add = (id: number, type: Type, last: number, rest: string) => {
+    const add = (
+      id: number,
+      type: Type,
+      last: number,
+      rest: string,
+      figure?: ProcessFigure,
+    ) => {
       const { family } = table.labelled(id);
       const metricKey = `${type} ${family}`;
       let metric = metrics.get(metricKey);
       if (metric === undefined) {
-        metric = { head: this.#metricHead(family, type, host), points: [] };
+        const described = figure ?? host.descriptions.get(family);
+        metric = {
+          head: this.#metricHead(family, type, described),
+          points: [],
+        };
         metrics.set(metricKey, metric);
       }
       const key = `${type} ${table.names[id]}`;
-      const start = type === "gauge"
+      const start = type === "gauge" || type === "level"
         ? ""
         : `"startTimeUnixNano":"${this.#starts.of(key, last)}",`;
-      const attributes = this.#attributes.get(table, id);
+      const made = figure === undefined ? this.#attributes : this.#ofProcesses;
+      const attributes = made.get(table, id);
       metric.points.push(
         `{"attributes":${attributes},${start}${now},${rest}}`,
       );
     };
-    for (const { id, value, fractional, kind, derived } of points) {
+    for (const { id, value, fractional, kind, derived, figure } of points) {
       // The histogram has its count and its sum.
       if (derived) continue;
-      const type = kind === COUNTER ? "sum" : "gauge";
-      add(id, type, value, numberJson(value, fractional));
+      const type = kind === COUNTER
+        ? "sum"
+        : figure?.kind === "level"
+        ? "level"
+        : "gauge";
+      add(id, type, value, numberJson(value, fractional), figure);
     }
     for (const { id, histogram } of recorded) {
       const json = histogramJson(histogram);
@@ -224,8 +261,11 @@ export class OtlpEncoder {
     return metrics.values();
   }
 
-  #metricHead(family: string, type: Type, host: HostStats): string {
-    const { help, unit } = host.descriptions.get(family) ?? {};
+  #metricHead(
+    family: string,
+    type: Type,
+    { help, unit }: Pick<Description, "help" | "unit"> = {},
+  ): string {
     const name = type === "exponentialHistogram"
       // A name may be anything in OTLP, so "{0}" can stay where it is all of it.
       ? withoutPlaceholder(family) || family
@@ -235,7 +275,7 @@ export class OtlpEncoder {
       description: help,
       unit,
     });
-    return `${head.slice(0, -1)},"${type}":{${HEADS[type]}"dataPoints":[`;
+    return `${head.slice(0, -1)},${HEADS[type]}"dataPoints":[`;
   }
 
   #split(metrics: Iterable<Metric>): { body: string; points: number }[] {

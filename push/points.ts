@@ -12,6 +12,7 @@ import { COUNTER, GAUGE, type Kind } from "../model/kinds.ts";
 import type { LabelledName } from "../model/labels.ts";
 import { formatName } from "../model/names.ts";
 import { NameCache } from "./name_cache.ts";
+import { type ProcessFigure, processPoints } from "./process_points.ts";
 
 /** One number to push. */
 export interface Point {
@@ -22,6 +23,8 @@ export interface Point {
   readonly kind: Kind;
   /** Whether it is the count or the sum of a distribution. */
   readonly derived: boolean;
+  /** What it says of processes, if it does. */
+  readonly figure?: ProcessFigure;
 }
 
 /** A distribution that has a histogram. */
@@ -60,6 +63,7 @@ export function tickMaker(
   const allowed = new NameCache(isAllowed);
   const counts = new NameCache((...name) => derivedName(...name, "count"));
   const sums = new NameCache((...name) => derivedName(...name, "sum"));
+  let hasProcesses = false;
   return (host, time) => {
     const { table, ids, values, fractional, kinds } = host;
     const points: Point[] = [];
@@ -77,7 +81,11 @@ export function tickMaker(
     }
     const recorded: FullDistribution[] = [];
     const withHistogram = host.recorded.filter((stat) => stat.histogram);
-    const taken = new Set(withHistogram.length === 0 ? [] : ids);
+    // A host that never had a process, such as one of a program's own, has no figures of them.
+    hasProcesses ||= host.processes.length > 0;
+    const figures = hasProcesses ? processPoints(host.processes, time) : [];
+    const hasMore = withHistogram.length > 0 || figures.length > 0;
+    const taken = new Set(hasMore ? ids : []);
     for (const stat of withHistogram) {
       const id = table.idOf(stat.name);
       const histogram = stat.histogram!;
@@ -102,6 +110,14 @@ export function tickMaker(
           derived: true,
         });
       }
+    }
+    for (const { name, value, kind, figure } of figures) {
+      const id = table.idOf(name);
+      // Two processes may say that they are the same one.
+      if (taken.has(id)) continue;
+      taken.add(id);
+      const fractional = !Number.isInteger(value);
+      add({ id, value, fractional, kind, derived: false, figure });
     }
     return { time, host, points, recorded };
   };

@@ -4,7 +4,11 @@
  * @module
  */
 
-import type { HostDistribution, HostStats } from "../../collect/host_stats.ts";
+import type {
+  HostDistribution,
+  HostStats,
+  ProcessStatus,
+} from "../../collect/host_stats.ts";
 import { NameTable } from "../../format/snapshot.ts";
 import { COUNTER, type Kind } from "../../model/kinds.ts";
 import type { PushOptions, PushTarget } from "../../push.ts";
@@ -90,6 +94,46 @@ export function recordedAs(name: string): HostDistribution {
       negative: new Map(),
     },
   };
+}
+
+/** A program of which all is known, a writer that does not answer and a dead one. */
+export function someProcesses(cpu = 1.25): ProcessStatus[] {
+  const unknown = {
+    name: undefined,
+    runtime: undefined,
+    start: undefined,
+    age: undefined,
+    stalled: undefined,
+    error: undefined,
+  };
+  return [
+    {
+      ...unknown,
+      pid: 7,
+      instance: "web",
+      name: "my app",
+      start: NOW / 1000 - 55,
+      state: "hung",
+      age: 0,
+      stalled: 2.5,
+      usage: {
+        cpu,
+        memory: 1000,
+        virtualMemory: 2000,
+        threads: 3,
+        openFiles: 4,
+        maxFiles: undefined,
+        start: NOW / 1000 - 55,
+        group: { memory: 5000, memoryLimit: 6000 },
+      },
+    },
+    { ...unknown, pid: 8, state: "timeout" },
+    {
+      ...unknown,
+      pid: 9,
+      state: "dead",
+    },
+  ];
 }
 
 /** A TCP server that keeps what it is sent. */

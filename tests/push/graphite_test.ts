@@ -7,6 +7,7 @@ import {
   graphite,
   hostOf,
   recordedAs,
+  someProcesses,
   start,
   T,
   TcpSink,
@@ -158,4 +159,40 @@ Deno.test("startPush() connects again when Graphite has closed the connection", 
   // Idle connections may be closed. That is no failure.
   assertEquals(push.stats()[0].sent, 3);
   assertEquals(lines, []);
+});
+
+Deno.test("startPush() sends Graphite what processes use, but for what is forbidden", async () => {
+  await using server = new TcpSink();
+  const options = {
+    prefix: "",
+    rules: [{ action: "forbid", glob: "process.memory.*" }] as const,
+  };
+  const { clock, push } = start(
+    [graphite(server.port)],
+    () => hostOf({ n: [1] }, { processes: someProcesses() }),
+    options,
+  );
+  await clock.pass(5_000);
+  const labels = "pid=7;process=my-app;process_instance=web";
+  const expected = `n 1 ${T}
+statvent.processes;state=ok 0 ${T}
+statvent.processes;state=hung 1 ${T}
+statvent.processes;state=unknown 0 ${T}
+statvent.processes;state=timeout 1 ${T}
+statvent.processes;state=invalid 0 ${T}
+statvent.processes;state=dead 1 ${T}
+statvent.process.up;${labels} 1 ${T}
+statvent.process.stalled;${labels} 2.5 ${T}
+statvent.process.value_age;${labels} 0 ${T}
+process.cpu.time;${labels} 1.25 ${T}
+process.thread.count;${labels} 3 ${T}
+process.unix.file_descriptor.count;${labels} 4 ${T}
+process.uptime;${labels} 60 ${T}
+statvent.process.cgroup.memory.usage;${labels} 5000 ${T}
+statvent.process.cgroup.memory.limit;${labels} 6000 ${T}
+statvent.process.up;pid=8 0 ${T}
+`;
+  await until("the lines", () => server.text.length === expected.length);
+  assertEquals(server.text, expected);
+  await push.stop();
 });

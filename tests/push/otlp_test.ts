@@ -7,7 +7,13 @@ import { VERSION } from "../../model/version.ts";
 import { histogramJson, retryAfter } from "../../push/otlp.ts";
 import { Schedule } from "../../push/schedule.ts";
 import { until } from "../helpers/program.ts";
-import { FakeClock, hostOf, NOW, recordedAs } from "../helpers/push.ts";
+import {
+  FakeClock,
+  hostOf,
+  NOW,
+  recordedAs,
+  someProcesses,
+} from "../helpers/push.ts";
 
 // deno-lint-ignore no-explicit-any
 const Request = (root as any).opentelemetry.proto.collector.metrics.v1
@@ -126,11 +132,11 @@ Deno.test("startPush() sends all kinds of stats by OTLP", async () => {
   };
   const { clock, push, lines } = start(server.url, () => hostOf(stats, more));
   await clock.pass(5_000);
-  await until("a request", () => push.stats()[0].sent === 7);
+  await until("a request", () => push.stats()[0].sent === 7 + 9);
   stats['hits{code="200",path="/é"}'] = [1];
   stats.fresh = [1];
   await clock.pass(10_000);
-  await until("another", () => push.stats()[0].sent === 15);
+  await until("another", () => push.stats()[0].sent === 15 + 18);
   stats['hits{code="200",path="/é"}'] = [2];
   await push.stop();
 
@@ -212,10 +218,12 @@ Deno.test("startPush() sends all kinds of stats by OTLP", async () => {
   };
   const old = NOW - 50_500;
   const a = first(NOW + 5_000, [old, old]);
-  assertEquals(metricsOf(server.bodies[0]), [a.hits("3"), ...a.gauges, a.db]);
+  const ofStats = (body: string) =>
+    metricsOf(body).filter(({ name }) => !name.includes("process"));
+  assertEquals(ofStats(server.bodies[0]), [a.hits("3"), ...a.gauges, a.db]);
   // What has fallen, and what is new, began after the push before.
   const b = first(NOW + 15_000, [NOW + 5_000, old, NOW + 5_000]);
-  assertEquals(metricsOf(server.bodies[1]), [
+  assertEquals(ofStats(server.bodies[1]), [
     b.hits("1"),
     ...b.gauges,
     b.fresh,
@@ -225,6 +233,69 @@ Deno.test("startPush() sends all kinds of stats by OTLP", async () => {
   assertEquals(metricsOf(server.bodies[2])[0], c.hits("2"));
   assertEquals(server.requests[0], "POST /v1/metrics application/json");
   assertEquals(lines, []);
+});
+
+Deno.test("startPush() sends by OTLP what processes use, in its own words", async () => {
+  await using server = listen(ok);
+  const { clock, push } = start(
+    server.url,
+    () => hostOf({}, { processes: someProcesses() }),
+  );
+  await clock.pass(5_000);
+  await until("a request", () => server.bodies.length === 1);
+  await push.stop();
+  const metrics = new Map(
+    metricsOf(server.bodies[0]).map((metric: Json) => [metric.name, metric]),
+  );
+  const attributes = [
+    { key: "process.pid", value: { intValue: "7" } },
+    { key: "process.title", value: { stringValue: "my app" } },
+    { key: "process.instance", value: { stringValue: "web" } },
+  ];
+  const timeUnixNano = ns(NOW + 5_000);
+  assertEquals(metrics.get("process.cpu.time"), {
+    name: "process.cpu.time",
+    description: "Total CPU seconds.",
+    unit: "s",
+    sum: {
+      aggregationTemporality: 2,
+      isMonotonic: true,
+      dataPoints: [{
+        attributes,
+        startTimeUnixNano: ns(NOW - 55_000),
+        timeUnixNano,
+        asDouble: 1.25,
+      }],
+    },
+  });
+  assertEquals(metrics.get("process.memory.usage"), {
+    name: "process.memory.usage",
+    description: "The amount of physical memory in use.",
+    unit: "By",
+    sum: {
+      aggregationTemporality: 2,
+      dataPoints: [{ attributes, timeUnixNano, asInt: "1000" }],
+    },
+  });
+  assertEquals(
+    metrics.get("statvent.process.up").gauge.dataPoints.map((
+      { attributes: [{ value }], asInt }: Json,
+    ) => [value.intValue, asInt]),
+    [["7", "1"], ["8", "0"]],
+  );
+  assertEquals(
+    metrics.get("statvent.processes").gauge.dataPoints.map((
+      { attributes, asInt }: Json,
+    ) => [attributes[0].key, attributes[0].value.stringValue, asInt]),
+    [
+      ["state", "ok", "0"],
+      ["state", "hung", "1"],
+      ["state", "unknown", "0"],
+      ["state", "timeout", "1"],
+      ["state", "invalid", "0"],
+      ["state", "dead", "1"],
+    ],
+  );
 });
 
 Deno.test("startPush() puts a prefix that is given before OTLP's names", async () => {

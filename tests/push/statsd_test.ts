@@ -4,7 +4,7 @@ import { GAUGE, SHOWN, UNKNOWN } from "../../model/kinds.ts";
 import { splitLabels } from "../../model/labels.ts";
 import { statsdSeries } from "../../push/statsd.ts";
 import { until } from "../helpers/program.ts";
-import { hostOf, start } from "../helpers/push.ts";
+import { hostOf, someProcesses, start } from "../helpers/push.ts";
 
 Deno.test("statsdSeries() makes names and labels fit for StatsD", () => {
   assertEquals(statsdSeries("w.", splitLabels("a:b|c@d#e f.g")), {
@@ -147,4 +147,33 @@ Deno.test("startPush() gives up what UDP does not take, once for each tick", asy
     waiting: 0,
   });
   assertEquals(lines.length, 1);
+});
+
+Deno.test("startPush() sends StatsD the processor time of processes as increases", async () => {
+  await using server = await UdpSink.listen();
+  let processes = someProcesses();
+  const { clock, push } = start(
+    [{ protocol: "statsd", host: "127.0.0.1", port: server.port }],
+    () => hostOf({ n: [1] }, { processes }),
+    { prefix: "", rules: [{ action: "allow", glob: "*process.*" }] },
+  );
+  await clock.pass(5_000);
+  await until("the first", () => server.datagrams.length === 1);
+  const tags = "#pid:7,process:my app,process_instance:web";
+  const lines = server.datagrams[0].split("\n");
+  assertEquals(lines.filter((line) => line.startsWith("process.")), [
+    `process.memory.usage:1000|g|${tags}`,
+    `process.memory.virtual:2000|g|${tags}`,
+    `process.thread.count:3|g|${tags}`,
+    `process.unix.file_descriptor.count:4|g|${tags}`,
+    `process.uptime:60|g|${tags}`,
+  ]);
+  processes = someProcesses(1.75);
+  await clock.pass(10_000);
+  await until("the second", () => server.datagrams.length === 2);
+  assert(
+    server.datagrams[1].includes(`\nprocess.cpu.time:0.5|c|${tags}\n`),
+    server.datagrams[1],
+  );
+  await push.stop();
 });
