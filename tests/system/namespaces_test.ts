@@ -187,3 +187,77 @@ Deno.test({
       assert(program.stdout.includes("live"));
     }),
 });
+
+/** How many programs end at once, and how often. */
+const [AT_ONCE, TIMES] = [12, 5];
+
+Deno.test({
+  name:
+    "programs with equal process ids and starts that end and are killed at once all count",
+  ignore,
+  fn: () =>
+    withDir(async (parent) => {
+      const dir = `${parent}/pipes`;
+      Deno.mkdirSync(dir);
+      const fates = [
+        `Deno.exit()`,
+        `Deno.kill(Deno.pid, "SIGKILL")`,
+        `Deno.kill(Deno.pid, "SIGTERM")`,
+      ];
+      // Process 1 of each namespace is a shell, which no signal of its own ends.
+      const start = async (n: number, time: number) => {
+        const go = JSON.stringify(`${parent}/go${time}`);
+        const file = await writeProgram(
+          `Object.defineProperty(performance, "timeOrigin", { value: 1e12 });
+           incr("n", ${n}); await startRecorder();
+           console.log("live");
+           const timer = setInterval(() => {
+             try { Deno.statSync(${go}); } catch { return; }
+             clearInterval(timer);
+             ${fates[n % 3]};
+             setInterval(() => {}, 1000);
+           }, 5);`,
+          { dir },
+        );
+        return new Namespace(`:; ${denoRun(file)}; true`);
+      };
+      const lasting = new Collector({ pipeDir: dir });
+      let sum = 0;
+      let last = 0;
+      const look = async () => {
+        const { n = 0 } = values(await lasting.collect());
+        assert(n >= last && n <= sum, `${n} after ${last}, and ${sum} at most`);
+        last = n;
+        return n;
+      };
+      for (let time = 0; time < TIMES; time++) {
+        const numbers = Array.from(
+          { length: AT_ONCE },
+          (_, i) => AT_ONCE * time + i + 1,
+        );
+        sum += numbers.reduce((a, b) => a + b);
+        const programs = await Promise.all(numbers.map((n) => start(n, time)));
+        await until("all programs", async () => {
+          await look();
+          return programs.every(({ stdout }) => stdout.includes("live"));
+        });
+        Deno.writeTextFileSync(`${parent}/go${time}`, "");
+        let running = true;
+        const ends = Promise.all(programs.map((program) => program.ended()))
+          .then(() => running = false);
+        while (running) await look();
+        await ends;
+      }
+      for (const collector of [lasting, new Collector({ pipeDir: dir })]) {
+        // Who is dead is asked again after a second.
+        await until("all", async () => {
+          const { processes } = await collector.collect();
+          return processes.length === 0 && leftIn(dir).length === 0;
+        });
+        assertEquals(values(await collector.collect()).n, sum);
+        const { killed, unbooked, missed } = await collector.read();
+        assertEquals([killed, unbooked, missed], [AT_ONCE * TIMES / 3, 0, 0]);
+      }
+      assertEquals(await look(), sum);
+    }),
+});
