@@ -28,7 +28,17 @@ import {
   wordsOf,
 } from "../slab/layout.ts";
 
-const INITIAL_BYTES = 4096;
+/** The first buffers of a main thread. */
+const MAIN_BYTES = { cells: 4096, marks: 512, catalog: 4096 };
+
+// The first buffers of any other thread: 64 counters. Those of ended threads stay
+// until each thread that knew them collects its garbage, which may be thousands of
+// threads later.
+const SMALL_BYTES = { cells: 512, marks: 64, catalog: 1024 };
+
+// How many times larger the copy of a buffer is that cannot grow: each copy is
+// announced to all threads, and leaves the old buffer to them as garbage.
+const COPY_FACTOR = 4;
 
 // Address space, not memory: pages are taken when they are first written. A
 // gibibyte holds 134 million counters.
@@ -71,7 +81,8 @@ function withRoom(
 ): SharedArrayBuffer | undefined {
   const { byteLength, maxByteLength } = buffer;
   if (bytes <= byteLength) return buffer;
-  const length = Math.max(bytes, 2 * byteLength);
+  const factor = buffer.growable ? 2 : COPY_FACTOR;
+  const length = Math.max(bytes, factor * byteLength);
   try {
     if (buffer.growable) {
       if (bytes > maxByteLength) return undefined;
@@ -119,19 +130,19 @@ export class SlabWriter {
     version = 1,
     start: number = performance.timeOrigin,
   ) {
-    const make = (initial: number, max: number) =>
-      use === "main thread"
-        ? reserve(INITIAL_BYTES, max)
-        : new SharedArrayBuffer(initial);
+    const isMain = use === "main thread";
+    const initial = isMain ? MAIN_BYTES : SMALL_BYTES;
+    const make = (bytes: number, max: number) =>
+      isMain ? reserve(bytes, max) : new SharedArrayBuffer(bytes);
     this.slab = {
       id: crypto.randomUUID(),
       start,
       version,
       isOfEnded: use === "ended threads",
       life: new SharedArrayBuffer(4 * LIFE_WORDS),
-      cells: make(INITIAL_BYTES, MAX_BYTES),
-      marks: make(INITIAL_BYTES / 8, MAX_BYTES / 8),
-      catalog: make(INITIAL_BYTES, MAX_BYTES),
+      cells: make(initial.cells, MAX_BYTES),
+      marks: make(initial.marks, MAX_BYTES / 8),
+      catalog: make(initial.catalog, MAX_BYTES),
     };
     this.cells = cellsOf(this.slab);
     this.#marks = marksOf(this.slab);

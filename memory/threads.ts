@@ -30,7 +30,7 @@ export const ENDED_AT_MOST = 32;
 
 // A new sum copies the last one. It waits for so many ended threads that their
 // slabs, of this many bytes at least, have been as large together.
-const SMALL_SLAB_BYTES = 8_192;
+const SMALL_SLAB_BYTES = 2_048;
 
 /** What a recorder's thread tells threads that look for it. */
 export interface Serving {

@@ -139,7 +139,7 @@ export class SlabReader {
     // TextDecoder refuses shared memory. One copy serves all new names.
     const bytes = bytesOf(this.#words).slice(4 * this.#next, 4 * end);
     const start = this.#next;
-    while (this.#next < end) {
+    while (this.#next < end && this.#isWithin(this.#next)) {
       const entry = this.#readEntry(bytes, 4 * start);
       added.push(entry);
       this.#noteRecorded(entry);
@@ -153,6 +153,17 @@ export class SlabReader {
       this.cells.set(cells);
     }
     this.#epochs = new Int32Array(this.#slab.cells, 0, 2 * this.#usedCells);
+  }
+
+  /**
+   * Whether the cells of an entry are in the buffers that this reader knows. The
+   * larger ones may still be on their way while the catalog, which has not been
+   * outgrown, lists more.
+   */
+  #isWithin(entry: number): boolean {
+    const { cells, marks } = this.#slab;
+    const end = this.#words[entry + CELL] + this.#words[entry + WIDTH];
+    return end <= Math.min(cells.byteLength / 8, marks.byteLength);
   }
 
   #noteRecorded({ kind, text, cell, width }: Entry): void {
