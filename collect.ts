@@ -21,7 +21,12 @@ export {
   toMap,
 } from "./collect/host_stats.ts";
 export { merge, type MergeInput } from "./collect/merge.ts";
-export type { DistributionTotal, EndedTotals } from "./ended/totals.ts";
+export type {
+  CounterTotal,
+  DistributionTotal,
+  EndedTotals,
+} from "./ended/totals.ts";
+export type { ExactSum } from "./model/numbers.ts";
 export { NameTable, type Snapshot } from "./format/snapshot.ts";
 export type { Description } from "./model/descriptions.ts";
 export type { GaugeMerge } from "./model/gauge_merge.ts";

@@ -57,6 +57,7 @@ export class NameTable {
 
 /** Lines that a simple writer sends without a valid number. They count for nothing. */
 export interface BadLines {
+  /** How many there are. */
   readonly count: number;
   /** The first one, quoted. */
   readonly first: string;
