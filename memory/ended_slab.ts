@@ -13,8 +13,10 @@ import {
   DESCRIPTION,
   ENDED_GAUGE,
   RECORDED,
+  REST,
   SCALAR,
   type Slab,
+  SUM_REST,
   SUMMARY_CELLS,
 } from "../slab/layout.ts";
 import { type DistributionStat, ProcessStats } from "../slab/process_stats.ts";
@@ -23,7 +25,7 @@ import { SlabWriter } from "./slab_writer.ts";
 /**
  * Adds up the stats of threads that have ended.
  *
- * Counters and histograms are exact. Of a gauge there is all that any merge
+ * Counters and histograms are exact, their sums as far as two doubles go. Of a gauge there is all that any merge
  * needs. Of the recorded values there are as many as one window holds, taken
  * evenly from those of all threads.
  *
@@ -50,6 +52,8 @@ export function sumOfEnded(
       ? writer.add(SCALAR, name, [stats.values[place]], mark)
       : writer.add(ENDED_GAUGE, name, gauge, mark);
     isComplete &&= cell !== undefined;
+    const rest = gauge === undefined ? stats.lost[place] : 0;
+    if (rest !== 0) isComplete &&= writer.add(REST, name, [rest]) !== undefined;
   }
   for (const stat of stats.recorded.values()) {
     isComplete &&= addDistribution(writer, stat);
@@ -63,7 +67,7 @@ export function sumOfEnded(
 
 /** Returns `false` if no memory is left. */
 function addDistribution(writer: SlabWriter, stat: DistributionStat): boolean {
-  const { sum, min, max, zeros, positive, negative } = stat.histogram();
+  const { sum, rest, min, max, zeros, positive, negative } = stat.histogram();
   const width = SUMMARY_CELLS + stat.window + 1;
   const initial = new Float64Array(width).fill(NaN);
   initial.set([sum, min, max, zeros, 0]);
@@ -73,6 +77,7 @@ function addDistribution(writer: SlabWriter, stat: DistributionStat): boolean {
   const text = JSON.stringify(stat.description);
   const cell = writer.add(RECORDED, text, initial, mark);
   return cell !== undefined &&
+    (!rest || writer.add(SUM_REST, `${cell}`, [rest]) !== undefined) &&
     addBuckets(writer, cell, 1, positive) &&
     addBuckets(writer, cell, -1, negative);
 }

@@ -98,6 +98,11 @@ export function downscale(histogram: Histogram, scale: number): void {
 /** Adds one value to a histogram at {@linkcode SCALE}. */
 export function addValue(histogram: Histogram, value: number): void {
   histogram.sum = add(histogram.sum, value);
+  countValue(histogram, value);
+}
+
+/** Adds one value to a histogram at {@linkcode SCALE}, but for the sum. */
+export function countValue(histogram: Histogram, value: number): void {
   histogram.min = Math.min(histogram.min, value);
   histogram.max = Math.max(histogram.max, value);
   if (value === 0) histogram.zeros++;

@@ -23,7 +23,7 @@
  */
 
 /** The version of the layout. Threads only exchange slabs of the same version. */
-export const LAYOUT = 4;
+export const LAYOUT = 5;
 
 /** The entry of a counter or a gauge, with one cell. Its text is the name. */
 export const SCALAR = 1;
@@ -64,8 +64,20 @@ export const DESCRIPTION = 5;
  */
 export const ENDED_GAUGE = 6;
 
+/**
+ * The entry of what rounding has taken from the sum of a counter of threads that
+ * have ended, with one cell. Its text is the counter's name.
+ */
+export const REST = 7;
+
+/**
+ * The entry of what rounding has taken from the sum of a distribution of such
+ * threads, with one cell. Its text is the first cell of the distribution.
+ */
+export const SUM_REST = 8;
+
 /** The kind of an entry. */
-export type EntryKind = 1 | 2 | 3 | 4 | 5 | 6;
+export type EntryKind = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
 // The cells of a gauge of ended threads. The first one is the sum, as it is the
 // value of any other gauge.

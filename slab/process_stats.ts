@@ -9,14 +9,14 @@
 import type { Description, DistributionNames } from "../model/descriptions.ts";
 import { type GaugeMerge, mergeGauge } from "../model/gauge_merge.ts";
 import {
-  addValue,
+  countValue,
   emptyHistogram,
   type Histogram,
 } from "../model/histogram.ts";
 import type { ProcessInfo } from "../model/identity.ts";
 import { splitLabels } from "../model/labels.ts";
 import { IS_FRACTIONAL, IS_GAUGE } from "../model/marks.ts";
-import { add } from "../model/numbers.ts";
+import { add, addExactly, roundingError } from "../model/numbers.ts";
 import { mean, percentile } from "../percentile.ts";
 import {
   BUCKETS,
@@ -33,9 +33,11 @@ import {
   MAX,
   MIN,
   RECORDED,
+  REST,
   SCALAR,
   type Slab,
   SUM,
+  SUM_REST,
   SUMMARY_CELLS,
   TIME,
   ZEROS,
@@ -58,6 +60,8 @@ interface Part {
   readonly cell: number;
   readonly width: number;
   readonly buckets: BucketPart[];
+  /** The cell with what rounding has taken from the sum. */
+  rest: number | undefined;
 }
 
 /** A distribution of the process, over all its threads. */
@@ -111,8 +115,12 @@ export class DistributionStat {
   /** All values ever recorded, in all threads. */
   histogram(): Histogram {
     const sum = emptyHistogram();
-    for (const { reader: { cells }, cell, width, buckets } of this.#parts) {
-      sum.sum = add(sum.sum, cells[cell + SUM]);
+    const total = { value: 0, rest: 0 };
+    for (const part of this.#parts) {
+      const { reader: { cells }, cell, width, buckets, rest } = part;
+      // As its thread will add it up, so that it does not fall when that counts
+      // the values before the gap.
+      let own = cells[cell + SUM];
       sum.min = Math.min(sum.min, cells[cell + MIN]);
       sum.max = Math.max(sum.max, cells[cell + MAX]);
       sum.zeros += cells[cell + ZEROS];
@@ -128,9 +136,13 @@ export class DistributionStat {
       let gap = start;
       while (gap < cell + width && cells[gap] === cells[gap]) gap++;
       for (let i = gap - (gap - start) % FOLD; i < gap; i++) {
-        addValue(sum, cells[i]);
+        own = add(own, cells[i]);
+        countValue(sum, cells[i]);
       }
+      addExactly(total, own, rest === undefined ? 0 : cells[rest]);
     }
+    sum.sum = total.value;
+    sum.rest = total.rest;
     return sum;
   }
 }
@@ -148,6 +160,8 @@ interface Source {
   readonly ended: Set<number>;
   /** The cell with the time of a gauge, by the gauge's place. */
   readonly times: Map<number, number>;
+  /** The cell with what rounding has taken from a counter, by the counter's place. */
+  readonly rests: Map<number, number>;
 }
 
 /** The cells of a gauge, as those of an {@linkcode ENDED_GAUGE}. */
@@ -191,6 +205,8 @@ export class ProcessStats {
   values: Float64Array = new Float64Array(64);
   /** The marks of each name, and room for more. */
   marks: Uint8Array = new Uint8Array(64);
+  /** What rounding has taken from each value, if several threads have it. */
+  lost: Float64Array = new Float64Array(64);
   /** The times at which gauges that merge by time were last set, in milliseconds since 1970, by place. */
   readonly times: Map<number, number> = new Map();
   /** The distributions, by name. */
@@ -229,6 +245,7 @@ export class ProcessStats {
           places: [],
           parts: new Map(),
           times: new Map(),
+          rests: new Map(),
           ended: new Set(),
         };
         this.#sources.set(slab.id, source);
@@ -280,12 +297,24 @@ export class ProcessStats {
         stat = new DistributionStat(description);
         this.recorded.set(description.name, stat);
       }
-      const part = { reader: source.reader, cell, width, buckets: [], stat };
+      const part = {
+        reader: source.reader,
+        cell,
+        width,
+        buckets: [],
+        rest: undefined,
+        stat,
+      };
       stat.add(part);
       source.parts.set(cell, part);
     } else if (kind === BUCKETS) {
       const [of, sign, index] = JSON.parse(text);
       source.parts.get(of)?.buckets.push({ sign, index, cell, width });
+    } else if (kind === REST) {
+      source.rests.set(this.#placeOf(text), cell);
+    } else if (kind === SUM_REST) {
+      const part = source.parts.get(Number(text));
+      if (part !== undefined) part.rest = cell;
     } else if (kind === TIME) {
       source.times.set(this.#placeOf(text), cell);
     } else if (kind === DESCRIPTION) {
@@ -307,21 +336,38 @@ export class ProcessStats {
     this.#places?.set(name, place);
     if (place === this.values.length) {
       this.values = new Float64Array(2 * place);
+      this.lost = new Float64Array(2 * place);
       this.marks = new Uint8Array(2 * place);
     }
     return place;
   }
 
   #sum(): void {
-    const { values, marks } = this;
+    const { values, marks, lost } = this;
     values.fill(0);
     marks.fill(0);
-    for (const { reader, cells, places } of this.#sources.values()) {
+    lost.fill(0);
+    for (const source of this.#sources.values()) {
+      const { reader, cells, places } = source;
       for (let i = 0; i < cells.length; i++) {
         const place = places[i];
-        values[place] = add(values[place], reader.cells[cells[i]]);
+        const before = values[place];
+        const value = reader.cells[cells[i]];
+        const sum = add(before, value);
+        values[place] = sum;
+        lost[place] += roundingError(before, value, sum);
         marks[place] |= reader.marks[cells[i]];
       }
+      for (const [place, cell] of source.rests) {
+        lost[place] += reader.cells[cell];
+      }
+    }
+    for (let place = 0; place < this.names.length; place++) {
+      const sum = values[place];
+      // Beyond the range of a double, the rest means nothing.
+      if (Math.abs(sum) === Number.MAX_VALUE) lost[place] = 0;
+      values[place] = add(sum, lost[place]);
+      lost[place] -= values[place] - sum;
     }
   }
 
