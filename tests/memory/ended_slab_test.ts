@@ -28,7 +28,7 @@ function threadSlab(i: number): Slab {
   const writer = new SlabWriter("other thread");
   writer.add(SCALAR, "count", [i]);
   // The sums of these depend on the order in which they are added up.
-  writer.add(SCALAR, "spent", [i / 10], IS_FRACTIONAL);
+  writer.add(SCALAR, "spent", [1.1 ** i], IS_FRACTIONAL);
   writer.add(SCALAR, `own.${i}`, [0.5], IS_FRACTIONAL);
   for (const merge of GAUGE_MERGES) {
     writer.add(SCALAR, merge, [i * i % 7], IS_GAUGE);
