@@ -810,6 +810,19 @@ test("the web service answers over a socket for all, hung ones included, within 
       "r.mean": 200.5,
     });
   }
+  const other = async (path) =>
+    await (await fetch(new URL(path, service.url))).text();
+  const listed = JSON.parse(await other("processes")).processes;
+  const metrics = await other("metrics");
+  for (const { pid } of programs) {
+    const { usage } = listed.find((one) => one.pid === pid);
+    ok(usage.cpu > 0 && usage.memory > 1e7 && usage.openFiles > 3);
+    const sample = new RegExp(
+      `^process_resident_memory_bytes\\{.*pid="${pid}".*\\} (\\d+)$`,
+      "m",
+    );
+    ok(Math.abs(Number(sample.exec(metrics)[1]) / usage.memory - 1) < 0.5);
+  }
   process.kill(programs[0].pid, "SIGKILL");
   await programs[0].ended;
   const { ok: turning, hung, ...others } =
