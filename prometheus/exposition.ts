@@ -10,7 +10,7 @@
 
 import { countStates, type HostStats } from "../collect/host_stats.ts";
 import { ByteBuffer } from "../format/byte_buffer.ts";
-import { NameTable } from "../format/snapshot.ts";
+import type { NameTable } from "../format/snapshot.ts";
 import { type Family, makeFamilies, type OwnMetric } from "./families.ts";
 import {
   type Escaping,
@@ -18,7 +18,8 @@ import {
   negotiate,
   type Negotiated,
 } from "./negotiate.ts";
-import { PROCESS_METRICS, processMetrics } from "./process_metrics.ts";
+import { ProcessExposition } from "./process_exposition.ts";
+import { PROCESS_METRICS } from "./process_metrics.ts";
 import { writeProtobuf } from "./protobuf.ts";
 import { TextLayout } from "./text.ts";
 
@@ -37,6 +38,7 @@ export class PrometheusExposition {
   readonly #shape = new Shape();
   readonly #families = new Map<Escaping, Family[]>();
   readonly #layouts = new Map<string, TextLayout>();
+  readonly #processes = new ProcessExposition();
   readonly #out = new ByteBuffer();
 
   /**
@@ -82,7 +84,7 @@ export class PrometheusExposition {
     values.set(allOwn.map(({ value }) => value), host.ids.length);
     const out = this.#out;
     out.length = 0;
-    writeProcesses(out, host, format, escaping);
+    this.#processes.write(out, host.processes, { format, escaping });
     if (format === "protobuf") {
       writeProtobuf(out, families, values, host.recorded);
     } else {
@@ -119,40 +121,6 @@ export class PrometheusExposition {
     }
     return layout;
   }
-}
-
-/** A host without stats. */
-const NO_STATS: HostStats = {
-  table: new NameTable(),
-  ids: new Int32Array(),
-  values: new Float64Array(),
-  fractional: new Uint8Array(),
-  kinds: new Uint8Array(),
-  recorded: [],
-  descriptions: new Map(),
-  processes: [],
-};
-
-/**
- * Appends the metrics of the processes. They are made anew each time, since
- * processes come and go, and everything else would have to be made anew with
- * them.
- */
-function writeProcesses(
-  out: ByteBuffer,
-  { processes }: HostStats,
-  format: ExpositionFormat,
-  escaping: Escaping,
-): void {
-  const metrics = processMetrics(processes);
-  const families = makeFamilies(NO_STATS, metrics, escaping);
-  const values = Float64Array.from(metrics, ({ value }) => value);
-  if (format === "protobuf") writeProtobuf(out, families, values, []);
-  else {new TextLayout(families, format === "openmetrics").write(
-      out,
-      values,
-      [],
-    );}
 }
 
 /** The number of processes in each state. */

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import type { HostStats } from "../../collect/host_stats.ts";
+import type { HostStats, ProcessStatus } from "../../collect/host_stats.ts";
 import { NameTable } from "../../format/snapshot.ts";
 import { PrometheusExposition } from "../../prometheus/exposition.ts";
 import type { OwnMetric } from "../../prometheus/families.ts";
@@ -22,6 +22,7 @@ import {
   withoutHistogram,
 } from "../helpers/host.ts";
 import { decodeFamilies } from "../helpers/prometheus_proto.ts";
+import { someProcesses } from "../helpers/push.ts";
 
 Deno.test("respond() keeps to what a format allows when values are negative, or none are kept", () => {
   const host = makeHost({
@@ -295,4 +296,39 @@ Deno.test("respond() writes the bounds that a program has chosen, in all formats
     { cumulativeCount: 3, upperBound: 1 },
   ]);
   assertEquals(histogram!.schema, 4);
+});
+
+Deno.test("respond() follows processes that come, go and change", () => {
+  const exposition = new PrometheusExposition();
+  const [program, silent] = someProcesses();
+  const read = (processes: ProcessStatus[], format: "text" | "openmetrics") =>
+    samples(
+      new TextDecoder().decode(
+        exposition.respond(
+          { ...makeHost({}), processes },
+          accept(format),
+          [],
+        ).body,
+      ),
+    ).filter((line) => /process_(up|cpu_seconds)/.test(line));
+  const labels = 'pid="7",process="my app",process_instance="web"';
+  for (const format of ["text", "openmetrics", "text"] as const) {
+    assertEquals(read([program, silent], format), [
+      `process_cpu_seconds_total{${labels}} 1.25`,
+      `statvent_process_up{${labels}} 1`,
+      'statvent_process_up{pid="8"} 0',
+    ]);
+    assertEquals(read(someProcesses(9), format), [
+      `process_cpu_seconds_total{${labels}} 9`,
+      `statvent_process_up{${labels}} 1`,
+      'statvent_process_up{pid="8"} 0',
+    ]);
+    assertEquals(read([silent], format), ['statvent_process_up{pid="8"} 0']);
+    assertEquals(read([{ ...silent, name: "8" }, program], format), [
+      `process_cpu_seconds_total{${labels}} 1.25`,
+      'statvent_process_up{pid="8",process="8"} 0',
+      `statvent_process_up{${labels}} 1`,
+    ]);
+    assertEquals(read([], format), []);
+  }
 });
