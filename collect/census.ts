@@ -34,11 +34,10 @@ import type { PipeReading, Problem } from "./pipe_reader.ts";
 import type { Ended } from "../ended/ended_reader.ts";
 import type { Ledger } from "../ended/ledger_reader.ts";
 import { idOfListed } from "../ended/ledger_writer.ts";
-import { COUNTER } from "../model/kinds.ts";
 import { isProcessId } from "../model/identity.ts";
 import { ownKey, processKey, withoutOwner } from "../model/process_key.ts";
 import { Totals } from "../ended/totals.ts";
-import type { Snapshot } from "../format/snapshot.ts";
+import { hasTotals, type Snapshot } from "../format/snapshot.ts";
 
 /**
  * How many processes of a user are kept one by one in each of `gone` and
@@ -158,12 +157,17 @@ export interface Unbooked extends LastValues {
   readonly seq: number;
 }
 
+/** A process that is alive, but has no pipe. */
+export type Silent = Pick<AliveProcess, "base" | "snapshot">;
+
 /** Whose values count now. */
 export interface Counted {
   /** One snapshot of each process that has a pipe, by the name of the pipe without `.stats`. */
   readonly live: ReadonlyMap<string, Snapshot>;
   /** Snapshots of silent and ended processes, and of ledgers. */
   readonly ended: readonly Snapshot[];
+  /** The silent processes among these: alive, but without a pipe. */
+  readonly silent: readonly Silent[];
   /** Sums of processes that are no longer kept one by one, per owner. */
   readonly totals: readonly Totals[];
   readonly processes: readonly ProcessStatus[];
@@ -246,11 +250,12 @@ export class Census {
     return {
       live,
       ended: [
-        ...silent,
+        ...silent.map(({ snapshot }) => snapshot),
         ...[...this.gone.values()].map(({ snapshot }) => snapshot),
         ...[...this.left.values()].map(({ snapshot }) => snapshot),
         ...[...this.ledgers.values()].map(({ snapshot }) => snapshot),
       ],
+      silent,
       totals: [...this.totals.values()],
       processes: host.readings.map((reading) =>
         this.#statusOf(reading, keys.get(reading.base), host.now)
@@ -465,7 +470,7 @@ export class Census {
    *
    * @param keys The processes that have a pipe.
    * @param counted The keys of processes that a ledger or a file has.
-   * @returns The snapshots of silent processes.
+   * @returns The silent processes.
    */
   #noteDeaths(
     { readings, lives }: HostReading,
@@ -473,13 +478,13 @@ export class Census {
     signs: Signs,
     counted: ReadonlySet<string>,
     overtaken: ReadonlySet<number>,
-  ): Snapshot[] {
+  ): Silent[] {
     const killed = new Set(
       readings.filter(({ result }) =>
         "failure" in result && result.failure === "dead"
       ).map(({ base }) => base),
     );
-    const silent: Snapshot[] = [];
+    const silent: Silent[] = [];
     for (const [key, process] of this.alive) {
       if (counted.has(key)) {
         this.alive.delete(key);
@@ -493,7 +498,7 @@ export class Census {
       const isSilent = signs.living.has(key) ||
         (!hasSign && !keys.has(base) && lives(pid, systemStart) === true);
       if (isSilent) {
-        silent.push(snapshot);
+        silent.push({ base, snapshot });
         continue;
       }
       this.alive.delete(key);
@@ -650,12 +655,6 @@ function unknownIn(
     return isUnknown && !isLost && !counted.has(key) && !late?.has(owner) &&
       !there?.has(id);
   });
-}
-
-/** Whether anything of a snapshot counts after the end of its process. */
-function hasTotals({ kinds, recorded }: Snapshot): boolean {
-  return kinds.includes(COUNTER) ||
-    recorded.some(({ histogram }) => histogram !== undefined);
 }
 
 /** The newest values of a process that has not answered; `undefined` if none are known. */

@@ -65,6 +65,13 @@ export interface Collected extends MergeInput {
    * without `.stats`: the process id, with a hyphen and an instance if it has one.
    */
   readonly byBase: ReadonlyMap<string, Snapshot>;
+  /** The processes among the ended ones that are alive, but have no pipe. */
+  readonly silent: readonly {
+    /** The name that its pipe had, without `.stats`. */
+    readonly base: string;
+    /** Its last snapshot. */
+    readonly snapshot: Snapshot;
+  }[];
   /** The number of killed processes of which only this collector knows the last values. */
   readonly unbooked: number;
   /** The number of processes that were killed. */
@@ -366,7 +373,7 @@ export class Collector {
     counted: Counted,
     missed: ReadonlyMap<number, number>,
   ): Collected {
-    const { live, ended, totals, processes } = counted;
+    const { live, ended, silent, totals, processes } = counted;
     const table = this.#table;
     const namesOf = (stats: number, distributions: number) =>
       stats + NAMES_OF_DISTRIBUTION * distributions;
@@ -387,6 +394,7 @@ export class Collector {
       table,
       live: [...live.values()],
       ended,
+      silent,
       totals,
       processes,
       byBase: live,

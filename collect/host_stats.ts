@@ -80,6 +80,14 @@ export interface GroupUsage {
   readonly cpuLimit?: number;
 }
 
+/** How long the name of a process may be in a label. */
+const MAX_NAME_LENGTH = 128;
+
+/** The name of a process as a label has it. */
+export function processName(name: string | undefined): string {
+  return (name || "unnamed").slice(0, MAX_NAME_LENGTH).toWellFormed();
+}
+
 /** One process of the host. */
 export interface ProcessStatus {
   /** Its process id, where it runs. */
@@ -132,6 +140,12 @@ export interface HostStats {
   readonly descriptions: ReadonlyMap<string, Description>;
   /** The processes, in ascending order of their ids. */
   readonly processes: readonly ProcessStatus[];
+  /**
+   * The start of the oldest process whose counters or histograms count, in
+   * seconds since 1970: then all of them were 0. `undefined` if any start is not
+   * known.
+   */
+  readonly created?: number | undefined;
 }
 
 /** The stats by name. */

@@ -12,7 +12,12 @@ import type {
   ProcessStatus,
 } from "./host_stats.ts";
 import type { EndedTotals } from "../ended/totals.ts";
-import { NameTable, type Snapshot } from "../format/snapshot.ts";
+import {
+  hasTotals,
+  NameTable,
+  type Snapshot,
+  startOf,
+} from "../format/snapshot.ts";
 import type { Description } from "../model/descriptions.ts";
 import { type GaugeMerge, mergeGauge } from "../model/gauge_merge.ts";
 import {
@@ -190,7 +195,27 @@ export function merge(input: MergeInput): HostStats {
     recorded,
     descriptions: describe(totals, ended, live),
     processes: input.processes ?? [],
+    created: createdOf([...live, ...ended], totals),
   };
+}
+
+/** When the first of the processes has started, if all starts are known. */
+function createdOf(
+  snapshots: readonly Snapshot[],
+  totals: readonly EndedTotals[],
+): number | undefined {
+  // Nobody has kept the starts of processes of which only sums are left.
+  if (
+    totals.some(({ counters, recorded }) => counters.size + recorded.size > 0)
+  ) return undefined;
+  let first = Infinity;
+  for (const snapshot of snapshots) {
+    if (!hasTotals(snapshot)) continue;
+    const start = startOf(snapshot);
+    if (start === undefined) return undefined;
+    first = Math.min(first, start);
+  }
+  return first === Infinity ? undefined : first;
 }
 
 function describe(

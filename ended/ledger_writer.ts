@@ -44,7 +44,12 @@ import {
 } from "../directory/file_names.ts";
 import { isAlive } from "../directory/sign_of_life.ts";
 import { userOf } from "../directory/trust.ts";
-import { NameTable, type Snapshot } from "../format/snapshot.ts";
+import {
+  hasTotals,
+  NameTable,
+  type Snapshot,
+  startOf,
+} from "../format/snapshot.ts";
 import { SnapshotParser } from "../format/snapshot_parser.ts";
 import { SnapshotWriter } from "../format/snapshot_writer.ts";
 import { type LedgerInfo, MAX_LISTED } from "../model/identity.ts";
@@ -388,7 +393,8 @@ class Taker {
     const { totals, mode, info } = this.#openHead(head);
     this.#open = undefined;
     const ended = [...info.ended];
-    let { count, killed } = info;
+    let { count, killed, start: first } = info;
+    if (totals.isEmpty) first = Infinity;
     let newMode = mode;
     let added = 0;
     // Adding may take as long as reading did.
@@ -397,6 +403,7 @@ class Taker {
     for (const [file, { snapshot, final, last }] of ready) {
       if (added > 0 && performance.now() > until) break;
       totals.addProcess(snapshot);
+      if (hasTotals(snapshot)) first = earlier(first, startOf(snapshot));
       // No user may read more in the ledger than in the files that it is made of.
       newMode &= file.mode;
       const isKilled = !final && !last;
@@ -410,6 +417,7 @@ class Taker {
       generation: highest + 1,
       count,
       killed,
+      ...(first !== undefined && first < Infinity && { start: first }),
       ended: ended.slice(-MAX_LISTED),
     };
     const source = totals.source(next);
@@ -467,6 +475,14 @@ class Taker {
       attempt(() => runtime.remove(temporary));
     }
   }
+}
+
+/** The earlier one of two times; `undefined` if one of them is not known. */
+function earlier(
+  a: number | undefined,
+  b: number | undefined,
+): number | undefined {
+  return a === undefined || b === undefined ? undefined : Math.min(a, b);
 }
 
 /** Whether a process has a sign of life, whatever that says. */

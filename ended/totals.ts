@@ -185,6 +185,11 @@ export class Totals implements EndedTotals {
     return forgotten;
   }
 
+  /** Whether there is nothing in the sums. */
+  get isEmpty(): boolean {
+    return this.counters.size + this.recorded.size === 0;
+  }
+
   get #isFull(): boolean {
     return this.counters.size + this.recorded.size >= this.#maxNames ||
       this.#bytes >= this.#maxBytes;

@@ -78,13 +78,22 @@ const ANNOTATIONS: {
     return { apply: (to) => to.process = info };
   },
   [LEDGER]: (content: Partial<LedgerInfo> | null, number) => {
-    const { id, generation = 0, count, killed = 0, ended } = content ?? {};
+    const { id, generation = 0, count, killed = 0, start, ended } = content ??
+      {};
     if (
       typeof id !== "string" || !Number.isSafeInteger(count) ||
       !Number.isSafeInteger(generation) || !Number.isSafeInteger(killed) ||
+      (start !== undefined && !Number.isFinite(start)) ||
       !isNames(ended) || ended.length !== number || number > MAX_LISTED
     ) return;
-    const info = { id, generation, count: count!, killed, ended };
+    const info = {
+      id,
+      generation,
+      count: count!,
+      killed,
+      ...(start !== undefined && { start }),
+      ended,
+    };
     return { apply: (to) => to.ledger = info };
   },
   [GAUGES]: (names: unknown, number) => {

@@ -10,6 +10,7 @@ import type { ParsedDistribution } from "./annotations.ts";
 import type { Description } from "../model/descriptions.ts";
 import type { LedgerInfo, ProcessInfo } from "../model/identity.ts";
 import { type LabelledName, splitLabels } from "../model/labels.ts";
+import { COUNTER } from "../model/kinds.ts";
 import type { Stat } from "../model/numbers.ts";
 
 /** Numbers names, so that data that belongs to names can stand in arrays. */
@@ -95,6 +96,27 @@ export interface Snapshot {
   readonly process: ProcessInfo | undefined;
   /** The identity of the ledger, if the snapshot is one. */
   readonly ledger: LedgerInfo | undefined;
+}
+
+/** Whether anything of a snapshot counts after the end of its process. */
+export function hasTotals({ kinds, recorded }: Snapshot): boolean {
+  return kinds.includes(COUNTER) ||
+    recorded.some(({ histogram }) => histogram !== undefined);
+}
+
+/**
+ * A time, in seconds since 1970, at which nothing of a snapshot had been counted
+ * yet, if one is known: the start of its process, or of the first one in a
+ * ledger.
+ */
+export function startOf({ process, ledger }: Snapshot): number | undefined {
+  // A relay sums processes that are older than itself.
+  const start = ledger !== undefined
+    ? ledger.start
+    : process?.relay
+    ? undefined
+    : process?.start;
+  return start !== undefined && start > 0 ? start : undefined;
 }
 
 /** Thrown if bytes are not one whole snapshot. */

@@ -53,6 +53,8 @@ export interface LedgerInfo {
   readonly count: number;
   /** How many of these were killed. */
   readonly killed: number;
+  /** The start of the oldest of them, in seconds since 1970; `undefined` if not all starts are known. */
+  readonly start?: number;
   /**
    * The processes taken in last, in order: `<id>`, or `<id>@<seq>` for a process
    * that was killed, with the number of the snapshot that was taken in.

@@ -48,6 +48,10 @@ export interface Series {
    * index of the value among those of the host, followed by the own ones.
    */
   readonly index: number;
+  /** Which part of the host it is of, the first by default. */
+  readonly part?: number;
+  /** The index of the time since which it counts, if that is known. */
+  readonly created?: number;
 }
 
 /** All series of one name. */
@@ -259,7 +263,12 @@ function withUnit(base: string, unit: string | undefined): string {
 }
 
 /** Drafts the families of everything but distributions. */
-function draftPlain(drafts: Drafts, host: HostStats, escaping: Escaping): void {
+function draftPlain(
+  drafts: Drafts,
+  host: HostStats,
+  escaping: Escaping,
+  reserved: ReadonlySet<string>,
+): void {
   const { table, ids, kinds } = host;
   for (let index = 0; index < ids.length; index++) {
     const kind = kinds[index];
@@ -275,7 +284,7 @@ function draftPlain(drafts: Drafts, host: HostStats, escaping: Escaping): void {
     const base = withUnit(name || "unnamed", description.unit);
     const rank = RANKS.indexOf(type);
     drafts.add({ type, rank, base, stat: family, ...description }, {
-      labels: escapeLabels(labels, escaping, NO_LABELS),
+      labels: escapeLabels(labels, escaping, reserved),
       index,
       original: table.names[ids[index]],
     });
@@ -287,14 +296,16 @@ function draftDistributions(
   drafts: Drafts,
   host: HostStats,
   escaping: Escaping,
+  reserved: ReadonlySet<string>,
 ): void {
   const { table, recorded } = host;
+  const all = new Set([...OF_DISTRIBUTIONS, ...reserved]);
   for (const [index, { name, histogram }] of recorded.entries()) {
     const { family, labels } = table.labelled(table.idOf(name));
     const { help, unit, buckets } = describe(host, family);
     const base = withUnit(withoutPlaceholder(family) || "recorded", unit);
     const series = {
-      labels: escapeLabels(labels, escaping, OF_DISTRIBUTIONS),
+      labels: escapeLabels(labels, escaping, all),
       index,
       original: name,
     };
@@ -395,6 +406,7 @@ function sectionOf({ rank, type }: Draft): number {
  * @param own The service's own metrics. They come first, and keep their names.
  * @param escaping How names are escaped.
  * @param reserved Families that no other may be named like.
+ * @param reservedLabels Escaped names of labels that stats must not have.
  * @returns The families: own ones, plain ones, those of distributions, each by
  * name.
  */
@@ -403,11 +415,12 @@ export function makeFamilies(
   own: readonly OwnMetric[],
   escaping: Escaping,
   reserved: readonly ReservedFamily[] = [],
+  reservedLabels: ReadonlySet<string> = NO_LABELS,
 ): Family[] {
   const drafts = new Drafts(escaping);
   draftOwn(drafts, own, host.ids.length, escaping);
-  draftPlain(drafts, host, escaping);
-  draftDistributions(drafts, host, escaping);
+  draftPlain(drafts, host, escaping, reservedLabels);
+  draftDistributions(drafts, host, escaping, reservedLabels);
   const taken = new TakenNames(escaping);
   taken.reserve(reserved);
   return drafts.all()

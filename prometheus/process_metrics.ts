@@ -8,7 +8,11 @@
  * @module
  */
 
-import { answers, type ProcessStatus } from "../collect/host_stats.ts";
+import {
+  answers,
+  processName,
+  type ProcessStatus,
+} from "../collect/host_stats.ts";
 import type { OwnMetric } from "./families.ts";
 
 /** A metric of processes, and where its value is; one that is not known has none. */
@@ -100,9 +104,13 @@ export const PROCESS_METRICS: readonly ProcessMetric[] = [
 
 /** The labels that tell a process from all others of its host. */
 export function processLabels(
-  { name = "", pid, instance = "" }: ProcessStatus,
+  { name, pid, instance = "" }: ProcessStatus,
 ): Record<string, string> {
-  return { process: name, pid: `${pid}`, process_instance: instance };
+  return {
+    process: processName(name),
+    pid: `${pid}`,
+    process_instance: instance,
+  };
 }
 
 /** The metrics of all living processes. */

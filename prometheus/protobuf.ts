@@ -36,6 +36,11 @@ const FIELDS: Readonly<Record<FamilyType, number>> = {
   histogram: 7,
 };
 
+// The fields that hold the time since which a metric counts.
+const CREATED_IN_COUNTER = 3;
+const CREATED_IN_SUMMARY = 4;
+const CREATED_IN_HISTOGRAM = 15;
+
 // The scales that Prometheus knows.
 const LEAST_SCALE = -4;
 const GREATEST_SCALE = 8;
@@ -111,6 +116,21 @@ function writeSummary(w: ProtobufWriter, stat: HostDistribution): void {
   }
 }
 
+/** Writes a message `Timestamp`. */
+function writeTime(
+  w: ProtobufWriter,
+  field: number,
+  time: number | undefined,
+): void {
+  if (time === undefined) return;
+  // Times are given to the millisecond.
+  const ms = Math.round(time * 1000);
+  w.message(field, () => {
+    w.uint(1, Math.floor(ms / 1000));
+    w.uint(2, ms % 1000 * 1e6);
+  });
+}
+
 function writeLabels(w: ProtobufWriter, labels: readonly LabelPair[]): void {
   for (const [name, value] of labels) {
     w.message(1, () => {
@@ -125,7 +145,7 @@ function writeLabels(w: ProtobufWriter, labels: readonly LabelPair[]): void {
  *
  * @param out What to append to.
  * @param families The families.
- * @param values The values of plain series, by their indices.
+ * @param values The values of plain series and times, by their indices.
  * @param recorded The distributions, by their indices.
  */
 export function writeProtobuf(
@@ -151,12 +171,25 @@ export function writeProtobuf(
     w.string(1, type === "counter" ? `${name}_total` : name);
     w.string(2, help);
     w.uint(3, TYPES[type]);
-    for (const { labels, index } of series) {
+    for (const { labels, index, created } of series) {
+      const time = created === undefined ? undefined : values[created];
       if (type === "histogram") {
         const histogram = recorded[index].histogram!;
-        metric(labels, () => writeHistogram(w, histogram, buckets));
+        metric(labels, () => {
+          writeHistogram(w, histogram, buckets);
+          writeTime(w, CREATED_IN_HISTOGRAM, time);
+        });
       } else if (type === "summary") {
-        metric(labels, () => writeSummary(w, recorded[index]));
+        metric(labels, () => {
+          writeSummary(w, recorded[index]);
+          if (recorded[index].histogram === undefined) return;
+          writeTime(w, CREATED_IN_SUMMARY, time);
+        });
+      } else if (type === "counter") {
+        metric(labels, () => {
+          w.double(1, values[index]);
+          writeTime(w, CREATED_IN_COUNTER, time);
+        });
       } else if (asGauge) {
         for (const [quantile, value] of quantileValues(recorded[index])) {
           const label = ["quantile", goNumber(quantile, true)] as const;

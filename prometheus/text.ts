@@ -58,6 +58,10 @@ export class TextLayout {
         texts.string(sample(`${family.name}${suffix}`, series.labels));
         ends.push(texts.length);
         this.#indices.push(series.index);
+        if (!open || series.created === undefined) continue;
+        texts.string(sample(`${family.name}_created`, series.labels));
+        ends.push(texts.length);
+        this.#indices.push(series.created);
       }
     }
     this.#texts = ends.map((end, i) =>
@@ -69,7 +73,7 @@ export class TextLayout {
    * Appends the text, without the line that ends OpenMetrics.
    *
    * @param out What to append to.
-   * @param values The values of plain series, by their indices.
+   * @param values The values of plain series and times, by their indices.
    * @param recorded The distributions, by their indices.
    */
   write(
@@ -80,7 +84,7 @@ export class TextLayout {
     for (let i = 0; i < this.#texts.length; i++) {
       writeLine(out, this.#texts[i], values[this.#indices[i]]);
     }
-    for (const family of this.#recorded) family.write(out, recorded);
+    for (const family of this.#recorded) family.write(out, values, recorded);
   }
 }
 
@@ -91,6 +95,7 @@ class DistributionText {
   readonly #open: boolean;
   readonly #sum: Uint8Array;
   readonly #count: Uint8Array;
+  readonly #created: Uint8Array | undefined;
   // The text before a value, by quantile or by upper bound.
   readonly #numbered = new Map<number, Uint8Array>();
 
@@ -100,10 +105,19 @@ class DistributionText {
     this.#open = open;
     this.#sum = encoder.encode(sample(`${family.name}_sum`, series.labels));
     this.#count = encoder.encode(sample(`${family.name}_count`, series.labels));
+    if (open && series.created !== undefined) {
+      const line = sample(`${family.name}_created`, series.labels);
+      this.#created = encoder.encode(line);
+    }
   }
 
-  /** Appends the text, without sum and count if it is `bare`. */
-  write(out: ByteBuffer, stat: HostDistribution, bare: boolean): void {
+  /** Appends the text, without sum, count and time if it is `bare`. */
+  write(
+    out: ByteBuffer,
+    values: Float64Array,
+    stat: HostDistribution,
+    bare: boolean,
+  ): void {
     const { histogram } = stat;
     if (this.#family.type === "histogram") {
       const { buckets } = this.#family;
@@ -119,6 +133,8 @@ class DistributionText {
     if (histogram === undefined || bare) return;
     writeLine(out, this.#sum, histogram.sum);
     writeLine(out, this.#count, countOf(histogram));
+    if (this.#created === undefined) return;
+    writeLine(out, this.#created, values[this.#series.created!]);
   }
 
   #quantile(quantile: number): Uint8Array {
@@ -159,7 +175,11 @@ class DistributionFamilyText {
     );
   }
 
-  write(out: ByteBuffer, recorded: readonly HostDistribution[]): void {
+  write(
+    out: ByteBuffer,
+    values: Float64Array,
+    recorded: readonly HostDistribution[],
+  ): void {
     const { type, series } = this.#family;
     // OpenMetrics forbids negative numbers in a summary, and a sum of a histogram
     // with negative buckets; without a sum there must be no count.
@@ -169,7 +189,8 @@ class DistributionFamilyText {
     const asGauge = type === "summary" && bare.includes(true);
     out.text(asGauge ? this.#gaugeHeader : this.#header);
     for (const [i, { index }] of series.entries()) {
-      this.#stats[i].write(out, recorded[index], asGauge || bare[i]);
+      const isBare = asGauge || bare[i];
+      this.#stats[i].write(out, values, recorded[index], isBare);
     }
   }
 }

@@ -18,7 +18,10 @@ import {
 import { ROOT } from "./helpers/program.ts";
 
 /** The languages of the fences. Those that are not run are pictures of lines. */
-const LANGUAGES = ["ts", "js", "sh", "console", "yaml", "text", ""];
+const LANGUAGES = [
+  ...["ts", "js", "sh", "console", "yaml", "text", ""],
+  ...["promql", "promql classic", "promql native", "promql by"],
+];
 
 Deno.test("the pages have no fence of a language that is not looked at", () => {
   for (const page of PAGES) {

@@ -15,9 +15,10 @@ import type { HostStats } from "../collect/host_stats.ts";
 import { toText } from "../collect/host_text.ts";
 import { figureMetrics, figuresOf } from "./figures.ts";
 import { merge } from "../collect/merge.ts";
+import { partsOf } from "../collect/parts.ts";
 import { show } from "../model/show.ts";
-import {
-  type OwnMetric,
+import type {
+  OwnMetric,
   PrometheusExposition,
 } from "../prometheus/exposition.ts";
 import { negotiate, type Negotiated } from "../prometheus/negotiate.ts";
@@ -29,10 +30,13 @@ import type {
   Handler,
 } from "../runtime/command_line.ts";
 import { runtime } from "../runtime/runtime.ts";
+import { Expositions } from "./expositions.ts";
 import { endOfJson, StatsJson } from "./json.ts";
 import {
   checkKeys,
   filter,
+  type MetricsQuery,
+  parseMetricsQuery,
   parseQuery,
   type Query,
   QueryError,
@@ -53,6 +57,11 @@ export interface HandlerOptions extends CollectorOptions {
    * beside it, at `/processes` and `/metrics` by default.
    */
   path?: string;
+  /**
+   * How many series an answer to `/metrics?by=…` has at most, 50,000 by default.
+   * A distribution counts as 50.
+   */
+  maxSeries?: number;
 }
 
 /**
@@ -64,7 +73,8 @@ export interface HandlerOptions extends CollectorOptions {
  * "invalid": …, "dead": …}, "timestamp": <seconds>}`. Parameters select stats and their form:
  * `?format=json|prettyjson|text`, `?match=http.*`, `?query=requests > 100`,
  * `?aggr=sum|min|max|mean`, `?by=process`, `?pid=1234`. Beside the path,
- * `processes` lists the processes and `metrics` answers Prometheus. Requests that
+ * `processes` lists the processes and `metrics` answers Prometheus, with
+ * `?by=name`, `?by=process`, `?match=` and `?query=` too. Requests that
  * arrive while the pipes are being read share the result.
  *
  * @example Beside other routes
@@ -82,12 +92,15 @@ export interface HandlerOptions extends CollectorOptions {
  * @param options What to serve.
  * @returns The handler. It answers errors too, and never throws.
  * @throws {TypeError} If the path does not begin with a slash, or has a query.
- * @throws {RangeError} If the deadline is not a positive number.
+ * @throws {RangeError} If the deadline is not a positive number, or `maxSeries`
+ * not a whole number from 1 on.
  * @throws {Error} If the state file cannot be used.
  */
 export function createHandler(options: HandlerOptions = {}): Handler {
   const path = checkPath(options.path ?? "/stats");
-  const answerer = answererOf(new Collector(options), { path });
+  const { maxSeries } = options;
+  checkMaxSeries(maxSeries);
+  const answerer = answererOf(new Collector(options), { path, maxSeries });
   return async (request) => toResponse(await answerer(request));
 }
 
@@ -97,15 +110,17 @@ export interface Routing {
   readonly path: string;
   /** More metrics of the service itself. */
   readonly own?: () => readonly OwnMetric[];
+  /** As in {@linkcode HandlerOptions}. */
+  readonly maxSeries?: number;
 }
 
 /** Answers requests with what a collector reads. */
 export function answererOf(
   collector: Collector,
-  { path, own = () => [] }: Routing,
+  { path, own = () => [], maxSeries }: Routing,
 ): Answerer {
   const json = new StatsJson();
-  const exposition = new PrometheusExposition();
+  const expositions = new Expositions();
   const shared = new SharedAnswers();
   const routes = new Map<string, Route>([
     [beside(path, "processes"), async (_, parameters) => {
@@ -114,18 +129,26 @@ export function answererOf(
       return shared.of(read, "processes", () => answerProcesses(read));
     }],
     [beside(path, "metrics"), async ({ headers }, parameters) => {
-      checkKeys(parameters, []);
+      const query = parseMetricsQuery(parameters);
       const read = await collector.read();
       const negotiated = negotiate(headers.get("accept"));
+      const question = `?${parameters}`;
       return shared.of(
         read,
-        negotiated.contentType,
+        `${negotiated.contentType} ${question}`,
         () =>
-          answerMetrics(exposition, merge(read), negotiated, [
-            ...serviceMetrics(runtime.self),
-            ...figureMetrics(read),
-            ...own(),
-          ]),
+          answerMetrics({
+            exposition: expositions.of(question),
+            negotiated,
+            query,
+            read,
+            maxSeries,
+            own: [
+              ...serviceMetrics(runtime.self),
+              ...figureMetrics(read),
+              ...own(),
+            ],
+          }),
       );
     }],
     [path, async (_, parameters) => {
@@ -206,6 +229,16 @@ function checkPath(given: string): string {
   return path;
 }
 
+function checkMaxSeries(maxSeries: number | undefined): void {
+  if (maxSeries === undefined) return;
+  if (Number.isSafeInteger(maxSeries) && maxSeries > 0) return;
+  throw new RangeError(
+    `Cannot serve: maxSeries must be a whole number from 1 on, got ${
+      show(maxSeries)
+    }`,
+  );
+}
+
 /** The path of a sibling, such as `/a/metrics` beside `/a/stats`. */
 function beside(path: string, name: string): string {
   return path.replace(/[^/]*$/, name);
@@ -225,17 +258,33 @@ async function answerProcesses(collected: Collected): Promise<Answer> {
   return jsonAnswer(200, { processes, ...figuresOf(collected), timestamp });
 }
 
+/** A scrape, and what answers it. */
+interface Scrape {
+  readonly exposition: PrometheusExposition;
+  readonly negotiated: Negotiated;
+  readonly query: MetricsQuery;
+  readonly read: Collected;
+  readonly maxSeries: number | undefined;
+  readonly own: readonly OwnMetric[];
+}
+
 // deno-lint-ignore require-await -- errors are shared as answers are
 async function answerMetrics(
-  exposition: PrometheusExposition,
-  host: HostStats,
-  negotiated: Negotiated,
-  own: readonly OwnMetric[],
+  { exposition, negotiated, query: { by, keep }, read, maxSeries, own }: Scrape,
 ): Promise<Answer> {
-  const body = exposition.write(host, negotiated, own);
-  const { contentType } = negotiated;
+  const host = merge(read);
+  const parts = by && partsOf(read, by).map(({ labels, input }) => ({
+    labels,
+    host: merge(input),
+  }));
+  const body = exposition.write(
+    keep === undefined ? host : filter(host, keep),
+    negotiated,
+    own,
+    parts && { parts, maxSeries },
+  );
   return bytesAnswer(200, body, {
-    "content-type": contentType,
+    "content-type": negotiated.contentType,
     vary: "accept",
   });
 }

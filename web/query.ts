@@ -8,6 +8,7 @@
 
 import type { HostStats } from "../collect/host_stats.ts";
 import type { MergeInput } from "../collect/merge.ts";
+import type { PartedBy } from "../collect/parts.ts";
 import { parsePipeName } from "../directory/file_names.ts";
 import { compileGlob, GlobError } from "../model/glob.ts";
 import { splitLabels } from "../model/labels.ts";
@@ -133,6 +134,38 @@ export function parseQuery(parameters: URLSearchParams): Query {
   if (pid !== null && parsePipeName(`${pid}.stats`) === undefined) {
     throw refuse("pid", "a process id", pid);
   }
+  return {
+    format,
+    byProcess,
+    pid: pid ?? undefined,
+    aggregate,
+    keep: parseKeep(parameters),
+  };
+}
+
+/** The parameters of a request for metrics. */
+export interface MetricsQuery {
+  /** What has series of its own, if not only the host. */
+  readonly by: PartedBy | undefined;
+  /** Which stats are shown; `undefined` for all. */
+  readonly keep: Keep | undefined;
+}
+
+/**
+ * Reads the parameters of a request for metrics.
+ *
+ * @throws {QueryError} For an unknown or repeated parameter, or an invalid value.
+ */
+export function parseMetricsQuery(parameters: URLSearchParams): MetricsQuery {
+  checkKeys(parameters, ["by", "match", "query"]);
+  return {
+    by: choose(parameters, "by", ["name", "process"]),
+    keep: parseKeep(parameters),
+  };
+}
+
+/** Which stats `match` and `query` choose; `undefined` for all. */
+function parseKeep(parameters: URLSearchParams): Keep | undefined {
   const match = parameters.get("match");
   if (match === "") throw refuse("match", 'a pattern such as "http.*"', match);
   const query = parameters.get("query");
@@ -142,17 +175,11 @@ export function parseQuery(parameters: URLSearchParams): Query {
   }
   const matches = match === null ? undefined : compileMatch(match);
   const isWanted = query === null ? undefined : parseComparison(query);
-  return {
-    format,
-    byProcess,
-    pid: pid ?? undefined,
-    aggregate,
-    keep: matches === undefined
-      ? isWanted
-      : (name, family, value) =>
-        matches(name, family) &&
-        (isWanted === undefined || isWanted(name, family, value)),
-  };
+  return matches === undefined
+    ? isWanted
+    : (name, family, value) =>
+      matches(name, family) &&
+      (isWanted === undefined || isWanted(name, family, value));
 }
 
 /**
@@ -218,9 +245,11 @@ export function filter(
     values: Float64Array.from(places, (i) => values[i]),
     fractional: Uint8Array.from(places, (i) => fractional[i]),
     kinds: Uint8Array.from(places, (i) => kinds[i]),
-    recorded: host.recorded.filter(({ percentiles, mean }) =>
+    recorded: host.recorded.filter(({ name, percentiles, mean }) =>
       percentiles.some(([, name]) => kept.has(name)) ||
-      (mean !== undefined && kept.has(mean))
+      (mean !== undefined && kept.has(mean)) ||
+      // Without living processes it shows in no stat.
+      keep(name, splitLabels(name).family, NaN)
     ),
   };
 }

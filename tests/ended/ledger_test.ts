@@ -7,6 +7,7 @@ import {
 } from "../../ended/ended_reader.ts";
 import { hasTooMany, writeLastValues } from "../../ended/last_values.ts";
 import { takeIn } from "../../ended/ledger_writer.ts";
+import { seal } from "../../ended/seal.ts";
 import { NameTable } from "../../format/snapshot.ts";
 import { parseSnapshot } from "../../format/snapshot_parser.ts";
 import { runtime } from "../../runtime/runtime.ts";
@@ -648,5 +649,30 @@ Deno.test("read() reads a ledger to its end that is slow to read, but not again 
     write(2);
     // The one of before stands in its place.
     assertEquals(read(), [[6], 1]);
+    return Promise.resolve();
+  }));
+
+Deno.test("a ledger keeps the start of the first process in it, if it knows those of all", () =>
+  withDir((dir) => {
+    const leaveAt = (process: number, start: number, lines = "n: 1\n") => {
+      const bytes = lastValues(process, lines, 1, true);
+      const text = new TextDecoder().decode(bytes)
+        .replace('"start":1.5', `"start":${start}`)
+        .replace(/# crc32[^]*/, "");
+      const content = encode(`${text}# EOF: ${encode(text).length}\n`);
+      writeLastValues(dir, idOf(process), 1, seal(content), 0o644);
+      takeIn(dir, uid);
+      return head(dir).start;
+    };
+    // It has counted nothing.
+    assertEquals(leaveAt(1, 2.5, 'g: 1\n# gauge ["g"]: 1\n'), undefined);
+    assertEquals(leaveAt(2, 7.5), 7.5);
+    assertEquals(leaveAt(3, 9), 7.5);
+    assertEquals(leaveAt(4, 3.25), 3.25);
+    assertEquals(leaveAt(5, 2, 'g: 1\n# gauge ["g"]: 1\n'), 3.25);
+    // A start of which nothing is known is that of all.
+    assertEquals(leaveAt(6, 0), undefined);
+    assertEquals(leaveAt(7, 9), undefined);
+    assertEquals(fresh(dir)[0], 5);
     return Promise.resolve();
   }));

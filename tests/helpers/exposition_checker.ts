@@ -189,6 +189,10 @@ function checkSummary(family: CheckedFamily, open: boolean): void {
   }
 }
 
+function isOfCounts(type: string): boolean {
+  return ["counter", "summary", "histogram"].includes(type);
+}
+
 function checkFamily(family: CheckedFamily, open: boolean): void {
   const { name, type, unit, help, samples } = family;
   check(type in SUFFIXES, `${name}: type ${type}`);
@@ -206,7 +210,19 @@ function checkFamily(family: CheckedFamily, open: boolean): void {
       suffixes.some((suffix) => sample.name === name + suffix),
       `${sample.name} is not of ${name}`,
     );
-    check(type !== "counter" || sample.name.endsWith("_total"), sample.name);
+    const isCreated = sample.name === `${name}_created` && isOfCounts(type);
+    check(
+      type !== "counter" || isCreated || sample.name.endsWith("_total"),
+      sample.name,
+    );
+    if (!isCreated) continue;
+    check(open, `${sample.name}: only OpenMetrics has it`);
+    const before = samples[samples.indexOf(sample) - 1];
+    check(
+      before !== undefined && seriesKey(before) === seriesKey(sample),
+      `${sample.name}: apart from its series`,
+    );
+    check(sample.value > 0, `${sample.name}: no time`);
   }
   if (type === "histogram") checkHistogram(family, open);
   if (type === "summary") checkSummary(family, open);

@@ -15,12 +15,14 @@ enum MetricType {
   COUNTER = 0; GAUGE = 1; SUMMARY = 2; UNTYPED = 3; HISTOGRAM = 4; GAUGE_HISTOGRAM = 5;
 }
 message Gauge { optional double value = 1; }
-message Counter { optional double value = 1; }
+message Timestamp { optional int64 seconds = 1; optional int32 nanos = 2; }
+message Counter { optional double value = 1; optional Timestamp created_timestamp = 3; }
 message Quantile { optional double quantile = 1; optional double value = 2; }
 message Summary {
   optional uint64 sample_count = 1;
   optional double sample_sum = 2;
   repeated Quantile quantile = 3;
+  optional Timestamp created_timestamp = 4;
 }
 message Untyped { optional double value = 1; }
 message Histogram {
@@ -38,6 +40,7 @@ message Histogram {
   repeated BucketSpan positive_span = 12;
   repeated sint64 positive_delta = 13;
   repeated double positive_count = 14;
+  optional Timestamp created_timestamp = 15;
 }
 message Bucket {
   optional uint64 cumulative_count = 1;
@@ -63,6 +66,12 @@ message MetricFamily {
 }
 `;
 
+/** A time as it was sent. */
+export interface DecodedTime {
+  seconds: number;
+  nanos: number;
+}
+
 interface Span {
   offset?: number;
   length: number;
@@ -80,6 +89,7 @@ export interface DecodedHistogram {
   negativeDelta?: number[];
   positiveSpan?: Span[];
   positiveDelta?: number[];
+  createdTimestamp?: DecodedTime;
 }
 
 /** A family as it was sent. */
@@ -91,12 +101,13 @@ export interface DecodedFamily {
   metric?: {
     label?: { name: string; value: string }[];
     gauge?: { value: number };
-    counter?: { value: number };
+    counter?: { value: number; createdTimestamp?: DecodedTime };
     untyped?: { value: number };
     summary?: {
       sampleCount?: number;
       sampleSum?: number;
       quantile?: { quantile: number; value: number }[];
+      createdTimestamp?: DecodedTime;
     };
     histogram?: DecodedHistogram;
   }[];

@@ -53,7 +53,10 @@ Deno.test("respond() writes a host as protocol buffers", () => {
     help: "Whether the process gave its values.",
     type: "GAUGE",
     metric: Object.entries({ 1: 1, 2: 1, 4: 0 }).map(([pid, value]) => ({
-      label: [{ name: "pid", value: pid }],
+      label: [
+        { name: "pid", value: pid },
+        { name: "process", value: "unnamed" },
+      ],
       gauge: { value },
     })),
   });

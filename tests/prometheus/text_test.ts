@@ -18,9 +18,9 @@ Deno.test("respond() writes a host in the text format when there is no Accept he
     String
       .raw`# HELP statvent_process_up Whether the process gave its values.
 # TYPE statvent_process_up gauge
-statvent_process_up{pid="1"} 1
-statvent_process_up{pid="2"} 1
-statvent_process_up{pid="4"} 0
+statvent_process_up{pid="1",process="unnamed"} 1
+statvent_process_up{pid="2",process="unnamed"} 1
+statvent_process_up{pid="4",process="unnamed"} 0
 # HELP statvent_processes Processes of this host by whether they answer and respond.
 # TYPE statvent_processes gauge
 statvent_processes{state="ok"} 2

@@ -50,6 +50,7 @@ const PRINTED: Record<string, (RegExp | undefined)[]> = {
     /^$/,
     /^cat \S+\/\d+\.stats\n$/,
   ],
+  "docs/prometheus.md": [/^$/],
   "docs/web.md": [undefined],
 };
 

@@ -473,12 +473,15 @@ Deno.test("parameters that make no sense are refused with a sentence", async () 
     "Cannot read the parameters: aggr cannot be combined with by=process or pid",
   );
   const handler = createHandler({ pipeDir: "/nonexistent" });
-  for (const path of ["/metrics", "/processes"]) {
+  const known = {
+    "/metrics": "the known ones are by, match and query",
+    "/processes": "there are none here",
+  };
+  for (const [path, what] of Object.entries(known)) {
     const response = await handler(new Request(`http://localhost${path}?x=1`));
     assertEquals(response.status, 400);
     assertEquals(await response.json(), {
-      message:
-        'Cannot read the parameters: unknown parameter "x", there are none here',
+      message: `Cannot read the parameters: unknown parameter "x", ${what}`,
     });
   }
 });
