@@ -16,8 +16,12 @@ import { Polls } from "./polls.ts";
 import { type Usage, usage } from "./service.ts";
 import { label, leftIn, namesIn, sleep, World } from "./world.ts";
 
-/** What may be held more after than before, of what a process keeps for itself. */
-const MARGIN: Usage = { files: 4, threads: 6, megabytes: 64 };
+/**
+ * What may be held more after than before, of what a process keeps for itself.
+ * On a busy machine, V8 lets a heap grow by 64 MB before it collects; what stays
+ * is checked by the endurance test.
+ */
+const MARGIN: Usage = { files: 4, threads: 6, megabytes: 128 };
 
 /** Reads so many random snapshots in two ways. */
 async function fuzz(count: number): Promise<void> {
