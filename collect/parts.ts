@@ -7,8 +7,8 @@
  */
 
 import type { Collected } from "./collector.ts";
-import { processName } from "./host_stats.ts";
-import type { MergeInput } from "./merge.ts";
+import { type HostStats, processName } from "./host_stats.ts";
+import { merge, type MergeInput } from "./merge.ts";
 import { parsePipeName } from "../directory/file_names.ts";
 import type { EndedTotals } from "../ended/totals.ts";
 import type { NameTable, Snapshot } from "../format/snapshot.ts";
@@ -68,6 +68,25 @@ export function partsOf(read: Collected, by: PartedBy): Part[] {
     partFor(labelsOf(base, snapshot, by)).ended.push(snapshot);
   }
   return [...parts.values()].map(({ labels, ...input }) => ({ labels, input }));
+}
+
+/** How many times as many names a table must have as a part has stats for it to count as large. */
+const LARGE_TABLE = 4;
+
+/**
+ * Merges a part. Where the parts have names of their own, each by a table of its
+ * own: merging takes as long as the table is, which all parts together fill.
+ */
+export function mergePart({ input }: Part): HostStats {
+  const { table, live, ended = [] } = input;
+  let size = 0;
+  for (const { ids } of [...live, ...ended]) size += ids.length;
+  if (table === undefined || table.names.length < LARGE_TABLE * size) {
+    return merge(input);
+  }
+  const { table: own, ...host } = merge({ ...input, table: undefined });
+  const ids = host.ids.map((id) => table.idOf(own.names[id]));
+  return { ...host, table, ids };
 }
 
 function labelsOf(

@@ -15,7 +15,7 @@ import type { HostStats } from "../collect/host_stats.ts";
 import { toText } from "../collect/host_text.ts";
 import { figureMetrics, figuresOf } from "./figures.ts";
 import { merge } from "../collect/merge.ts";
-import { partsOf } from "../collect/parts.ts";
+import { mergePart, partsOf } from "../collect/parts.ts";
 import { show } from "../model/show.ts";
 import type {
   OwnMetric,
@@ -273,9 +273,9 @@ async function answerMetrics(
   { exposition, negotiated, query: { by, keep }, read, maxSeries, own }: Scrape,
 ): Promise<Answer> {
   const host = merge(read);
-  const parts = by && partsOf(read, by).map(({ labels, input }) => ({
-    labels,
-    host: merge(input),
+  const parts = by && partsOf(read, by).map((part) => ({
+    labels: part.labels,
+    host: mergePart(part),
   }));
   const body = exposition.write(
     keep === undefined ? host : filter(host, keep),

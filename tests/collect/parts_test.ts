@@ -2,10 +2,10 @@ import { assertEquals } from "@std/assert";
 import type { Collected } from "../../collect/collector.ts";
 import { toMap } from "../../collect/host_stats.ts";
 import { merge } from "../../collect/merge.ts";
-import { type PartedBy, partsOf } from "../../collect/parts.ts";
+import { mergePart, type PartedBy, partsOf } from "../../collect/parts.ts";
 import { Totals } from "../../ended/totals.ts";
-import type { Snapshot } from "../../format/snapshot.ts";
-import { parseSnapshot } from "../../format/snapshot_parser.ts";
+import { NameTable, type Snapshot } from "../../format/snapshot.ts";
+import { parseSnapshot, SnapshotParser } from "../../format/snapshot_parser.ts";
 import { whole } from "../helpers/text.ts";
 
 /** A process that has counted `n`. */
@@ -135,4 +135,25 @@ Deno.test("merge() says when the first process has started, if it is sure of all
     created([of(1, "a", 7), parseSnapshot(new TextEncoder().encode("n: 1\n"))]),
     7,
   );
+});
+
+Deno.test("mergePart() says what merge() says, also of a few stats by a large table", () => {
+  const table = new NameTable(
+    Array.from({ length: 100 }, (_, i) => `other.${i}`),
+  );
+  const parser = new SnapshotParser(table);
+  const bytes = whole(
+    'b: 5\na: 1.5\nr.50: 2\nr.mean: 2\n# process {"start":5}: 0.0\n' +
+      '# window {"name":"r.{0}","percentiles":[[50,"r.50"]],"mean":"r.mean","values":[1,2,3]}: 3\n',
+  );
+  const snapshot = parser.parse(bytes);
+  const read = { ...collected({ "5": snapshot }, { ended: [of(2)] }), table };
+  for (const part of partsOf(read, "process")) {
+    const host = mergePart(part);
+    const expected = merge(part.input);
+    assertEquals(host.table, table);
+    assertEquals([...toMap(host)].sort(), [...toMap(expected)].sort());
+    assertEquals(host.recorded, expected.recorded);
+    assertEquals(host.created, expected.created);
+  }
 });
