@@ -67,20 +67,33 @@ function isStale(name: string, { isFifo, modified }: FileId): boolean {
 }
 
 /**
- * Removes a pipe that was withdrawn, but gives it its name back first if it has a
- * writer. That is right however old it is: whoever has withdrawn it would do the
- * same, and finds that it was done.
+ * Gives a pipe that was withdrawn its name back, and removes it again if it has
+ * no writer. That is right however old it is: whoever has withdrawn it would do
+ * the same, and finds that it was done.
+ *
+ * The name comes first: a writer that waits for a reader goes on as soon as the
+ * pipe is opened, and fails if it then finds its pipe nowhere, or one in the
+ * place of the next that it makes.
  */
 function putBack(path: string, publicPath: string, file: FileId): void {
+  // Whoever has the name keeps it.
+  attempt(() => runtime.link(path, publicPath));
   const fd = runtime.openReader(path);
   try {
     if (runtime.identifyOpen(fd).inode !== file.inode) return;
     const hasWriter = runtime.read(fd, new Uint8Array(1)) !== 0;
-    // At once: a writer that waited for a reader goes on, and may soon replace
-    // its pipe. Whoever has the name keeps it.
-    if (hasWriter) attempt(() => runtime.link(path, publicPath));
     runtime.remove(path);
+    if (!hasWriter) withdraw(publicPath, path, file);
   } finally {
     runtime.close(fd);
   }
+}
+
+/** Removes a pipe, unless another one has its name, which may happen at the last moment. */
+function withdraw(publicPath: string, path: string, { inode }: FileId): void {
+  if (runtime.identify(publicPath)?.inode !== inode) return;
+  runtime.rename(publicPath, path);
+  const isOther = runtime.identify(path)?.inode !== inode;
+  if (isOther) attempt(() => runtime.link(path, publicPath));
+  runtime.remove(path);
 }

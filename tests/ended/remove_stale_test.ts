@@ -27,8 +27,10 @@ import {
   withDir,
 } from "../helpers/program.ts";
 
-const ended = new URL("../../ended/remove_dead.ts", import.meta.url).href;
-const runtime = new URL("../../runtime/runtime.ts", import.meta.url).href;
+import { runtime } from "../../runtime/runtime.ts";
+
+const endedUrl = new URL("../../ended/remove_dead.ts", import.meta.url).href;
+const runtimeUrl = new URL("../../runtime/runtime.ts", import.meta.url).href;
 
 /** Serves a pipe as a simple writer does. Says in a file that it is about to open the first one. */
 const WRITER = `trap '' PIPE; pipe="$0/$$.stats"; mkfifo "$pipe"; : > "$0/held"
@@ -54,6 +56,15 @@ async function withdrawn(dir: string): Promise<Deno.ChildProcess> {
   return writer;
 }
 
+/** Whether a process runs: it is there, and not dead and waited for. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^\d+ \(sh\) Z/.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
+  } catch {
+    return false;
+  }
+}
+
 const isWithdrawn = (name: string) => name.endsWith(".withdrawn");
 
 /** Waits until the writer can be read, by its only pipe. */
@@ -72,6 +83,37 @@ Deno.test("a live writer gets its pipe back that a remover took away before it w
     try {
       await isThere(dir);
     } finally {
+      await killShell(writer);
+    }
+  }));
+
+Deno.test("a writer that goes on as soon as its withdrawn pipe is opened finds it by its name", () =>
+  withDir(async (dir) => {
+    const writer = await withdrawn(dir);
+    const path = `${dir}/${writer.pid}.stats`;
+    const { openReader } = runtime;
+    let opened = 0;
+    let hasEnded = false;
+    writer.status.then(() => hasEnded = true);
+    runtime.openReader = (name) => {
+      const inode = () => runtime.identify(path)?.inode;
+      const before = inode();
+      const fd = openReader(name);
+      if (!isWithdrawn(name)) return fd;
+      opened++;
+      // The writer has its turn, until it has made its next pipe or has ended.
+      for (
+        const end = Date.now() + 10_000;
+        Date.now() < end && (inode() === undefined || inode() === before) &&
+        isRunning(writer.pid);
+      ) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+      return fd;
+    };
+    try {
+      await isThere(dir);
+      assertEquals({ opened, hasEnded }, { opened: 1, hasEnded: false });
+    } finally {
+      runtime.openReader = openReader;
       await killShell(writer);
     }
   }));
@@ -106,8 +148,8 @@ Deno.test("nothing is left of a dead process whose remover was killed in the mid
     const { code } = await output(
       Deno.execPath(),
       "eval",
-      `import { removeDead } from ${JSON.stringify(ended)};
-       import { runtime } from ${JSON.stringify(runtime)};
+      `import { removeDead } from ${JSON.stringify(endedUrl)};
+       import { runtime } from ${JSON.stringify(runtimeUrl)};
        const { rename } = runtime;
        runtime.rename = (path, newPath) => {
          rename(path, newPath);
