@@ -103,6 +103,13 @@ export function removePipes(own: OwnFiles): number[] {
   return files.filter((fd) => fd !== undefined);
 }
 
+/** Whether there is a checkpoint of this process. */
+export function hasCheckpoint({ dir, id, base }: OwnFiles): boolean {
+  return base !== undefined &&
+    attempt(() => runtime.identify(checkpointPath(dir, base, id))) !==
+      undefined;
+}
+
 /** Removes what tells that this process lives, and what it would leave if it were killed. */
 export function removeSigns({ dir, id, base }: OwnFiles): void {
   if (base === undefined) return;

@@ -7,8 +7,8 @@
  * @module
  */
 
-import { handOver, type Target } from "./own_last_values.ts";
-import { type OwnFiles, removeSigns } from "./own_files.ts";
+import { handOver, noteLoss, type Target } from "./own_last_values.ts";
+import { hasCheckpoint, type OwnFiles, removeSigns } from "./own_files.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
 import {
@@ -83,12 +83,17 @@ export function setServed(served: Served | undefined): void {
  */
 function end(isFinal: boolean): string | undefined {
   if (scene === undefined) return undefined;
+  const { target, own, served } = scene;
   // Before the pipe goes, so that a reader finds one of the two.
-  const path = hands
-    ? handOver(scene.target, isFinal, scene.own.control.isFull)
-    : undefined;
-  scene.served?.release();
-  if (isFinal) removeSigns(scene.own);
+  const { path, isSettled } = hands
+    ? handOver(target, isFinal, own.control.isFull)
+    : { path: undefined, isSettled: true };
+  served?.release();
+  if (!isFinal) return path;
+  // The pipes have gone, and this may be called again for what was counted since.
+  scene.served = undefined;
+  // What could not be written counts as if this process had been killed.
+  if (isSettled || (!hasCheckpoint(own) && noteLoss(target))) removeSigns(own);
   return path;
 }
 

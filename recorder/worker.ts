@@ -196,12 +196,13 @@ function endBy(index: number, stopListening: () => void): void {
   if (control.isListening(index)) return;
   control.halt();
   const { base, id } = presence;
-  // A listener in another thread, or one that was added by a reference to
-  // Deno's own function, is not known here: the process may live.
-  const path = annotations
-    ? handOver({ dir, mode, user, identity }, false, control.isFull)
-    : undefined;
   const files = removePipes({ dir, user, id, base, batch, control });
+  // A listener in another thread, or one that was added by a reference to
+  // Deno's own function, is not known here: the process may live. As late as can
+  // be, since its other threads count until it dies.
+  const path = annotations
+    ? handOver({ dir, mode, user, identity }, false, control.isFull).path
+    : undefined;
   stopListening();
   raise(ENDING_SIGNALS[index]);
   setTimeout(() => {

@@ -8,6 +8,7 @@ import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import process from "node:process";
 import { Worker, type WorkerOptions } from "node:worker_threads";
+import { onNodeExit } from "./node_exit.ts";
 import { errorCode, firstLine, posix, startThreadWith } from "./posix.ts";
 import { warnOnce } from "./warn.ts";
 import type { Runtime } from "./system.ts";
@@ -108,20 +109,6 @@ function makeDir(path: string, mode: number, isLast: boolean): void {
   if (isLast || !isUsable) chmodSync(path, mode);
 }
 
-// The listeners for the end of the program, which come after the program's own,
-// since these may still count.
-const exits = new Set<() => void>();
-
-function stayLast(event: string | symbol, listener: () => void): void {
-  if (event !== "exit" || exits.has(listener)) return;
-  queueMicrotask(() => {
-    for (const end of exits) {
-      process.off("exit", end);
-      process.on("exit", end);
-    }
-  });
-}
-
 /** Node's and Bun's side of a {@linkcode Runtime}. */
 export const nodeRuntime: Runtime = {
   ...posix,
@@ -162,14 +149,5 @@ export const nodeRuntime: Runtime = {
   },
   startThread: (source, data, receive, fail) =>
     startThreadWith(alone(), source, data, receive, fail),
-  onExit: (end) => {
-    if (exits.size === 0) process.on("newListener", stayLast);
-    exits.add(end);
-    process.on("exit", end);
-    return () => {
-      exits.delete(end);
-      process.off("exit", end);
-      if (exits.size === 0) process.off("newListener", stayLast);
-    };
-  },
+  onExit: (end) => onNodeExit(end),
 };

@@ -42,10 +42,12 @@ for (const name of Object.keys(RUNTIMES)) {
       for (let i = 0; i < 6; i++) {
         assert(isWhole(await place.cat(dir, program)));
       }
-      // Its last values find no room. Those that were read before count.
+      // Its last values find no room. Those in its checkpoint count.
       await program.ends();
       await place.sh(EMPTY);
-      assertEquals(await place.sh('ls -A "$0"'), "");
+      await using service = await place.service(name, dir);
+      await service.shows(3);
+      assertMatch(await place.sh('ls -A "$0"'), /^\.ended\.\S+\n$/);
     },
   });
 
