@@ -58,6 +58,8 @@ export interface LastValues {
   readonly bytes: Uint8Array;
   /** Who may read the pipe; `undefined` if that is not known. */
   readonly mode?: number;
+  /** Whether it was taken for dead because it was silent, and nothing else says so. */
+  readonly mayReturn?: boolean;
 }
 
 /** A process that has left a file. */
@@ -70,7 +72,8 @@ export interface LeftValues extends LastValues {
 export interface AliveProcess extends LastValues {
   /** The name of its pipe without `.stats`. */
   readonly base: string;
-  readonly pid: number;
+  /** Its process id; `undefined` if its pipe is not named after that. */
+  readonly pid: number | undefined;
   /** When the process started, according to the system. */
   readonly systemStart: string | undefined;
   /** Whether it has shown a sign of life, which alone tells whether it lives. */
@@ -83,8 +86,9 @@ export interface AliveProcess extends LastValues {
 export interface Reading {
   /** The name of the pipe without `.stats`. */
   readonly base: string;
-  readonly pid: number;
-  /** What stands behind the process id in the name. */
+  /** The process id in the name, if there is one. */
+  readonly pid: number | undefined;
+  /** What stands behind the process id in the name, or in its place. */
   readonly instance: string | undefined;
   /** The identity of the process, if only its sign of life says it. */
   readonly id?: string;
@@ -139,12 +143,12 @@ export interface HostReading {
   /** The time, in milliseconds. */
   readonly now: number;
   /**
-   * Whether `pid` is alive and still the process that started then;
-   * `undefined` if the system does not tell.
+   * Whether a process lives, which has no pipe now, and is still the one that
+   * started then; `undefined` if the system does not tell.
    */
-  readonly lives: (pid: number, systemStart: string | undefined) =>
-    | boolean
-    | undefined;
+  readonly lives: (
+    process: Pick<AliveProcess, "base" | "pid" | "systemStart">,
+  ) => boolean | undefined;
 }
 
 /** The last values of a process that are to be booked. */
@@ -162,9 +166,12 @@ export type Silent = Pick<AliveProcess, "base" | "snapshot">;
 
 /** Whose values count now. */
 export interface Counted {
-  /** One snapshot of each process that has a pipe, by the name of the pipe without `.stats`. */
+  /**
+   * One snapshot of each process that has a pipe, or has taken it away for a
+   * moment, by the name of the pipe without `.stats`.
+   */
   readonly live: ReadonlyMap<string, Snapshot>;
-  /** Snapshots of silent and ended processes, and of ledgers. */
+  /** Snapshots of ended processes, of silent ones that have a sign of life, and of ledgers. */
   readonly ended: readonly Snapshot[];
   /** The silent processes among these: alive, but without a pipe. */
   readonly silent: readonly Silent[];
@@ -247,15 +254,20 @@ export class Census {
       const process = this.alive.get(key);
       if (process !== undefined) live.set(base, process.snapshot);
     }
+    // A simple writer has no pipe between two answers.
+    for (const { base, hasSign, snapshot } of silent) {
+      if (!hasSign) live.set(base, snapshot);
+    }
+    const hidden = silent.filter(({ hasSign }) => hasSign);
     return {
       live,
       ended: [
-        ...silent.map(({ snapshot }) => snapshot),
+        ...hidden.map(({ snapshot }) => snapshot),
         ...[...this.gone.values()].map(({ snapshot }) => snapshot),
         ...[...this.left.values()].map(({ snapshot }) => snapshot),
         ...[...this.ledgers.values()].map(({ snapshot }) => snapshot),
       ],
-      silent,
+      silent: hidden,
       totals: [...this.totals.values()],
       processes: host.readings.map((reading) =>
         this.#statusOf(reading, keys.get(reading.base), host.now)
@@ -263,6 +275,12 @@ export class Census {
       unbooked: this.#unbooked(host.late),
       unknown,
     };
+  }
+
+  /** The bases of processes that are taken to be alive, and whose pipes are named after no process id. */
+  namelessBases(): string[] {
+    return [...this.alive.values()]
+      .flatMap(({ base, pid }) => pid === undefined ? [base] : []);
   }
 
   /** The totals of one user. */
@@ -478,34 +496,35 @@ export class Census {
     signs: Signs,
     counted: ReadonlySet<string>,
     overtaken: ReadonlySet<number>,
-  ): Silent[] {
+  ): AliveProcess[] {
     const killed = new Set(
       readings.filter(({ result }) =>
         "failure" in result && result.failure === "dead"
       ).map(({ base }) => base),
     );
-    const silent: Silent[] = [];
+    const silent: AliveProcess[] = [];
     for (const [key, process] of this.alive) {
       if (counted.has(key)) {
         this.alive.delete(key);
         continue;
       }
       if (signs.dead.has(key)) continue;
-      const { base, pid, owner, systemStart, hasSign, snapshot } = process;
+      const { base, owner, hasSign } = process;
       if (keys.get(base) === key) continue;
       // Whoever has found a process dead removes its sign. The process id may
       // be that of another one here.
       const isSilent = signs.living.has(key) ||
-        (!hasSign && !keys.has(base) && lives(pid, systemStart) === true);
+        (!hasSign && !keys.has(base) && lives(process) === true);
       if (isSilent) {
-        silent.push({ base, snapshot });
+        silent.push(process);
         continue;
       }
       this.alive.delete(key);
       // A process that removed its pipe itself is in the ledger already, even
       // if the ledger no longer lists it.
       if (overtaken.has(owner) && !killed.has(base)) continue;
-      this.#noteDeath(key, process, false);
+      const mayReturn = process.pid === undefined;
+      this.#noteDeath(key, { ...process, mayReturn }, false);
     }
     for (const [key, values] of signs.dead) {
       this.alive.delete(key);
@@ -517,22 +536,20 @@ export class Census {
     return silent;
   }
 
-  #noteDeath(
-    key: string,
-    { owner, snapshot, bytes, mode }: LastValues,
-    hasSign: boolean,
-  ): void {
+  #noteDeath(key: string, values: LastValues, hasSign: boolean): void {
+    const { owner, snapshot, bytes, mode, mayReturn } = values;
     // A relay sums other processes, whose values will be read again.
     if (snapshot.process?.relay) return;
     if (!hasSign && !hasTotals(snapshot)) return;
-    this.gone.set(key, { owner, snapshot, bytes, mode });
+    this.gone.set(key, { owner, snapshot, bytes, mode, mayReturn });
   }
 
   /** What must be booked, so that every reader counts as much of the killed processes. */
   #unbooked(late: ReadonlySet<number> = new Set()): Unbooked[] {
     return [...this.gone, ...this.#raised].flatMap(([key, values]) => {
       const id = withoutOwner(key);
-      const isBookable = isProcessId(id) && !late.has(values.owner);
+      const isBookable = isProcessId(id) && !late.has(values.owner) &&
+        !values.mayReturn;
       const seq = values.snapshot.seq ?? 1;
       return isBookable ? [{ ...values, key, id, seq }] : [];
     });
@@ -594,14 +611,16 @@ export class Census {
     }
     // Without `# process`, the start time of the system identifies the process;
     // where the system does not tell it, a counter that falls shows a new one.
-    const lastKey = this.#keyOf(base);
     const start = systemStart();
     const key = processKey(base, `system ${start ?? "unknown"}`);
     const first = ownKey(owner, key);
     // The system does not know the start of a process that ended meanwhile.
     const like = start === undefined ? processKey(base, "system ") : first;
+    const lastKey = this.#keyOf(base) ??
+      [...this.gone.keys()].findLast((key) => key.startsWith(like));
     if (lastKey === undefined || !lastKey.startsWith(like)) return first;
-    const last = this.alive.get(lastKey);
+    const last = this.alive.get(lastKey) ?? this.gone.get(lastKey);
+    if (last !== undefined && last.owner !== owner) return first;
     return last !== undefined && hasFallen(last.snapshot, snapshot)
       ? `${lastKey}+`
       : lastKey;
@@ -620,7 +639,7 @@ export class Census {
       pid,
       instance,
       id: id !== undefined && isProcessId(id) ? id : process?.id,
-      name: process?.name,
+      name: process?.name ?? (pid === undefined ? instance : undefined),
       runtime: process?.runtime,
       start: process?.start,
       state: isOk ? stateOf(process?.stalled) : result.failure,

@@ -11,6 +11,7 @@ import { Booking } from "./booking.ts";
 import {
   Census,
   type Counted,
+  type HostReading,
   type Reading,
   type SignReading,
 } from "./census.ts";
@@ -205,7 +206,10 @@ export class Collector {
     const before = exists ? list(dir) : [];
     const { pipes, wrong } = this.#pipes.select(before);
     this.#liveness.update(dir, before);
-    this.#liveness.begin(pipes.map(({ base }) => base));
+    this.#liveness.begin([
+      ...pipes.map(({ base }) => base),
+      ...this.#census.namelessBases(),
+    ]);
     this.#usages.begin();
     const readings = await this.#pipes.read(dir, pipes, this.#table, deadline);
     // After the pipes: a process that ended meanwhile has left its file.
@@ -222,7 +226,7 @@ export class Collector {
       signs,
       ...left,
       now: performance.now(),
-      lives,
+      lives: (process) => this.#lives(process),
     });
     this.#census.noteBooked(this.#booking.book(dir, counted.unbooked));
     const failed = this.#booking.bookUnknown(dir, counted.unknown);
@@ -299,6 +303,20 @@ export class Collector {
     return { signs, lost };
   }
 
+  /**
+   * Whether a process is alive and, if its start is known, not another one that
+   * has got its id; `undefined` if the system does not tell.
+   */
+  #lives(
+    { base, pid, systemStart }: Parameters<HostReading["lives"]>[0],
+  ): boolean | undefined {
+    if (pid === undefined) return !this.#liveness.isDead(base, pid);
+    const exists = runtime.processExists(pid);
+    return exists === true && systemStart !== undefined
+      ? runtime.processStart(pid) === systemStart
+      : exists;
+  }
+
   /** Removes the checkpoint of a dead process, and counts it, if it is damaged and this process may do so. */
   #discard(dir: string, dead: DeadProcess): boolean {
     if (!this.#booking.mayBookFor(dir, dead.owner)) return false;
@@ -321,8 +339,11 @@ export class Collector {
     );
     removeDead(dir, removable, (path) => lost.has(path));
     const bases = new Set(dead.map(({ base }) => base));
-    const simple = readings.filter(({ base, result }) =>
-      "failure" in result && result.failure === "dead" && !bases.has(base)
+    // A pipe that is not named after a process is removed by a person only: its
+    // writer may come back.
+    const simple = readings.filter(({ base, pid, result }) =>
+      "failure" in result && result.failure === "dead" && !bases.has(base) &&
+      pid !== undefined
     );
     removeSimple(dir, simple.map(({ base }) => base));
   }
@@ -410,7 +431,7 @@ export class Collector {
   }
 }
 
-/** The status of a file that is named like a pipe, but after no process. */
+/** The status of what is wrong with all pipes. */
 const NO_PROCESS: ProcessStatus = {
   pid: 0,
   name: undefined,
@@ -432,15 +453,4 @@ function list(dir: string): string[] {
       { cause: error },
     );
   }
-}
-
-/**
- * Whether a process is alive and, if its start is known, not another one that
- * has got its id; `undefined` if the system does not tell.
- */
-function lives(pid: number, start: string | undefined): boolean | undefined {
-  const exists = runtime.processExists(pid);
-  return exists === true && start !== undefined
-    ? runtime.processStart(pid) === start
-    : exists;
 }

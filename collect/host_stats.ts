@@ -90,13 +90,16 @@ export function processName(name: string | undefined): string {
 
 /** One process of the host. */
 export interface ProcessStatus {
-  /** Its process id, where it runs. */
-  readonly pid: number;
-  /** What stands behind the process id in the name of its pipe, to tell processes with equal ids apart. */
+  /** Its process id, where it runs; `undefined` if its pipe is not named after that. */
+  readonly pid: number | undefined;
+  /**
+   * What stands behind the process id in the name of its pipe, to tell processes
+   * with equal ids apart, or in place of one: `app` for `app.stats`.
+   */
   readonly instance?: string | undefined;
   /** Its identity, if it has one: 32 hexadecimal digits. */
   readonly id?: string | undefined;
-  /** Its name, if it sends one. */
+  /** Its name, if it sends one, or else that of its pipe, if that is not its process id. */
   readonly name: string | undefined;
   /** Its runtime and version, such as `deno 2.9.6`, if it sends them. */
   readonly runtime: string | undefined;

@@ -22,7 +22,13 @@ const ASK_EVERY_MS = 1_000;
 /** For how long a simple writer must be silent before it can be dead, in milliseconds. */
 const SILENT_MS = 2_000;
 
-/** How often a simple writer must be looked for before it can be dead. */
+/**
+ * For how long a writer must be silent before it can be dead that has no process
+ * id, of which the system could say that it lives, in milliseconds.
+ */
+const NAMELESS_SILENT_MS = 5_000;
+
+/** In how many readings a simple writer must be looked for before it can be dead. */
 const SILENT_LOOKS = 3;
 
 /** The sign of life of a process. */
@@ -52,8 +58,18 @@ interface SimpleWriter {
   seen: { readonly start: string | undefined } | undefined;
   /** When it was first found silent since it last answered. */
   silentSince: number | undefined;
+  /** In how many readings it was silent since. */
   looks: number;
+  /** When the last one of them has begun. */
+  lookedIn: number;
 }
+
+const writerOf = (seen?: SimpleWriter["seen"]): SimpleWriter => ({
+  seen,
+  silentSince: undefined,
+  looks: 0,
+  lookedIn: -Infinity,
+});
 
 /** Knows which processes of a directory live. */
 export class Liveness {
@@ -97,11 +113,11 @@ export class Liveness {
    * Begins a new reading, in which every living process is asked again, though
    * once at most.
    *
-   * @param bases The bases that have a pipe.
+   * @param bases The bases that have a pipe, or whose values count.
    */
-  begin(bases: readonly string[]): void {
+  begin(bases: Iterable<string>): void {
     this.#since = performance.now();
-    // Forgets simple writers that have no pipe any more.
+    // Forgets simple writers that have ended.
     const there = new Set(bases);
     for (const base of this.#writers.keys()) {
       if (!there.has(base)) this.#writers.delete(base);
@@ -158,45 +174,48 @@ export class Liveness {
    * @param start When the process started, according to the system.
    */
   noteSeen(base: string, start: string): void {
-    const seen = { start };
-    this.#writers.set(base, { seen, silentSince: undefined, looks: 0 });
+    this.#writers.set(base, writerOf({ start }));
   }
 
   /** Notes that a simple writer has answered. */
-  noteAnswer(base: string, pid: number): void {
+  noteAnswer(base: string, pid: number | undefined): void {
     const known = this.#writers.get(base);
     if (known?.seen !== undefined) {
       known.silentSince = undefined;
       return;
     }
-    const seen = runtime.processExists(pid) === true
+    const seen = pid !== undefined && runtime.processExists(pid) === true
       ? { start: runtime.processStart(pid) }
       : undefined;
-    this.#writers.set(base, { seen, silentSince: undefined, looks: 0 });
+    this.#writers.set(base, writerOf(seen));
   }
 
   /**
    * Whether a simple writer is dead whose pipe has just been found without a
-   * writer.
+   * writer, or missing.
+   *
+   * @param pid Its process id; `undefined` if its pipe is not named after that.
    */
-  isDead(base: string, pid: number): boolean {
+  isDead(base: string, pid: number | undefined): boolean {
     let writer = this.#writers.get(base);
-    if (writer === undefined) {
-      writer = { seen: undefined, silentSince: undefined, looks: 0 };
-      this.#writers.set(base, writer);
-    }
+    if (writer === undefined) this.#writers.set(base, writer = writerOf());
     // The system may know other processes than those that use the directory: it
     // is believed about those only that it has known while they answered.
     const { seen } = writer;
-    if (seen !== undefined) {
+    if (pid !== undefined && seen !== undefined) {
       return runtime.processExists(pid) === false ||
         (seen.start !== undefined && runtime.processStart(pid) !== seen.start);
     }
     const now = performance.now();
     writer.silentSince ??= now;
-    writer.looks++;
-    return now - writer.silentSince >= SILENT_MS &&
-      writer.looks >= SILENT_LOOKS && runtime.processExists(pid) === false;
+    if (writer.lookedIn !== this.#since) {
+      writer.lookedIn = this.#since;
+      writer.looks++;
+    }
+    const silentMs = pid === undefined ? NAMELESS_SILENT_MS : SILENT_MS;
+    return now - writer.silentSince >= silentMs &&
+      writer.looks >= SILENT_LOOKS &&
+      (pid === undefined || runtime.processExists(pid) === false);
   }
 
   /** Notes that a simple writer is there, although it has not answered. */

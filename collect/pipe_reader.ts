@@ -73,8 +73,8 @@ export interface PipeTarget {
   readonly path: string;
   /** The name of the pipe without `.stats`. */
   readonly base: string;
-  /** The process whose pipe it is, where it runs. */
-  readonly pid: number;
+  /** The process whose pipe it is, where it runs; `undefined` if its name does not say it. */
+  readonly pid: number | undefined;
   /** Which processes live. */
   readonly liveness: Liveness;
   /** The parser of the last snapshot of this pipe. */
@@ -159,7 +159,7 @@ class Pipe {
   #mayBelongTo(owner: number): boolean {
     const { base, pid, liveness } = this.#target;
     if (owner === 0) return true;
-    const user = runtime.processOwner(pid);
+    const user = pid === undefined ? undefined : runtime.processOwner(pid);
     return user === undefined || user === owner ||
       liveness.signsOf(base, owner).length > 0;
   }

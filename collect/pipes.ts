@@ -18,7 +18,6 @@ import {
   SILENCE,
 } from "./pipe_reader.ts";
 import {
-  looksLikePipe,
   parsePipeName,
   type PipeName,
   pipePath,
@@ -76,8 +75,8 @@ export class Pipes {
    * answered before come first, and the others take turns.
    *
    * @param names The names of all files in the directory.
-   * @returns The pipes, in ascending order of their processes, and what is wrong
-   * with other names, for a person.
+   * @returns The pipes, in ascending order of their process ids, and what is
+   * wrong with them, for a person.
    */
   select(names: readonly string[]): { pipes: PipeName[]; wrong: string[] } {
     const pipes: PipeName[] = [];
@@ -85,9 +84,6 @@ export class Pipes {
     for (const name of names) {
       const pipe = parsePipeName(name);
       if (pipe !== undefined) pipes.push(pipe);
-      else if (looksLikePipe(name)) {
-        wrong.push(`${name} must be named after a process id`);
-      }
     }
     if (pipes.length > MAX_PIPES) {
       wrong.unshift(
@@ -98,10 +94,7 @@ export class Pipes {
       const first = [...known, ...fromRandomStart(others)];
       pipes.splice(0, Infinity, ...first.slice(0, MAX_PIPES));
     }
-    return {
-      pipes: pipes.sort((a, b) => a.pid - b.pid || (a.base < b.base ? -1 : 1)),
-      wrong: wrong.slice(0, MAX_PIPES),
-    };
+    return { pipes: pipes.sort(byProcess), wrong };
   }
 
   /**
@@ -179,7 +172,8 @@ export class Pipes {
     result: PipeReading | Problem,
     time: number,
   ): Reading {
-    const systemStart = () => runtime.processStart(pid);
+    const systemStart = () =>
+      pid === undefined ? undefined : runtime.processStart(pid);
     const reading = { base, pid, instance, systemStart, result, time };
     if (!("snapshot" in result)) return reading;
     this.#liveness.noteAnswer(base, pid);
@@ -202,6 +196,11 @@ export class Pipes {
       if (!bases.has(base)) this.#jobs.delete(base);
     }
   }
+}
+
+function byProcess(a: PipeName, b: PipeName): number {
+  const [first, second] = [a, b].map(({ pid }) => pid ?? Infinity);
+  return first === second ? (a.base < b.base ? -1 : 1) : first - second;
 }
 
 function startJob(target: PipeTarget): Job {

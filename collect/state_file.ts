@@ -45,11 +45,11 @@ interface State {
   /** The processes in {@linkcode Census.alive}. */
   readonly known: readonly (SavedValues & {
     base: string;
-    pid: number;
+    pid?: number;
     systemStart?: string;
     hasSign?: boolean;
   })[];
-  readonly gone: readonly SavedValues[];
+  readonly gone: readonly (SavedValues & { mayReturn?: boolean })[];
   readonly left: readonly (SavedValues & { final: boolean })[];
 }
 
@@ -161,8 +161,8 @@ function decode(bytes: Uint8Array, table: NameTable): Decoded {
     })),
     alive: new Map(
       [...byKey(state.known)].map(([key, process]) => {
-        const { systemStart } = process;
-        return [key, { ...process, systemStart, time: -Infinity }];
+        const { pid, systemStart } = process;
+        return [key, { ...process, pid, systemStart, time: -Infinity }];
       }),
     ),
     gone: byKey(state.gone),
@@ -262,6 +262,6 @@ function encode(census: Census): State {
     })),
     left,
     known,
-    gone: saved(census.gone, () => ({})),
+    gone: saved(census.gone, ({ mayReturn }) => ({ mayReturn })),
   };
 }

@@ -45,6 +45,9 @@ interface Known {
   readonly groups: ProcessGroups | undefined;
 }
 
+/** A process whose process id is known. */
+type Numbered = Omit<ProcessStatus, "usage" | "pid"> & { readonly pid: number };
+
 /** Knows what the processes of a directory use. */
 export class Usages {
   /** What is known, by process; and what was asked for in this reading. */
@@ -67,13 +70,13 @@ export class Usages {
     process: Omit<ProcessStatus, "usage">,
   ): ProcessUsage | undefined {
     const { pid, state, id } = process;
-    if (state === "dead" || pid === 0) return undefined;
+    if (state === "dead" || !pid) return undefined;
     // Of a process without a sign of life only its answer says that it lives.
     if (id === undefined && !answers(state)) return undefined;
     this.#renew();
     const stat = runtime.processes.stat(pid);
     if (stat === undefined || this.#boot === undefined) return undefined;
-    const known = this.#recognize(dir, process, stat);
+    const known = this.#recognize(dir, { ...process, pid }, stat);
     if (!known.isSame) return undefined;
     const { cpu, resident, virtual, threads, startSeconds } = stat;
     return {
@@ -112,7 +115,7 @@ export class Usages {
 
   #recognize(
     dir: string,
-    process: Omit<ProcessStatus, "usage">,
+    process: Numbered,
     stat: ProcessStat,
   ): Known {
     const { pid, instance, id, start } = process;
@@ -136,7 +139,7 @@ export class Usages {
   /** Whether the system means the process that has the pipe. */
   #isSame(
     dir: string,
-    { pid, instance, id, start }: Omit<ProcessStatus, "usage">,
+    { pid, instance, id, start }: Numbered,
     stat: ProcessStat,
   ): boolean {
     const base = baseOf(pid, instance);

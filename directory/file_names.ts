@@ -5,6 +5,7 @@
  * | name                                  | file                                                        |
  * | ------------------------------------- | ----------------------------------------------------------- |
  * | `<base>.stats`                        | the pipe that waits for a reader                            |
+ * | `<name>.stats`                        | a pipe that is not named after a process                    |
  * | `.<base>.<id>.<digits>.fifo`          | a pipe that has had the public name, or will get it         |
  * | `.<base>.<uuid>.withdrawn`            | a pipe of a dead process that somebody is removing          |
  * | `.<pid>.<uuid>`                       | a file made to see its owner, or about to be removed        |
@@ -31,7 +32,9 @@
 // that have the same id elsewhere.
 const BASE = "([1-9]\\d{0,9})(?:-([A-Za-z0-9_.-]{1,64}))?";
 
-const PIPE = new RegExp(`^${BASE}\\.stats$`);
+const IS_BASE = new RegExp(`^${BASE}$`);
+
+const PIPE = ".stats";
 
 const INSTANCE = /^[A-Za-z0-9_.-]{1,64}$/;
 
@@ -41,40 +44,36 @@ export function isInstance(text: string): boolean {
 }
 
 /** The name of a process's pipe without `.stats`. */
-export function baseOf(pid: number, instance?: string): string {
-  return instance === undefined ? `${pid}` : `${pid}-${instance}`;
+export function baseOf(
+  pid: number | undefined,
+  instance: string | undefined,
+): string {
+  return [pid, instance].filter((part) => part !== undefined).join("-");
 }
 
 /** The public path of a process's pipe, by its base. */
 export function pipePath(dir: string, base: string | number): string {
-  return `${dir}/${base}.stats`;
+  return `${dir}/${base}${PIPE}`;
 }
 
-/** The process whose pipe has a name. */
+/** What the name of a pipe says of its process. */
 export interface PipeName {
   /** The name without `.stats`. */
   readonly base: string;
-  readonly pid: number;
-  /** What stands behind the process id. */
+  /** Its process id; `undefined` if the name is another text, as in `app.stats`. */
+  readonly pid: number | undefined;
+  /** What stands behind the process id, or the text that stands in its place. */
   readonly instance: string | undefined;
 }
 
 /** What the name of a pipe says; `undefined` if it is no pipe's. */
 export function parsePipeName(name: string): PipeName | undefined {
-  const match = PIPE.exec(name);
-  if (match === null) return undefined;
+  if (!name.endsWith(PIPE) || name.startsWith(".")) return undefined;
+  const base = name.slice(0, -PIPE.length);
+  const match = IS_BASE.exec(base);
+  if (match === null) return { base, pid: undefined, instance: base };
   const [, pid, instance] = match;
-  return { base: name.slice(0, -".stats".length), pid: Number(pid), instance };
-}
-
-/** The id of the process whose pipe has this name; `undefined` if it is no pipe's. */
-export function pidOfPipe(name: string): number | undefined {
-  return parsePipeName(name)?.pid;
-}
-
-/** Whether a name looks like that of a pipe, such as `app.stats`, also if it names no process. */
-export function looksLikePipe(name: string): boolean {
-  return name.endsWith(".stats") && !name.startsWith(".");
+  return { base, pid: Number(pid), instance };
 }
 
 const PRIVATE = /^\.([1-9]\d{0,9})\./;

@@ -108,7 +108,7 @@ export function processLabels(
 ): Record<string, string> {
   return {
     process: processName(name),
-    pid: `${pid}`,
+    pid: `${pid ?? ""}`,
     process_instance: instance,
   };
 }

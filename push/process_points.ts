@@ -141,7 +141,7 @@ export interface ProcessPoint {
 /** The labels that tell a process from all others of its host. */
 function labelsOf({ name, pid, instance }: ProcessStatus): Labels {
   return {
-    pid,
+    ...(pid !== undefined && { pid }),
     ...(name && { process: name }),
     ...(instance !== undefined && { process_instance: instance }),
   };

@@ -90,7 +90,7 @@ function simplePipes(
   );
   return names.flatMap((name) => {
     const pipe = parsePipeName(name);
-    if (pipe === undefined || signed.has(pipe.base)) return [];
+    if (pipe?.pid === undefined || signed.has(pipe.base)) return [];
     if (runtime.processExists(pipe.pid) !== false) return [];
     const path = `${dir}/${name}`;
     const file = attempt(() => runtime.identify(path));

@@ -59,7 +59,8 @@ export class StatsJson {
     this.#text("{");
     for (const [base, host] of hosts) {
       if (!isFirst) this.#text(pretty ? "," : ", ");
-      this.#text(pretty ? `\n    "${base}": ` : `"${base}": `);
+      const quoted = printable(JSON.stringify(base));
+      this.#text(pretty ? `\n    ${quoted}: ` : `${quoted}: `);
       this.#object(host, pretty ? "    " : undefined);
       isFirst = false;
     }

@@ -132,7 +132,7 @@ export function parseQuery(parameters: URLSearchParams): Query {
     throw invalid("aggr cannot be combined with by=process or pid");
   }
   if (pid !== null && parsePipeName(`${pid}.stats`) === undefined) {
-    throw refuse("pid", "a process id", pid);
+    throw refuse("pid", "a process id or the name of a pipe", pid);
   }
   return {
     format,

@@ -9,7 +9,6 @@ import {
   isInstance,
   isStartLock,
   lastValuesPath,
-  looksLikePipe,
   missedPath,
   newGenerationPath,
   newLastValuesPath,
@@ -19,7 +18,6 @@ import {
   parseLastValuesName,
   parseOwnName,
   parsePipeName,
-  pidOfPipe,
   pidOfPrivate,
   pipePath,
   shortLivedPath,
@@ -32,7 +30,7 @@ import {
 /** What the matchers say of a name. */
 function kindsOf(name: string): Record<string, unknown> {
   const kinds = {
-    pipe: pidOfPipe(name),
+    pipe: parsePipeName(name)?.pid,
     private: pidOfPrivate(name),
     lastValues: parseLastValuesName(name),
     generation: parseGenerationName(name),
@@ -94,10 +92,32 @@ Deno.test("names that are nearly right are not recognized", () => {
     `.ended.${"0123456789abcdef".repeat(2)}.1.new`,
   ];
   for (const name of names) assertEquals([name, kindsOf(name)], [name, {}]);
+});
+
+Deno.test("a pipe may have any name that ends with .stats and begins with no dot", () => {
+  const isPipe = (name: string) => parsePipeName(name) !== undefined;
   assertEquals(
-    ["12.stats", "app.stats", ".app.stats", "app"].filter(looksLikePipe),
-    ["12.stats", "app.stats"],
+    ["app", "app.stats~", ".app.stats", ".stats", "..stats", ""].filter(isPipe),
+    [],
   );
+  const bases = [
+    "app",
+    "012",
+    "0",
+    "-1",
+    "1e3",
+    "12-",
+    "12-é",
+    "a.stats",
+    "12-a b",
+    "\x1b[2J",
+    "__proto__",
+  ];
+  for (const base of bases) {
+    const expected = { base, pid: undefined, instance: base };
+    assertEquals(parsePipeName(`${base}.stats`), expected);
+    assertEquals(baseOf(undefined, base), base);
+  }
 });
 
 Deno.test("names that tell processes of one id apart are read back", () => {
@@ -110,7 +130,6 @@ Deno.test("names that tell processes of one id apart are read back", () => {
       pid: 12,
       instance,
     });
-    assertEquals(pidOfPipe(`${base}.stats`), 12);
     const paths: [string, RegExp][] = [
       [alivePath("/d", ...owner), /^alive$/],
       [checkpointPath("/d", ...owner), /^checkpoint$/],
@@ -136,7 +155,7 @@ Deno.test("names that look alike are refused", () => {
   const id = "0123456789abcdef".repeat(2);
   for (const text of ["", "a/b", "a b", "é", "x".repeat(65)]) {
     assertEquals(isInstance(text), false, text);
-    assertEquals(parsePipeName(`12-${text}.stats`), undefined);
+    assertEquals(parsePipeName(`12-${text}.stats`)?.pid, undefined);
   }
   for (
     const name of [

@@ -153,7 +153,7 @@ Deno.test({
             processes.every(({ age }) => age !== undefined) && processes;
         });
         for (const { pid, state, usage } of processes) {
-          assertEquals([pid > 0, state, usage], [true, "unknown", undefined]);
+          assertEquals([pid! > 0, state, usage], [true, "unknown", undefined]);
           assertEquals(Deno.statSync(`/proc/${pid}`).isDirectory, true);
         }
         for (const name of namesIn(dir)) await Deno.remove(`${dir}/${name}`);
