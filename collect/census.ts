@@ -140,6 +140,8 @@ export interface HostReading {
   readonly late?: ReadonlySet<number>;
   /** The identities of all processes that have left a file, even if it was not read. */
   readonly there?: ReadonlySet<string>;
+  /** The keys of processes that no ledger has taken in, and whose files are all damaged. */
+  readonly damaged?: ReadonlySet<string>;
   /** The time, in milliseconds. */
   readonly now: number;
   /**
@@ -209,7 +211,7 @@ export class Census {
   readonly totals: Map<number, Totals> = new Map();
   /** The keys of the processes that had a pipe at the last update, by base. */
   #keys: Map<string, string> = new Map();
-  /** Processes in `left` of which more is known here than stands in their files. */
+  /** Processes in `left` of which more is known here than stands in their files, if these are whole. */
   #raised: Map<string, LastValues> = new Map();
   #summedKilled = 0;
   #unknown = 0;
@@ -435,7 +437,7 @@ export class Census {
    * oldest of too many whose files were removed by somebody.
    */
   #noteFiles(
-    { ended, there = new Set(), late }: HostReading,
+    { ended, there = new Set(), damaged = new Set(), late }: HostReading,
     keys: ReadonlyMap<string, string>,
     { living }: Signs,
     listed: ReadonlyMap<string, number | undefined>,
@@ -443,7 +445,7 @@ export class Census {
   ): void {
     const isRead = new Set<string>();
     const alive = new Set([...keys.values(), ...living]);
-    for (const { id, owner, snapshot, bytes, final, last } of ended) {
+    for (const { id, owner, mode, snapshot, bytes, final, last } of ended) {
       const key = ownKey(owner, id);
       // It has survived the error or the signal at which it wrote the file.
       if (!final && alive.has(key)) continue;
@@ -453,10 +455,15 @@ export class Census {
       const isRaised = !final && known !== undefined &&
         (known.snapshot.seq ?? 0) > (snapshot.seq ?? 0) &&
         hasMore(known.snapshot, snapshot);
-      const values = isRaised ? known : { owner, snapshot, bytes };
+      const values = isRaised ? known : { owner, mode, snapshot, bytes };
       this.left.set(key, { ...values, final: final || (last && !isRaised) });
       if (isRaised) this.#raised.set(key, values);
       else this.#raised.delete(key);
+    }
+    // Their files are written again by what was read of them.
+    for (const key of damaged) {
+      const values = this.left.get(key);
+      if (values !== undefined && !values.final) this.#raised.set(key, values);
     }
     this.#noteLate(listed);
     for (const [key, { owner }] of this.left) {

@@ -63,24 +63,56 @@ export function setAsideLost(
 
 /**
  * Puts a generation back that was read before it was damaged, or before those
- * after it were, unless a new ledger has begun.
+ * after it were, unless a new ledger has begun. What generations had taken in
+ * that nobody may know any more counts as one process that is missed.
  *
  * @throws If this process may not write, or there is no space.
  */
 export function restore(dir: string, user: number, last: Ledger): void {
-  setAside(dir, user, generationsOf(runtime.list(dir), user));
+  const generations = generationsOf(runtime.list(dir), user);
+  const isFirst = setAside(dir, user, generations);
   const names = runtime.list(dir);
   if (generationsOf(names, user).length > 0) return;
+  // The files of what the highest one alone had taken in are still there.
+  const isMissing = generations[0] > last.info.generation + 1;
+  if (isFirst && isMissing) noteMissed(dir, user);
   const modes = names.map(parseDamagedName).flatMap((said) => {
     if (said?.user !== user) return [];
     const file = runtime.identify(damagedPath(dir, said));
     return file?.owner === user ? [file.mode] : [];
   });
+  putBack(dir, user, last, modes);
+}
+
+/**
+ * Puts a generation back after somebody has put back an earlier one: whoever
+ * knows most decides.
+ *
+ * @throws If this process may not write, or there is no space.
+ */
+export function advance(dir: string, user: number, last: Ledger): void {
+  const files = generationsOf(runtime.list(dir), user).flatMap((generation) => {
+    const path = generationPath(dir, { user, generation });
+    const file = runtime.identify(path);
+    return file?.owner === user ? [{ generation, mode: file.mode }] : [];
+  });
+  // A person may have removed them, and others may have gone on.
+  if (files.length === 0) return;
+  if (files[0].generation >= last.info.generation) return;
+  putBack(dir, user, last, files.map(({ mode }) => mode));
+}
+
+/** Links a generation under its number, for those who may read what was there before. */
+function putBack(
+  dir: string,
+  user: number,
+  { info: { generation }, bytes }: Ledger,
+  modes: readonly number[],
+): void {
   const mode = modes.reduce((all, mode) => all & mode, 0o666) | 0o600;
   const temporary = newGenerationPath(dir, user);
-  const { generation } = last.info;
   try {
-    runtime.writeNew(temporary, last.bytes, mode, true);
+    runtime.writeNew(temporary, bytes, mode, true);
     if (runtime.identify(temporary)?.owner !== user) {
       runtime.chown(temporary, user);
     }

@@ -12,7 +12,7 @@
  * @module
  */
 
-import { restore, setAsideLost } from "./damaged_ledger.ts";
+import { advance, restore, setAsideLost } from "./damaged_ledger.ts";
 import { generationsOf } from "./generations.ts";
 import {
   newGenerationPath,
@@ -60,6 +60,8 @@ export interface Ended {
   readonly id: string;
   /** The id of the user who owns the file. */
   readonly owner: number;
+  /** Who may read the file. */
+  readonly mode?: number;
   /** The number of the snapshot. */
   readonly seq: number;
   /** Whether the process has ended in an orderly way. Otherwise it was killed, or may yet live. */
@@ -83,6 +85,8 @@ export interface Left {
   readonly late: ReadonlySet<number>;
   /** The identities of all processes that have a file, even if it was not read. */
   readonly there: ReadonlySet<string>;
+  /** The keys of processes that no ledger has taken in, and whose files are all damaged. */
+  readonly damaged: ReadonlySet<string>;
   /** The number of processes whose last values were not kept, by user. */
   readonly missed: ReadonlyMap<number, number>;
   /** What is wrong with a file, for a person. */
@@ -129,6 +133,7 @@ export class EndedReader {
     this.#mend(dir, reading);
     this.#takeIn(dir, reading, until);
     const { ledgers, late, problems } = reading;
+    const damaged = damagedIn(dir, reading);
     const earlier = this.#last?.ended.filter(({ owner }) => late.has(owner));
     return this.#last = {
       ended: [...notTakenIn(reading), ...earlier ?? []],
@@ -137,8 +142,9 @@ export class EndedReader {
       there: new Set(
         reading.names.flatMap((name) => parseLastValuesName(name)?.id ?? []),
       ),
-      missed: missedIn(dir, reading),
-      problems: [...problems, ...damaged(reading)],
+      damaged: new Set(damaged.map(({ owner, id }) => ownKey(owner, id))),
+      missed: missedIn(reading, damaged),
+      problems: [...problems, ...problemsOf(reading)],
     };
   }
 
@@ -175,17 +181,27 @@ export class EndedReader {
     }
   }
 
-  /** Puts ledgers back of which no generation is whole, or sets them aside. */
-  #mend(dir: string, { broken, names }: Reading): void {
+  /** Puts ledgers back that are known better than what is there of them, or sets them aside. */
+  #mend(dir: string, { broken, ahead, names }: Reading): void {
+    for (const [user, last] of ahead) {
+      if (this.#mayMend(dir, user)) attempt(() => advance(dir, user, last));
+    }
     for (const [user, last] of broken) {
-      if (this.#others.has(user)) continue;
-      const self = attempt(() => userOf(newGenerationPath(dir, user)));
-      if (self !== user && self !== 0) this.#others.add(user);
-      else if (last !== undefined) attempt(() => restore(dir, user, last));
+      if (!this.#mayMend(dir, user)) continue;
+      if (last !== undefined) attempt(() => restore(dir, user, last));
       else {
         attempt(() => setAsideLost(dir, user, generationsOf(names, user)));
       }
     }
+  }
+
+  /** Whether this process runs as a user, or as root. */
+  #mayMend(dir: string, user: number): boolean {
+    if (this.#others.has(user)) return false;
+    const self = attempt(() => userOf(newGenerationPath(dir, user)));
+    if (self === user || self === 0) return true;
+    this.#others.add(user);
+    return false;
   }
 
   #takeIn(dir: string, reading: Reading, until: number): void {
@@ -245,30 +261,38 @@ function notTakenIn({ processes, before, ledgers, late }: Reading): Ended[] {
   return processes.flatMap((files) => {
     const best = bestOf(files);
     if (best?.parsed === undefined) return [];
-    const { id, owner, seq, modified, parsed } = best;
+    const { id, owner, mode, seq, modified, parsed } = best;
     const isLeft = !taken.has(ownKey(owner, id)) && !late.has(owner);
-    return isLeft ? [{ id, owner, seq, modified, ...parsed }] : [];
+    return isLeft ? [{ id, owner, mode, seq, modified, ...parsed }] : [];
+  });
+}
+
+/** A file of each process that no ledger has taken in, that is dead, and whose files are all damaged. */
+function damagedIn(
+  dir: string,
+  { processes, names, ledgers }: Reading,
+): ReadFile[] {
+  const taken = listedIn(ledgers);
+  return processes.flatMap((files) => {
+    const [{ owner, id }] = files;
+    const isDamaged = bestOf(files) === undefined &&
+      !taken.has(ownKey(owner, id)) && !lives(dir, id, names);
+    return isDamaged ? [files[0]] : [];
   });
 }
 
 /** The number of processes whose last values are missed, also by those whose files are damaged but not old enough to be removed. */
 function missedIn(
-  dir: string,
-  { processes, names, ledgers, missed }: Reading,
+  { missed }: Reading,
+  damaged: readonly ReadFile[],
 ): Map<number, number> {
-  const taken = listedIn(ledgers);
   const all = new Map(missed);
-  for (const files of processes) {
-    const [{ owner, id }] = files;
-    const isMissed = bestOf(files) === undefined &&
-      !taken.has(ownKey(owner, id)) && !lives(dir, id, names);
-    if (isMissed) all.set(owner, (all.get(owner) ?? 0) + 1);
-  }
+  for (const { owner } of damaged) all.set(owner, (all.get(owner) ?? 0) + 1);
   return all;
 }
 
 /** What is wrong with files of last values, for a person. */
-function damaged({ processes }: Reading): string[] {
+function problemsOf({ processes }: Reading): string[] {
   return processes.flat()
     .filter(({ parsed }) => parsed === undefined)
     .map(({ path }) => `${path}: It is damaged`);

@@ -63,6 +63,8 @@ export interface ReadLedgers {
   readonly late: ReadonlySet<number>;
   /** The users of whose ledger no generation is whole, each with the last one that was read. */
   readonly broken: ReadonlyMap<number, Ledger | undefined>;
+  /** Ledgers of which later generations are known than those that are there and whole, by user. */
+  readonly ahead: ReadonlyMap<number, Ledger>;
   /** The number of processes whose last values were not kept, by user. */
   readonly missed: ReadonlyMap<number, number>;
   /** What is wrong with a file, for a person. */
@@ -94,6 +96,8 @@ export class LedgerReader {
   readonly #users: Set<number> = new Set();
   // The users of whose ledger no generation is whole.
   readonly #broken: Set<number> = new Set();
+  // The users of whose ledger a later generation is known than any that is whole.
+  readonly #ahead: Set<number> = new Set();
 
   /** Expects a ledger of a user, which is then read before those of unknown users. */
   expect(user: number): void {
@@ -119,6 +123,7 @@ export class LedgerReader {
     // Once for all users: one of them may have planted files for many.
     const there = generationsByUser(names);
     this.#broken.clear();
+    this.#ahead.clear();
     for (const name of names) {
       const said = parseDamagedName(name);
       if (said === undefined || there.has(said.user)) continue;
@@ -148,7 +153,11 @@ export class LedgerReader {
     const broken = new Map(
       [...this.#broken].map((user) => [user, this.#known.get(user)]),
     );
-    return { ledgers, late, broken, missed: missedIn(dir, names), problems };
+    const ahead = new Map(
+      [...this.#ahead].map((user) => [user, this.#known.get(user)!]),
+    );
+    const missed = missedIn(dir, names);
+    return { ledgers, late, broken, ahead, missed, problems };
   }
 
   /** Users who have a file that is named like a ledger, those who were seen before first. */
@@ -187,7 +196,7 @@ export class LedgerReader {
         generations = generationsOf(runtime.list(dir), user);
       }
     }
-    return known?.table === table ? known : undefined;
+    return known && inTable(known, table);
   }
 
   /** @throws {GoneError} If newer generations have replaced those that are given. */
@@ -219,14 +228,16 @@ export class LedgerReader {
       }
       problems.push(...damaged.map((path) => problemOfDamaged(path, true)));
       // What was read before it was damaged is newer than its predecessor.
-      const isOlder = known?.info.id === read.info.id &&
-        known.info.generation > generation && known.table === table;
-      return isOlder ? known : { owner: user, version, bytes: read.bytes };
+      if (known !== undefined && isContinued(read.info, known.info)) {
+        this.#ahead.add(user);
+        return inTable(known, table);
+      }
+      return { owner: user, version, bytes: read.bytes };
     }
     if (damaged.length === 0) return undefined;
     problems.push(...damaged.map((path) => problemOfDamaged(path, false)));
     this.#broken.add(user);
-    return known?.table === table ? known : undefined;
+    return known && inTable(known, table);
   }
 
   /**
@@ -271,6 +282,27 @@ export class LedgerReader {
     this.#known.set(owner, ledger);
     return ledger;
   }
+}
+
+/** A ledger that was read, or its text if the names in it have other ids by now. */
+function inTable(known: KnownLedger, table: NameTable): Ledger | LedgerText {
+  const { owner, version, bytes } = known;
+  return known.table === table ? known : { owner, version, bytes };
+}
+
+/**
+ * Whether a ledger goes on from a generation of it, so that nothing in that is
+ * missing in it. After both generations were damaged, somebody may have put an
+ * earlier one back, to which others have added since.
+ */
+function isContinued(generation: LedgerInfo, ledger: LedgerInfo): boolean {
+  const added = ledger.count - generation.count;
+  if (ledger.id !== generation.id || added < 0) return false;
+  if (ledger.generation <= generation.generation) return false;
+  const { ended } = ledger;
+  const common = ended.slice(0, Math.max(0, ended.length - added));
+  const last = generation.ended.slice(generation.ended.length - common.length);
+  return common.every((id, i) => id === last[i]);
 }
 
 /** How many processes of each user were missed, by the sizes of files. */
