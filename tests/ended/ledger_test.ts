@@ -237,7 +237,9 @@ Deno.test("a reader that knows a ledger of which no generation is whole puts it 
  * A ledger of three processes of which both generations are damaged, a reader
  * that knows the first two, and one that knows all.
  */
-function damageUnequally(dir: string): { early: EndedReader; late: EndedReader } {
+function damageUnequally(
+  dir: string,
+): { early: EndedReader; late: EndedReader } {
   const [early, late] = [new EndedReader(), new EndedReader()];
   for (const [n, reader] of [[1, early], [2, early], [3, late]] as const) {
     leave(dir, n, 10);
@@ -277,7 +279,10 @@ Deno.test("readers agree on a ledger that was put back and has gone on before th
     takeIn(dir, uid);
     for (const reader of [early, late, new EndedReader()]) {
       const { missed } = read(reader, dir);
-      assertEquals([sums(reader, dir), missed], [[120, 3], new Map([[uid, 1]])]);
+      assertEquals([sums(reader, dir), missed], [
+        [120, 3],
+        new Map([[uid, 1]]),
+      ]);
     }
     return Promise.resolve();
   }));
