@@ -315,7 +315,8 @@ export class Census {
       const last = known ?? this.gone.get(key);
       const values = newestOf({ owner, mode }, last, checkpoint);
       if (!lives) {
-        dead.set(key, values);
+        // Without annotations, no value is known to be one of a counter.
+        dead.set(key, values?.snapshot.annotated ? values : undefined);
         continue;
       }
       living.add(key);

@@ -316,14 +316,16 @@ Deno.test("respond() follows processes that come, go and change", () => {
     assertEquals(read([program, silent], format), [
       `process_cpu_seconds_total{${labels}} 1.25`,
       `statvent_process_up{${labels}} 1`,
-      'statvent_process_up{pid="8"} 0',
+      'statvent_process_up{pid="8",process="unnamed"} 0',
     ]);
     assertEquals(read(someProcesses(9), format), [
       `process_cpu_seconds_total{${labels}} 9`,
       `statvent_process_up{${labels}} 1`,
-      'statvent_process_up{pid="8"} 0',
+      'statvent_process_up{pid="8",process="unnamed"} 0',
     ]);
-    assertEquals(read([silent], format), ['statvent_process_up{pid="8"} 0']);
+    assertEquals(read([silent], format), [
+      'statvent_process_up{pid="8",process="unnamed"} 0',
+    ]);
     assertEquals(read([{ ...silent, name: "8" }, program], format), [
       `process_cpu_seconds_total{${labels}} 1.25`,
       'statvent_process_up{pid="8",process="8"} 0',
