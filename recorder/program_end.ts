@@ -16,7 +16,7 @@ import {
   endingIndexes,
   type EndingSignal,
   listenerCount,
-  onSignal,
+  onUnheardSignal,
   raise,
 } from "../runtime/signals.ts";
 
@@ -110,7 +110,7 @@ export async function actAtSignals(): Promise<void> {
 }
 
 function listenTo(signal: EndingSignal): void {
-  const stop = onSignal(signal, () => {
+  const stop = onUnheardSignal(signal, () => {
     // The program's own listeners decide what becomes of it.
     if (listenerCount(signal) > 1) return;
     // Not final: the kernel lets no signal end the first process of a container.

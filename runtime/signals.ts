@@ -157,6 +157,64 @@ export function onSignal(
   return () => process.off(signal, listener);
 }
 
+// What looks again when a listener to a signal was removed.
+const lookers = new Set<(event: unknown) => void>();
+let isTelling = false;
+
+/** Has the lookers look whenever a listener is removed, of which Bun emits no event. */
+function tellRemovals(): void {
+  const tell = (event: unknown) => {
+    for (const look of [...lookers]) look(event);
+  };
+  process.on("removeListener", tell);
+  if (process.versions.bun === undefined) return;
+  for (const name of ["off", "removeListener"] as const) {
+    const remove = process[name];
+    process[name] = function (event: string | symbol, ...rest) {
+      const result = Reflect.apply(remove, this, [event, ...rest]);
+      tell(event);
+      return result;
+    };
+  }
+}
+
+/**
+ * Listens to a signal on Node and Bun as long as nobody else does. Libraries that
+ * clean up at a signal raise it again only if all of its listeners are theirs.
+ *
+ * @returns How to stop that.
+ */
+export function onUnheardSignal(
+  signal: EndingSignal,
+  listener: () => void,
+): () => void {
+  const look = (event: unknown) => {
+    if (event !== signal) return;
+    const all = process.listeners(signal);
+    const isThere = all.includes(listener);
+    if (all.length === 0) process.on(signal, listener);
+    else if (isThere && all.length > 1) process.off(signal, listener);
+  };
+  const lookLater = (event: unknown, added: unknown) => {
+    // A signal that comes meanwhile would get lost if there were no listener.
+    if (event === signal && added !== listener) {
+      queueMicrotask(() => lookers.has(look) && look(signal));
+    }
+  };
+  if (!isTelling) {
+    isTelling = true;
+    tellRemovals();
+  }
+  lookers.add(look);
+  process.on("newListener", lookLater);
+  look(signal);
+  return () => {
+    lookers.delete(look);
+    process.off("newListener", lookLater);
+    process.off(signal, listener);
+  };
+}
+
 /** How many listeners this program has for a signal, on Node and Bun. */
 export function listenerCount(signal: EndingSignal): number {
   return process.listenerCount(signal);

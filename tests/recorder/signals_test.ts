@@ -305,20 +305,39 @@ for (const runtime of ["node", "bun"]) {
     fn: () =>
       withDir(async (dir) => {
         const npm = await buildPackage(dir);
-        const table: [text: string, signal: Deno.Signal, code: number][] = [
+        // As libraries do that clean up: if all listeners are theirs.
+        const last = `const last = () => {
+          if (process.listeners("SIGTERM").length > 1) return;
+          process.removeListener("SIGTERM", last);
+          process.kill(process.pid, "SIGTERM");
+        };
+        process.on("SIGTERM", last);`;
+        type Row = [text: string, signal: Deno.Signal, code: number];
+        const table: [...Row, before?: string][] = [
+          [last, "SIGTERM", 143],
+          ["", "SIGTERM", 143, last],
           ["", "SIGTERM", 143],
           ["", "SIGINT", 130],
           ["", "SIGHUP", 129],
           [`process.on("SIGTERM", () => process.exit(7));`, "SIGTERM", 7],
         ];
-        for (const [text, signal, expected] of table) {
-          const pipes = `${dir}/${signal}${expected}`;
+        if (runtime === "node") {
+          // Bun does not tell when such a listener has gone.
+          const once = `await new Promise((resolve) => {
+            setInterval(() => {}, 1e6);
+            process.once("SIGTERM", resolve);
+            process.kill(process.pid, "SIGTERM");
+          });`;
+          table.push([once, "SIGTERM", 143]);
+        }
+        for (const [i, [text, signal, expected, before]] of table.entries()) {
+          const pipes = `${dir}/${i}`;
           const file = `${dir}/program.mjs`;
           await Deno.writeTextFile(
             file,
             `import { config, incr, startRecorder } from "${npm}/mod.js";
              config.pipeDir = "${pipes}";
-             await startRecorder({ signals: true }); ${text}
+             ${before ?? ""} await startRecorder({ signals: true }); ${text}
              for (let i = 0; i < 6000; i++) incr("n");
              setInterval(() => {}, 1e6); console.log("live");`,
           );
