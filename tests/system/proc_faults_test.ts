@@ -127,6 +127,11 @@ Deno.test({
     await place.sh(`timeout 5 sh -c 'echo "n: 3" > ${pipe}'`);
     assertEquals(await answer, { n: 3, states: ["unknown"] });
     assertEquals(await place.sh(`ls ${dir}`), `${Deno.pid}.stats\n`);
-    assertEquals(await service.logged(), []);
+    // At its start the service has read a pipe that nobody wrote to.
+    const said = await service.logged();
+    assertEquals(
+      said.filter((line) => !line.endsWith(": It gave no answer in time")),
+      [],
+    );
   },
 });
