@@ -10,7 +10,7 @@ import { help } from "./flags.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { Collector } from "../collect/collector.ts";
 import { lockState } from "../collect/state_lock.ts";
-import { parsePipeName } from "../directory/file_names.ts";
+import { answers, type ProcessStatus } from "../collect/host_stats.ts";
 import { printable } from "../model/printable.ts";
 import { VERSION } from "../model/version.ts";
 import { printing } from "./printing.ts";
@@ -89,16 +89,42 @@ function warning({ ip, token, tls }: Settings): string | undefined {
 }
 
 /** What there is to read at the start, for a user who wonders why no stats are served. */
-function whatIsThere(dir: string): string {
-  const names = attempt(() => runtime.list(dir)) ?? [];
-  const { length } = names.filter((name) => parsePipeName(name) !== undefined);
-  if (length > 0) {
-    return `Reading ${length === 1 ? "1 pipe" : `${length} pipes`} in ${dir}`;
+async function whatIsThere(dir: string, collector: Collector): Promise<string> {
+  let processes: readonly ProcessStatus[];
+  try {
+    processes = (await collector.read()).processes ?? [];
+  } catch (error) {
+    const { message, cause } = error as Error;
+    const why = cause instanceof Error ? cause.message : message;
+    return `No programs: cannot read ${dir}${ownerOf(dir)}: ${why}`;
+  }
+  const there = processes.filter(({ state }) => state !== "dead");
+  if (there.length > 0) {
+    const answering = there.filter(({ state }) => answers(state)).length;
+    const programs = `Reading ${
+      there.length === 1 ? "1 program" : `${there.length} programs`
+    } in ${dir}`;
+    if (answering === there.length) return programs;
+    const why = there.find(({ error }) => error !== undefined)?.error;
+    return `${programs}, of which ${
+      answering === 0 ? "none answers" : `${answering} answer`
+    }: ${why}`;
   }
   const isThere = attempt(() => runtime.identifyTarget(dir) !== undefined);
   return `No programs yet: ${
-    isThere === false ? `${dir} does not exist` : `there is no pipe in ${dir}`
+    isThere === false
+      ? `${dir} does not exist`
+      : `there is no pipe in ${dir}${ownerOf(dir)}`
   }`;
+}
+
+/** Whose directory it is, if it is another user's. */
+function ownerOf(dir: string): string {
+  const owner = attempt(() => runtime.identifyTarget(dir)?.owner);
+  const self = attempt(() => runtime.processOwner(runtime.pid));
+  return owner === undefined || self === undefined || owner === self
+    ? ""
+    : `, which belongs to user ${owner}, while this is user ${self}`;
 }
 
 /** Runs the web service until the user interrupts it. */
@@ -141,10 +167,14 @@ async function run(
   const guarded = guardAnswers(answerer, { loopback, token });
   try {
     await program.listen(guarded, { ip, port, tls }, ALWAYS, async (port) => {
-      await warmUp(answerer, path);
+      // They share one read.
+      const [what] = await Promise.all([
+        whatIsThere(settings.pipeDir, collector),
+        warmUp(answerer, path),
+      ]);
       const scheme = tls === undefined ? "http" : "https";
       program.print(`Serving stats on ${scheme}://${name}:${port}${path}`);
-      program.print(printable(whatIsThere(settings.pipeDir)));
+      program.print(printable(what));
       const why = warning(settings);
       if (why !== undefined) log(why);
       if (settings.push !== undefined) {

@@ -66,9 +66,9 @@ function parsePath(value: string): string {
       `--path must begin with / and have no ? or #, got ${value}`,
     );
   }
-  if (/\/(processes|metrics)$/.test(path)) {
+  if (/\/(processes|metrics|healthz)$/.test(path)) {
     throw new UsageError(
-      `--path must not end in /processes or /metrics, which are beside it, got ${value}`,
+      `--path must not end in /processes, /metrics or /healthz, which are beside it, got ${value}`,
     );
   }
   return path;

@@ -169,6 +169,16 @@ export class Collector {
     }
   }
 
+  /**
+   * Checks that the directory of the pipes can be read, if it exists.
+   *
+   * @throws {Error} If it cannot be read.
+   */
+  checkDirectory(): void {
+    const dir = this.#pipeDir ?? pipeDir();
+    if (runtime.identify(dir) !== undefined) list(dir);
+  }
+
   /** How often the state file could not be written. */
   get stateErrors(): number {
     return this.#stateErrors;

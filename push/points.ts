@@ -9,8 +9,8 @@
 import type { HostDistribution, HostStats } from "../collect/host_stats.ts";
 import { countOf, type Histogram } from "../model/histogram.ts";
 import { COUNTER, GAUGE, type Kind } from "../model/kinds.ts";
+import { derivedName } from "../model/derived_name.ts";
 import type { LabelledName } from "../model/labels.ts";
-import { formatName } from "../model/names.ts";
 import { NameCache } from "./name_cache.ts";
 import { type ProcessFigure, processPoints } from "./process_points.ts";
 
@@ -42,18 +42,6 @@ export interface Tick {
   readonly points: readonly Point[];
   /** The distributions that have a histogram. */
   readonly recorded: readonly FullDistribution[];
-}
-
-/** The name of a distribution's count or sum, formed like that of its median. */
-function derivedName(
-  name: string,
-  { family }: LabelledName,
-  label: string,
-): string {
-  const derived = formatName(name, label);
-  if (derived !== name) return derived;
-  // A function named its percentiles: there is no {0} to replace.
-  return `${family}.${label}${name.slice(family.length)}`;
 }
 
 /** Makes ticks of what is collected. */

@@ -31,6 +31,8 @@ import type {
 } from "../runtime/command_line.ts";
 import { runtime } from "../runtime/runtime.ts";
 import { Expositions } from "./expositions.ts";
+import { withCountsAndSums } from "./counts_and_sums.ts";
+import { answerIndex } from "./index_page.ts";
 import { endOfJson, StatsJson } from "./json.ts";
 import {
   checkKeys,
@@ -157,7 +159,28 @@ export function answererOf(
       const question = `?${parameters}`;
       return shared.of(read, question, () => answerStats(query, read, json));
     }],
+    [beside(path, "healthz"), async (_, parameters) => {
+      checkKeys(parameters, []);
+      return await answerHealth(collector);
+    }],
   ]);
+  const paths = new Map([
+    [
+      path,
+      "the stats of all programs: ?format= ?match= ?query= ?aggr= ?by= ?pid=",
+    ],
+    [beside(path, "processes"), "the programs, and how they are"],
+    [beside(path, "metrics"), "for Prometheus: ?by= ?match= ?query="],
+    [beside(path, "healthz"), "for probes"],
+  ]);
+  for (const index of ["/", beside(path, "")]) {
+    if (routes.has(index)) continue;
+    // deno-lint-ignore require-await -- a route promises its answer
+    routes.set(index, async ({ headers }, parameters) => {
+      checkKeys(parameters, []);
+      return answerIndex(paths, headers.get("accept"));
+    });
+  }
   return async (request) => fit(await dispatch(routes, request), request);
 }
 
@@ -188,6 +211,8 @@ async function dispatch(
     return jsonAnswer(400, { message });
   }
   const { pathname, searchParams } = new URL(url);
+  // Clients add these to every URL, so that nothing between answers from a cache.
+  for (const key of ["_", "cb"]) searchParams.delete(key);
   const route = routes.get(pathname);
   if (route === undefined) {
     const [processes, metrics, stats] = routes.keys();
@@ -218,7 +243,7 @@ function checkPath(given: string): string {
       }`,
     );
   }
-  for (const name of ["processes", "metrics"]) {
+  for (const name of ["processes", "metrics", "healthz"]) {
     if (beside(path, name) !== path) continue;
     throw new TypeError(
       `Cannot serve: the path of the stats must not be that of the ${name}, got ${
@@ -250,6 +275,17 @@ const RELAY = {
   name: "statvent",
   relay: true,
 };
+
+/** Whether the stats can be read. A directory that does not exist yet has none. */
+// deno-lint-ignore require-await -- a route promises its answer
+async function answerHealth(collector: Collector): Promise<Answer> {
+  try {
+    collector.checkDirectory();
+  } catch (error) {
+    return jsonAnswer(503, { message: (error as Error).message });
+  }
+  return jsonAnswer(200, { status: "ok" });
+}
 
 // deno-lint-ignore require-await -- errors are shared as answers are
 async function answerProcesses(collected: Collected): Promise<Answer> {
@@ -297,7 +333,12 @@ async function answerStats(
   const { aggregate, keep, pid } = query;
   const mergeAll = (input: Partial<Collected>): HostStats => {
     const { table, processes } = collected;
-    const host = merge({ table, processes, live: [], aggregate, ...input });
+    const merged = merge({ table, processes, live: [], aggregate, ...input });
+    // Another program that merges has them from the histograms. They are sums,
+    // not the least, the greatest or the mean of all processes.
+    const isShown = query.format !== "text" &&
+      (aggregate === undefined || aggregate === "sum");
+    const host = isShown ? withCountsAndSums(merged) : merged;
     return keep === undefined ? host : filter(host, keep);
   };
   const { byBase, processes } = collected;

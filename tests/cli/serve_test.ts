@@ -66,7 +66,7 @@ Deno.test("the program serves where its flags say, and ends cleanly on a signal"
       assertEquals(end, {
         code: 0,
         killedBy: null,
-        stdout: `Serving stats on ${web.url}\nReading 1 pipe in ${dir}\n`,
+        stdout: `Serving stats on ${web.url}\nReading 1 program in ${dir}\n`,
         stderr: "",
       });
     }
@@ -186,18 +186,36 @@ Deno.test("a port or an address that cannot be had is one line and exit code 1",
 
 Deno.test("the program says at its start why it serves nothing", () =>
   withDir(async (dir) => {
+    const [foreign, silent, broken] = ["foreign", "silent", "broken"]
+      .map((name) => `${dir}/${name}`);
+    for (const path of [foreign, silent, broken]) Deno.mkdirSync(path);
+    const isRoot = Deno.uid() === 0;
+    if (isRoot) Deno.chownSync(foreign, 12345, 12345);
+    await output("mkfifo", `${silent}/app.stats`);
+    Deno.writeTextFileSync(`${broken}/app.stats`, "");
     for (
       const [pipeDir, why] of [
-        [dir, `there is no pipe in ${dir}`],
-        [`${dir}/none`, `${dir}/none does not exist`],
+        [dir, `No programs yet: there is no pipe in ${dir}`],
+        [`${dir}/none`, `No programs yet: ${dir}/none does not exist`],
+        [
+          foreign,
+          `No programs yet: there is no pipe in ${foreign}${
+            isRoot ? ", which belongs to user 12345, while this is user 0" : ""
+          }`,
+        ],
+        [
+          silent,
+          `Reading 1 program in ${silent}, of which none answers: It gave no answer in time`,
+        ],
+        [
+          broken,
+          `Reading 1 program in ${broken}, of which none answers: It must be a named pipe`,
+        ],
       ]
     ) {
       const web = await startWeb("run", WEB, "-p", "0", "-d", pipeDir);
       const { stdout } = await web.end("SIGINT");
-      assertEquals(
-        stdout,
-        `Serving stats on ${web.url}\nNo programs yet: ${why}\n`,
-      );
+      assertEquals(stdout, `Serving stats on ${web.url}\n${why}\n`);
     }
   }));
 

@@ -141,9 +141,9 @@ Deno.test("other paths, methods and formats are answered in JSON", () =>
             message:
               'Cannot find the path "/stats": there are /here, /processes and /metrics',
           }],
-          ["GET", "/", 404, {
+          ["GET", "/here/", 404, {
             message:
-              'Cannot find the path "/": there are /here, /processes and /metrics',
+              'Cannot find the path "/here/": there are /here, /processes and /metrics',
           }],
           ["POST", "/here", 405, {
             message: "Cannot POST the stats: use GET or HEAD",
@@ -493,7 +493,10 @@ Deno.test("the path of the stats hides neither the metrics nor the processes", a
     'Cannot serve: the path of the stats must not be that of the metrics, got "/a/metrics"',
   );
   const flags: [string[], string][] = [
-    [["--path", "/metrics"], "--path must not end in /processes or /metrics"],
+    [
+      ["--path", "/metrics"],
+      "--path must not end in /processes, /metrics or /healthz",
+    ],
     [
       ["--pipe-dir", `${ROOT.pathname}/deno.json`],
       "--pipe-dir must be a directory, got the file",
