@@ -61,7 +61,7 @@ class Threads {
   #hasAsked = false;
   #looks = 0;
   #lookAt = ENDED_AT_MOST;
-  #post = runtime.joinChannel(MEETING, (message) => this.#receive(message));
+  #channel = runtime.joinChannel(MEETING, (message) => this.#receive(message));
 
   constructor() {
     // Other threads read no stats, or ask when they do.
@@ -75,7 +75,7 @@ class Threads {
   }
 
   #tell(message: Message): void {
-    this.#post(message);
+    this.#channel.post(message);
   }
 
   #receive(message: unknown): void {
@@ -128,6 +128,11 @@ class Threads {
   known(): Slab[] {
     if (!this.#hasAsked) this.ask();
     return [...this.#slabs.values()];
+  }
+
+  /** Takes note of the slabs that others have announced while this thread was busy, where the runtime can. */
+  catchUp(): void {
+    this.#channel.catchUp();
   }
 
   /** Takes note of slabs, which may be new. */

@@ -98,6 +98,7 @@ export function handOver(
   isFinal: boolean,
   isFull: boolean,
 ): HandedOver {
+  threads().catchUp();
   const end = isFinal ? { final: true as const } : { last: true as const };
   const stats = ownStats(target.identity, end);
   const stamp = stats.stamp();

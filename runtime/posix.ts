@@ -34,6 +34,7 @@ import {
   BroadcastChannel,
   isMainThread,
   parentPort,
+  receiveMessageOnPort,
   Worker,
   workerData,
   type WorkerOptions,
@@ -333,7 +334,17 @@ export const posix = {
     const channel = new BroadcastChannel(name);
     channel.onmessage = (event) => receive((event as { data: unknown }).data);
     channel.unref();
-    return (message) => channel.postMessage(message);
+    return {
+      post: (message) => channel.postMessage(message),
+      catchUp: () => {
+        // Deno takes no channel here, and Bun finds nothing.
+        attempt(() => {
+          for (let next; (next = receiveMessageOnPort(channel as never));) {
+            receive(next.message);
+          }
+        });
+      },
+    };
   },
   startThread: (source, data, receive, fail) =>
     startThreadWith({}, source, data, receive, fail),

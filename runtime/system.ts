@@ -174,12 +174,13 @@ export interface Runtime {
    * Joins the channel of a name, on which all threads of this process can talk.
    * Keeps no program alive.
    *
-   * @returns How to send a message to the others.
+   * @returns How to send a message to the others, and how to receive those that
+   * wait without the event loop, which only Node can.
    */
   joinChannel(
     name: string,
     receive: (message: unknown) => void,
-  ): (message: unknown) => void;
+  ): { post: (message: unknown) => void; catchUp: () => void };
   /** Whether this is the program's main thread. */
   readonly isMainThread: boolean;
   /** Starts a thread that runs the text of a module. */

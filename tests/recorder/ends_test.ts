@@ -100,6 +100,34 @@ for (const runtime of ["node", "bun"]) {
   });
 }
 
+Deno.test({
+  name:
+    "a stat that is new in a worker counts, even if Node ends before it looks",
+  ignore: !await hasProgram("node", "--version"),
+  fn: () =>
+    withDir(async (dir) => {
+      const npm = await buildPackage(dir);
+      const pipes = `${dir}/pipes`;
+      const count = `import { workerData } from "node:worker_threads";
+        import { incr } from "${npm}/mod.js";
+        incr("n", 7); Atomics.store(workerData, 0, 1); Atomics.notify(workerData, 0);
+        setInterval(() => {}, 1e6);`;
+      await Deno.writeTextFile(`${dir}/worker.mjs`, count);
+      await Deno.writeTextFile(
+        `${dir}/program.mjs`,
+        `import { Worker } from "node:worker_threads";
+         import { config, startRecorder } from "${npm}/mod.js";
+         config.pipeDir = "${pipes}"; await startRecorder();
+         const workerData = new Int32Array(new SharedArrayBuffer(4));
+         new Worker("${dir}/worker.mjs", { workerData });
+         Atomics.wait(workerData, 0, 0); process.exit(4);`,
+      );
+      const { code } = await output("node", `${dir}/program.mjs`);
+      assertEquals(code, 4);
+      assertEquals(await countedIn(pipes), [7, 0]);
+    }),
+});
+
 Deno.test("a program that ends where nothing may be written leaves its checkpoint", () =>
   withDir(async (dir) => {
     await using program = await startCounting(5, dir);
