@@ -378,7 +378,11 @@ Deno.test("the pages show what runs, and what it prints", async (t) => {
         assert(namesIn(pipes).includes(pipe));
         const { stats, processes } = JSON.parse(await place.fetch("/stats"));
         // The gauge has gone with its process, and so have the percentiles.
-        assertEquals(stats, { "http.requests": 3 });
+        assertEquals(stats, {
+          "http.requests": 3,
+          "db.count.ms": 3,
+          "db.sum.ms": 137,
+        });
         assertEquals(processes, inStates({ dead: 1 }));
         assertEquals(leftIn(pipes), []);
       });
@@ -399,7 +403,11 @@ Deno.test("the pages show what runs, and what it prints", async (t) => {
         assertEquals(await place.fetch("/"), "Hello\n");
         // What the program counted that was killed.
         const { stats } = JSON.parse(await place.fetch("/stats"));
-        assertEquals(stats, { "http.requests": 3 });
+        assertEquals(stats, {
+          "http.requests": 3,
+          "db.count.ms": 3,
+          "db.sum.ms": 137,
+        });
       });
     });
 
