@@ -173,17 +173,18 @@ async function serveOthers(): Promise<void> {
   if (user === undefined) return;
   const isOver = () => !control.running;
   try {
+    const sweeping = control.whileRunning(() => sweep({ dir, user, isOver }));
+    // Heard below. It may fail while the others are still being taken in.
+    sweeping.catch(() => {});
     // The end of the process waits for both, so that it leaves no file that is
     // incomplete.
-    await Promise.all([
-      control.whileRunning(() => sweep({ dir, user, isOver })),
-      control.whileRunning(() => {
-        const until = performance.now() + TAKE_IN_MS;
-        takeIn(dir, user, until, { isOver, mayWait: true });
-        // What is left cannot be taken in now.
-        control.isFull = hasTooMany(dir, runtime.list(dir), user);
-      }),
-    ]);
+    control.whileRunning(() => {
+      const until = performance.now() + TAKE_IN_MS;
+      takeIn(dir, user, until, { isOver, mayWait: true });
+      // What is left cannot be taken in now.
+      control.isFull = hasTooMany(dir, runtime.list(dir), user);
+    });
+    await sweeping;
   } catch {
     // The directory has gone, or is full. The next recorder tries again.
   }
