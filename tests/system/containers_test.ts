@@ -286,6 +286,56 @@ Deno.test({
     }),
 });
 
+Deno.test({
+  name:
+    "statvent.service: a user without rights, who may write to no pipe directory, counts the programs of all users",
+  ignore,
+  fn: () =>
+    withDir(async (dir) => {
+      await buildPackage(dir);
+      const unit = readOps("statvent.service");
+      const value = (key: string) =>
+        new RegExp(`^${key}=(.*)$`, "m").exec(unit)![1];
+      const install = value("ExecStartPre").slice(1).split(" ");
+      assertEquals(value("Environment"), "STATVENT_PIPE_DIR=/run/stats-pipe");
+      await using host = await startHost(dir, "-o mode=0755");
+      const pid = await host.first();
+      const enter = ["nsenter", "-t", `${pid}`, "-m", "-p", "-n"];
+      await using made = new Container([...enter, ...install]);
+      assertEquals(await made.ended, { code: 0, stderr: "" });
+      const { entrypoint } = parse(readOps("compose.yaml")).services.shop;
+      const start = (user: number, n: number) =>
+        new Container([
+          ...[...enter, ...asUser(user), "env", PATH],
+          ...countsTo(n, entrypoint),
+        ]);
+      await using a = start(1001, 5);
+      await using _b = start(1002, 7);
+      // ProtectSystem=strict and PrivateTmp, which DynamicUser brings, and a state directory.
+      const sandbox = `set -e
+        mount -o remount,ro,bind /run/stats-pipe
+        mount -t tmpfs tmpfs /tmp
+        install -d -m 0700 -o 61234 /run/statvent /run/state
+        cd /run/statvent
+        exec "$@"`;
+      const command = value("ExecStart").replace("/usr/bin/", "")
+        .replace("%S/statvent", "/run/state").split(" ");
+      await using service = new Container([
+        ...[...enter, "unshare", "--mount", "sh", "-c", sandbox, "sh"],
+        ...[...asUser(61234), "env", PATH, "HOME=/run/statvent", ...command],
+      ]);
+      const { stats } = await untilStates(host, { ok: 2 });
+      assertEquals(stats["shop.ticks"], 12);
+      await a.kill("SIGKILL");
+      const left = await untilStates(host, { ok: 1 });
+      assertEquals(left.stats["shop.ticks"], 12);
+      const { unbooked, missed } = JSON.parse(await ask(host, "processes"));
+      assertEquals([unbooked, missed], [1, 0]);
+      await service.kill("SIGTERM");
+      assertEquals(await service.ended, { code: 0, stderr: "" });
+    }),
+});
+
 const hasBusybox = await hasProgram("busybox", "true");
 if (!hasBusybox) console.log("skipped: there is no busybox");
 
