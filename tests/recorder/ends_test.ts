@@ -11,6 +11,8 @@ import { end, startCounting } from "../helpers/counting.ts";
 import {
   buildPackage,
   hasProgram,
+  isLedger,
+  ledgerIn,
   leftIn,
   namesIn,
   output,
@@ -146,4 +148,47 @@ Deno.test("a program that ends where nothing may be written leaves its checkpoin
     assertEquals(strayIn(dir), []);
     assertEquals(await countedIn(dir), [5, 1]);
     assertEquals(leftIn(dir), []);
+  }));
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/** A time of access so long ago that the next reading of the file notes another one, in seconds. */
+const LONG_AGO = 1_000_000;
+
+Deno.test("a program that ends does not read the ledger", () =>
+  withDir(async (dir) => {
+    await using first = await startCounting(5, dir);
+    await end(first, "SIGUSR2");
+    await new Collector({ pipeDir: dir }).read();
+    const forget = (path: string) =>
+      Deno.utimeSync(path, LONG_AGO, Date.now() / 1000);
+    const isRead = (path: string) =>
+      Deno.statSync(path).atime?.getTime() !== 1000 * LONG_AGO;
+    const control = ledgerIn(dir)!;
+    forget(control);
+    Deno.readFileSync(control);
+    if (!isRead(control)) {
+      console.log(
+        "skipped: this file system does not note when files are read",
+      );
+      return;
+    }
+    // What it reads when it starts may last until its end on a loaded machine.
+    let settle = 100;
+    await until("an end without a look", async () => {
+      await using program = await startCounting(5, dir);
+      await new Promise((resolve) => setTimeout(resolve, settle *= 2));
+      const ledgers = namesIn(dir).filter(isLedger)
+        .map((name) => `${dir}/${name}`);
+      ledgers.forEach(forget);
+      await end(program, "SIGUSR2");
+      return ledgers.every((path) => exists(path)) &&
+        !ledgers.some(isRead);
+    });
   }));

@@ -9,6 +9,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Collector, toMap } from "../../collect.ts";
 import {
   buildPackage,
+  cat,
   hasProgram,
   leastPermissions,
   leftIn,
@@ -171,6 +172,48 @@ for (const [what, before, after] of hidden) {
       }
       assertEquals((await program.ended()).code, 8);
       assertEquals(await countedIn(dir), 7000);
+    }));
+}
+
+/** Waits until a checkpoint has a line. */
+async function isKept(dir: string, line: RegExp): Promise<void> {
+  await until(`${line} in the checkpoint`, () => {
+    const name = namesIn(dir).find((name) => name.endsWith(".checkpoint"));
+    return name !== undefined &&
+      line.test(Deno.readTextFileSync(`${dir}/${name}`));
+  });
+}
+
+for (const [what, before, after] of hidden) {
+  Deno.test(`a program that survives a signal by a listener is readable again, and what it counts outlives a kill, if that is ${what}`, () =>
+    withDir(async (dir) => {
+      await using program = await startProgram(
+        `${before}
+         let calls = 0;
+         const listener = () => {
+           if (++calls > 1) return;
+           incr("n", 1000);
+           console.log("call");
+         };
+         await startRecorder(); ${after} incr("n", 6000); ${LIVE}`,
+        { dir },
+      );
+      await program.printed("live");
+      program.kill("SIGTERM");
+      await program.printed("call");
+      await until(
+        "the pipe",
+        () => namesIn(dir).includes(`${program.pid}.stats`),
+      );
+      await until(
+        "what it has counted since",
+        async () => /^n: 7000$/m.test(await cat(program.path)),
+      );
+      await isKept(dir, /^n: 7000$/m);
+      program.kill("SIGKILL");
+      await program.ended();
+      assertEquals(await countedIn(dir), 7000);
+      assertEquals(leftIn(dir), []);
     }));
 }
 
@@ -354,6 +397,46 @@ for (const runtime of ["node", "bun"]) {
           assertEquals(await countedIn(pipes), 6000);
           assertEquals(leftIn(pipes), []);
         }
+      }),
+  });
+}
+
+for (const runtime of ["node", "bun"]) {
+  Deno.test({
+    name:
+      `of a program on ${runtime} without signals that SIGTERM ends, at most what came after its checkpoint is lost, and a figure says so`,
+    ignore: !await hasProgram(runtime, "--version"),
+    fn: () =>
+      withDir(async (dir) => {
+        const npm = await buildPackage(dir);
+        const pipes = `${dir}/pipes`;
+        const file = `${dir}/program.mjs`;
+        await Deno.writeTextFile(
+          file,
+          `import { config, incr, startRecorder } from "${npm}/mod.js";
+           config.pipeDir = "${pipes}";
+           await startRecorder();
+           incr("n", 6000);
+           process.stdin.once("data", () => {
+             incr("n", 7);
+             process.kill(process.pid, "SIGTERM");
+           });`,
+        );
+        const program = new Deno.Command(runtime, {
+          args: [file],
+          stdin: "piped",
+        }).spawn();
+        await isKept(pipes, /^n: 6000$/m);
+        const input = program.stdin.getWriter();
+        await input.write(new TextEncoder().encode("count\n"));
+        assertEquals((await program.status).signal, "SIGTERM");
+        await input.close().catch(() => {});
+        const collector = new Collector({ pipeDir: pipes, deadline: 5000 });
+        const n = toMap(await collector.collect()).get("n")?.value;
+        assert(n === 6000 || n === 6007, `${n}`);
+        const { killed, missed } = await collector.read();
+        assertEquals([killed, missed], [1, 0]);
+        assertEquals(leftIn(pipes), []);
       }),
   });
 }

@@ -434,3 +434,77 @@ Deno.test("a FIFO tells a careful reader and writer what PIPE_FORMAT.md says", (
     closeSync(late);
     assertEquals(code(() => openSync(path, O_WRONLY | O_NONBLOCK)), "ENXIO");
   }));
+
+/** A program that counts 5 and forks a child, which goes on as it is told. */
+const forking = (child: string) =>
+  `import os, sys, time
+sys.path.insert(0, sys.argv[1])
+import writer
+writer.incr("n", 5)
+writer.start()
+pid = os.fork()
+if pid == 0:
+    ${child}
+    print("child", os.getpid(), flush=True)
+    time.sleep(1000)
+os.waitpid(pid, 0)
+`;
+
+for (
+  const [what, child, counts] of [
+    ["shows nothing", `writer.incr("n", 7)`, 0],
+    ["starts again", `writer.start(); writer.incr("n", 7)`, 7],
+  ] as const
+) {
+  Deno.test({
+    name:
+      `a child that is forked of writer.py and ${what} is a process of its own, which does not keep its parent alive`,
+    ignore: !hasPython,
+    fn: () =>
+      withDir(async (dir) => {
+        const parent = new Deno.Command("setsid", {
+          args: ["python3", "-W", "ignore", "-c", forking(child), EXAMPLES],
+          env: { STATVENT_PIPE_DIR: dir, PYTHONDONTWRITEBYTECODE: "1" },
+          stdin: "null",
+          stdout: "piped",
+        }).spawn();
+        const reader = parent.stdout.pipeThrough(new TextDecoderStream())
+          .getReader();
+        try {
+          let said = "";
+          while (!said.includes("\n")) {
+            const { value } = await reader.read();
+            said += value!;
+          }
+          const pid = Number(said.split(" ")[1]);
+          const collector = new Collector({ pipeDir: dir, deadline: 2000 });
+          const counted = async () =>
+            toMap(await collector.collect()).get("n")?.value;
+          await until("both", async () => await counted() === 5 + counts);
+          const { processes = [] } = await collector.read();
+          const pids = processes.map(({ pid }) => pid);
+          const expected = counts > 0 ? [parent.pid, pid] : [parent.pid];
+          assertEquals(pids.toSorted(), expected.toSorted());
+          assertEquals(
+            new Set(processes.map(({ id }) => id)).size,
+            pids.length,
+          );
+
+          parent.kill("SIGKILL");
+          await parent.status;
+          // The child lives on, and has nothing open of its parent.
+          await until(
+            "the death",
+            async () => (await collector.read()).killed === 1,
+          );
+          assertEquals(await counted(), 5 + counts);
+          const pipes = namesIn(dir).filter((name) => name.endsWith(".stats"));
+          assertEquals(pipes, counts > 0 ? [`${pid}.stats`] : []);
+          assertEquals((await output("kill", "-0", `${pid}`)).code, 0);
+        } finally {
+          await killShell(parent);
+          await reader.cancel();
+        }
+      }),
+  });
+}
