@@ -302,7 +302,7 @@ for (const signal of Object.keys(codes)) {
         for (const permissions of [["--allow-all"], ["--allow-run", ...few]]) {
           let counted: number | undefined;
           // On a loaded machine the thread is told late that it may listen.
-          for (const ms of [200, 2_000, 8_000]) {
+          for (const ms of [200, 2_000, 8_000, 20_000]) {
             const pipes = await Deno.makeTempDir({ dir });
             const ended = await asFirst(
               pipes,
