@@ -135,6 +135,7 @@ Deno.test("a program that is killed before it has counted anything is a killed o
       `await startRecorder({ checkpoint: false }); ${LIVE}`,
       { dir },
     );
+    await second.printed("live");
     await until(
       "an answer",
       async () => (await reader.read()).processes?.length === 1,
