@@ -126,6 +126,8 @@ Deno.test("a program that is killed before it has counted anything is a killed o
       return killed;
     };
     const first = await startProgram(`await startRecorder(); ${LIVE}`, { dir });
+    // While it starts, it has a lock, which would stay for some seconds.
+    await first.printed("live");
     await until("a checkpoint", () => namesIn(dir).some(isCheckpoint));
     await end(first, "SIGKILL");
     await until("the death", async () => await killed() === 1);
