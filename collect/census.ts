@@ -219,9 +219,16 @@ export class Census {
 
   /** How many processes were killed, as far as that is known. */
   get killed(): number {
-    let count = this.#summedKilled + this.#unknown + this.gone.size;
+    let count = this.#summedKilled + this.#unknown + this.#goneForGood;
     for (const { info } of this.ledgers.values()) count += info.killed;
     for (const { final } of this.left.values()) if (!final) count++;
+    return count;
+  }
+
+  /** How many processes in `gone` cannot come back. */
+  get #goneForGood(): number {
+    let count = 0;
+    for (const { mayReturn } of this.gone.values()) if (!mayReturn) count++;
     return count;
   }
 
@@ -232,7 +239,7 @@ export class Census {
 
   /** The number of killed processes of which nobody else may know as much. */
   get unbooked(): number {
-    return this.gone.size + this.#raised.size;
+    return this.#goneForGood + this.#raised.size;
   }
 
   /** Moves every process on to the state that it was found in. */
@@ -581,7 +588,8 @@ export class Census {
     isKept: (key: string) => boolean = () => false,
   ): void {
     const rooms = new Map<number, { count: number; bytes: number }>();
-    for (const [key, { owner, snapshot, bytes }] of [...processes].reverse()) {
+    for (const [key, values] of [...processes].reverse()) {
+      const { owner, snapshot, bytes, mayReturn } = values;
       if (late.has(owner) || isKept(key)) continue;
       let room = rooms.get(owner);
       if (room === undefined) {
@@ -592,7 +600,7 @@ export class Census {
       room.bytes -= bytes.length;
       if (room.count >= 0 && room.bytes >= 0) continue;
       this.totalsOf(owner).add(snapshot);
-      if (processes === this.gone) this.#summedKilled++;
+      if (processes === this.gone && !mayReturn) this.#summedKilled++;
       processes.delete(key);
     }
   }

@@ -158,21 +158,17 @@ export class Usages {
     const isStart = start === undefined
       ? pipe !== undefined && started <= pipe.modified / 1000
       : started >= start - START_SECONDS && started <= start + CLOCK_SECONDS;
-    return isStart && this.#isHere(dir, pid);
+    return isStart && this.#isHere(pid);
   }
 
-  /** Whether a process that uses a directory and says that it has an id is the one that has it here. */
-  #isHere(dir: string, pid: number): boolean {
+  /** Whether a process that says that it has an id is the one that has it here. */
+  #isHere(pid: number): boolean {
     const { processes } = runtime;
     if (processes.seesMachine()) {
       this.#nested ??= processes.nestedIds();
       return !this.#nested.has(pid);
     }
-    // This is a container, which cannot see others. They may have the directory
-    // too, unless it lies on the container's own file system.
-    const [own, that] = ["/", dir].map((path) =>
-      attempt(() => runtime.identifyTarget(path)?.device)
-    );
-    return own !== undefined && own === that;
+    // This is a container, which cannot see others that may have the directory.
+    return false;
   }
 }

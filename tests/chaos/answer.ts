@@ -48,7 +48,7 @@ export interface Said {
 }
 
 const NAME =
-  /^chaos\.(?:(all)|own\.(\d+)|gauge\.(\d+)|shell\.(\d+)|took(?:\.\d+)?\.(median|95th|99th|100th|mean))$/;
+  /^chaos\.(?:(all)|own\.(\d+)|gauge\.(\d+)|shell\.(\d+)|took(?:\.\d+)?\.(median|95th|99th|100th|mean|count|sum))$/;
 const NOTES = [
   ...["process", "gauge", "unknown", "window", "histogram"],
   // Of a pipe only.
@@ -67,7 +67,8 @@ function take(said: Said, name: string, value: number): void {
     throw new Violation(`there is a stat ${name}: ${value} that nobody has`);
   }
   const [, all, own, gauge, shell, label] = match;
-  if (label !== undefined) {
+  const isTotal = label === "count" || label === "sum";
+  if (label !== undefined && !isTotal) {
     if (label === "mean" ? value < 1 || value > 512 : !VALUES.includes(value)) {
       throw new Violation(`${name} is ${value}, which nobody has recorded`);
     }
@@ -76,6 +77,8 @@ function take(said: Said, name: string, value: number): void {
   if (!Number.isSafeInteger(value) || value < 0) {
     throw new Violation(`${name} is ${value}, and must be a whole number`);
   }
+  // How much was recorded is compared by histograms.
+  if (isTotal) return;
   if (all !== undefined) said.all[COUNTED] = value;
   else if (own !== undefined) ownOf(said, Number(own))[COUNTED] = value;
   else if (gauge !== undefined) said.gauges.set(Number(gauge), value);
