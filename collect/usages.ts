@@ -156,7 +156,7 @@ export class Usages {
     }
     const started = this.#boot! + stat.startSeconds;
     const isStart = start === undefined
-      ? pipe !== undefined && started <= pipe.modified / 1000
+      ? pipe !== undefined && started <= pipe.modified / 1000 + CLOCK_SECONDS
       : started >= start - START_SECONDS && started <= start + CLOCK_SECONDS;
     return isStart && this.#isHere(pid);
   }

@@ -337,7 +337,7 @@ Deno.test("PIPE_FORMAT.md shows the bytes that statvent writes", () =>
     const [says] = PROCESS.exec(first)!;
     assertMatch(
       says,
-      /^# process {"id":"[0-9a-f]{32}","start":\d+\.?\d*,"name":"app\.ts","runtime":"deno \S+"}: 0\.0\n$/,
+      /^# process {"id":"[0-9a-f]{32}","start":\d+\.?\d*,"name":"app\.ts","runtime":"deno \S+"}: \d+\.\d+\n$/,
     );
     // Another time, in which zeros at the end are left out, and another number,
     // since checkpoints are counted too.
