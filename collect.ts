@@ -11,7 +11,6 @@ export {
 } from "./collect/collector.ts";
 export {
   countStates,
-  type GroupUsage,
   type HostDistribution,
   type HostStats,
   PROCESS_STATES,
@@ -20,6 +19,7 @@ export {
   type ProcessUsage,
   toMap,
 } from "./collect/host_stats.ts";
+export type { GroupUsage } from "./runtime/system.ts";
 export { merge, type MergeInput } from "./collect/merge.ts";
 export type {
   CounterTotal,

@@ -237,9 +237,12 @@ export class Census {
     return this.#late;
   }
 
-  /** The number of killed processes of which nobody else may know as much. */
+  /**
+   * The number of processes of which nobody else may know as much: those that
+   * were killed, and those that have fallen silent and may come back.
+   */
   get unbooked(): number {
-    return this.#goneForGood + this.#raised.size;
+    return this.gone.size + this.#raised.size;
   }
 
   /** Moves every process on to the state that it was found in. */
@@ -468,7 +471,7 @@ export class Census {
       if (isRaised) this.#raised.set(key, values);
       else this.#raised.delete(key);
     }
-    // Their files are written again by what was read of them.
+    // A damaged file is written again with the values that were read from it.
     for (const key of damaged) {
       const values = this.left.get(key);
       if (values !== undefined && !values.final) this.#raised.set(key, values);
@@ -544,7 +547,7 @@ export class Census {
     for (const [key, values] of signs.dead) {
       this.alive.delete(key);
       if (values !== undefined && !counted.has(key)) {
-        // It counts as killed even if it had counted nothing yet.
+        // A process counts as killed even if it had counted nothing yet.
         this.#noteDeath(key, values, true);
       }
     }
@@ -588,8 +591,7 @@ export class Census {
     isKept: (key: string) => boolean = () => false,
   ): void {
     const rooms = new Map<number, { count: number; bytes: number }>();
-    for (const [key, values] of [...processes].reverse()) {
-      const { owner, snapshot, bytes, mayReturn } = values;
+    for (const [key, { owner, snapshot, bytes }] of [...processes].reverse()) {
       if (late.has(owner) || isKept(key)) continue;
       let room = rooms.get(owner);
       if (room === undefined) {
@@ -600,7 +602,7 @@ export class Census {
       room.bytes -= bytes.length;
       if (room.count >= 0 && room.bytes >= 0) continue;
       this.totalsOf(owner).add(snapshot);
-      if (processes === this.gone && !mayReturn) this.#summedKilled++;
+      if (processes === this.gone) this.#summedKilled++;
       processes.delete(key);
     }
   }

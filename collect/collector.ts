@@ -73,7 +73,10 @@ export interface Collected extends MergeInput {
     /** Its last snapshot. */
     readonly snapshot: Snapshot;
   }[];
-  /** The number of killed processes of which only this collector knows the last values. */
+  /**
+   * The number of processes of which only this collector knows the last values:
+   * those that were killed, and silent ones that may come back.
+   */
   readonly unbooked: number;
   /** The number of processes that were killed. */
   readonly killed: number;

@@ -10,6 +10,7 @@ import type { NameTable } from "../format/snapshot.ts";
 import type { Description } from "../model/descriptions.ts";
 import type { Histogram } from "../model/histogram.ts";
 import type { Stat } from "../model/numbers.ts";
+import type { GroupUsage } from "../runtime/system.ts";
 
 /** A distribution: a recorded stat, over all processes. */
 export interface HostDistribution {
@@ -68,16 +69,6 @@ export interface ProcessUsage {
   readonly start: number;
   /** What the group of processes uses that it belongs to, and what that may use. */
   readonly group: GroupUsage | undefined;
-}
-
-/** What a group of processes uses and may use: a cgroup, such as that of a container. */
-export interface GroupUsage {
-  /** The memory that it uses, in bytes. */
-  readonly memory?: number;
-  /** The most memory that it may use, in bytes; missing if there is no limit. */
-  readonly memoryLimit?: number;
-  /** How many processors it may use at the same time; missing if there is no limit. */
-  readonly cpuLimit?: number;
 }
 
 /** How long the name of a process may be in a label. */

@@ -20,7 +20,7 @@ import { alivePath, baseOf, pipePath } from "../directory/file_names.ts";
 import { attempt } from "../runtime/attempt.ts";
 import { runtime } from "../runtime/runtime.ts";
 import type {
-  GroupFigures,
+  GroupUsage,
   ProcessGroups,
   ProcessStat,
 } from "../runtime/system.ts";
@@ -57,7 +57,7 @@ export class Usages {
   /** When the system started, in seconds since 1970. */
   #boot: number | undefined;
   #nested: ReadonlySet<number> | undefined;
-  #groups: Map<string, GroupFigures> = new Map();
+  #groups: Map<string, GroupUsage> = new Map();
 
   /** Begins a new reading, in which everything is asked once at most. */
   begin(): void {
@@ -103,7 +103,7 @@ export class Usages {
     this.#boot = uptime && Date.now() / 1000 - uptime;
   }
 
-  #figuresOf(groups: ProcessGroups): GroupFigures {
+  #figuresOf(groups: ProcessGroups): GroupUsage {
     const key = JSON.stringify(groups);
     let figures = this.#groups.get(key);
     if (figures === undefined) {
@@ -164,11 +164,9 @@ export class Usages {
   /** Whether a process that says that it has an id is the one that has it here. */
   #isHere(pid: number): boolean {
     const { processes } = runtime;
-    if (processes.seesMachine()) {
-      this.#nested ??= processes.nestedIds();
-      return !this.#nested.has(pid);
-    }
-    // This is a container, which cannot see others that may have the directory.
-    return false;
+    // A container cannot see others that may have the directory.
+    if (!processes.seesMachine()) return false;
+    this.#nested ??= processes.nestedIds();
+    return !this.#nested.has(pid);
   }
 }

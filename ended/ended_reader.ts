@@ -60,7 +60,7 @@ export interface Ended {
   readonly id: string;
   /** The id of the user who owns the file. */
   readonly owner: number;
-  /** Who may read the file. */
+  /** The permission bits of the file. */
   readonly mode?: number;
   /** The number of the snapshot. */
   readonly seq: number;

@@ -172,15 +172,23 @@ function removePipe(
   // A simple writer may have got the process id, and with it the name.
   if (isTaken || runtime.read(fd, new Uint8Array(1)) !== 0) return undefined;
   const path = pipePath(dir, base);
-  const away = withdrawnPath(dir, base);
+  const isRemoved = withdraw(path, withdrawnPath(dir, base), inode);
+  return isRemoved ? actual : undefined;
+}
+
+/**
+ * Removes a pipe by way of another name. Another pipe may have got its name at
+ * the last moment, and gets that back, unless the next one is there already. If
+ * this process is killed before that, `removeStale` does it.
+ *
+ * @returns Whether it was the pipe of that inode.
+ */
+export function withdraw(path: string, away: string, inode: number): boolean {
   runtime.rename(path, away);
-  // Another one may have got the name at the last moment, and gets it back,
-  // unless it has the next one there already. If this process is killed before
-  // that, `removeStale` does it.
-  const isOther = runtime.identify(away)?.inode !== inode;
-  if (isOther) attempt(() => runtime.link(away, path));
+  const isMeant = runtime.identify(away)?.inode === inode;
+  if (!isMeant) attempt(() => runtime.link(away, path));
   runtime.remove(away);
-  return isOther ? undefined : actual;
+  return isMeant;
 }
 
 function livesFor(path: string, owner: number): boolean {

@@ -14,6 +14,7 @@ import {
   pidOfPrivate,
   pipePath,
 } from "../directory/file_names.ts";
+import { withdraw } from "./remove_dead.ts";
 import { fromRandomStart } from "../model/from_random_start.ts";
 import { attempt } from "../runtime/attempt.ts";
 import type { FileId } from "../runtime/system.ts";
@@ -76,24 +77,16 @@ function isStale(name: string, { isFifo, modified }: FileId): boolean {
  * place of the next that it makes.
  */
 function putBack(path: string, publicPath: string, file: FileId): void {
-  // Whoever has the name keeps it.
+  // A pipe that has the name already keeps it.
   attempt(() => runtime.link(path, publicPath));
   const fd = runtime.openReader(path);
   try {
     if (runtime.identifyOpen(fd).inode !== file.inode) return;
     const hasWriter = runtime.read(fd, new Uint8Array(1)) !== 0;
     runtime.remove(path);
-    if (!hasWriter) withdraw(publicPath, path, file);
+    const isThere = runtime.identify(publicPath)?.inode === file.inode;
+    if (!hasWriter && isThere) withdraw(publicPath, path, file.inode);
   } finally {
     runtime.close(fd);
   }
-}
-
-/** Removes a pipe, unless another one has its name, which may happen at the last moment. */
-function withdraw(publicPath: string, path: string, { inode }: FileId): void {
-  if (runtime.identify(publicPath)?.inode !== inode) return;
-  runtime.rename(publicPath, path);
-  const isOther = runtime.identify(path)?.inode !== inode;
-  if (isOther) attempt(() => runtime.link(path, publicPath));
-  runtime.remove(path);
 }

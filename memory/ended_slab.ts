@@ -25,9 +25,9 @@ import { SlabWriter } from "./slab_writer.ts";
 /**
  * Adds up the stats of threads that have ended.
  *
- * Counters and histograms are exact, their sums as far as two doubles go. Of a gauge there is all that any merge
- * needs. Of the recorded values there are as many as one window holds, taken
- * evenly from those of all threads.
+ * Counters and histograms are exact, their sums as far as two doubles go. Of a
+ * gauge there is all that any merge needs. Of the recorded values there are as
+ * many as one window holds, taken evenly from those of all threads.
  *
  * @param slabs The slabs of the threads, and of those that ended before.
  * @param version The version of the result.

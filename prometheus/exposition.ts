@@ -27,6 +27,7 @@ import {
   reservedLabels,
   shareOut,
   type Shares,
+  shownParts,
   splitFamilies,
 } from "./parts.ts";
 import { ProcessExposition } from "./process_exposition.ts";
@@ -153,9 +154,8 @@ function sourceOf(
   own: readonly OwnMetric[],
   split: Split | undefined,
 ): Source {
-  const parts = split?.parts;
-  const shares = split &&
-    shareOut(host, split.parts, split.maxSeries ?? MAX_SERIES);
+  const parts = split && shownParts(host, split.parts);
+  const shares = parts && shareOut(host, parts, split.maxSeries ?? MAX_SERIES);
   const all = [
     ...stateMetrics(host),
     ...own,

@@ -40,13 +40,28 @@ export interface Shares {
   readonly leftOut: number;
 }
 
+/** The parts with those of their distributions only that the host shows. */
+export function shownParts(
+  { recorded }: HostStats,
+  parts: readonly HostPart[],
+): HostPart[] {
+  const names = new Set(recorded.map(({ name }) => name));
+  return parts.map(({ labels, host }) => ({
+    labels,
+    host: {
+      ...host,
+      recorded: host.recorded.filter(({ name }) => names.has(name)),
+    },
+  }));
+}
+
 /**
  * Shares a number of series out to parts: all get as many at most, so that one
  * part with very many does not take those of others. Of its own, a part keeps
  * the ones that were seen first, which stay as others come.
  *
  * @param host The whole host.
- * @param parts Its parts.
+ * @param parts Its parts, of which it shows all distributions.
  * @param max How many series there may be.
  */
 export function shareOut(

@@ -9,6 +9,7 @@
 
 import type { OwnMetric } from "./families.ts";
 import { attempt } from "../runtime/attempt.ts";
+import { fieldsOf } from "../runtime/proc.ts";
 import type { ProcessSource } from "../runtime/system.ts";
 
 // The clock ticks of /proc, on every architecture that JavaScript runtimes support.
@@ -27,11 +28,8 @@ export function serviceMetrics(source: ProcessSource): OwnMetric[] {
     texts.set(path, text);
     return text;
   };
-  // Fields 1 and 2 are the id and the name, which may contain spaces and brackets.
-  const stat = (field: number) => {
-    const text = textOf("/proc/self/stat");
-    return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[field - 3]);
-  };
+  const stat = (field: number) =>
+    Number(fieldsOf(textOf("/proc/self/stat"))(field));
   const kilobytes = (key: string) =>
     1024 * line("/proc/self/status", new RegExp(`^${key}:\\s+(\\d+) kB`, "m"));
   const line = (path: string, pattern: RegExp) =>

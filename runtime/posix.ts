@@ -41,7 +41,7 @@ import {
 } from "node:worker_threads";
 import { attempt } from "./attempt.ts";
 import { sleep } from "./pause.ts";
-import { processReader } from "./proc.ts";
+import { fieldsOf, processReader } from "./proc.ts";
 import type { FileId, Runtime, Thread } from "./system.ts";
 
 /** The code of a system error, such as `ENOENT`. */
@@ -68,17 +68,19 @@ export function unless<T>(
 }
 
 /** The fields of a process in `/proc`, beginning with its state; `undefined` if there is no such process. */
-function procStat(pid: number | "self"): string[] | undefined {
+function procStat(
+  pid: number | "self",
+): ReturnType<typeof fieldsOf> | undefined {
   const stat = unless(
     ["ENOENT", "ESRCH"],
     () => readFileSync(`/proc/${pid}/stat`, "latin1"),
   );
-  // The name in parentheses may contain anything.
-  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return stat === undefined ? undefined : fieldsOf(stat);
 }
 
-/** The index of the start time in the result of {@linkcode procStat}. */
-const START_TIME = 19;
+// The numbers of fields in `man proc`.
+const STATE = 3;
+const START_TIME = 22;
 
 function toFileId(stat: Stats): FileId {
   return {
@@ -97,7 +99,7 @@ function toFileId(stat: Stats): FileId {
 /** Whether a process is alive according to `/proc`, or `undefined` if that cannot be read. */
 export function livesInProc(pid: number): boolean | undefined {
   try {
-    const state = procStat(pid)?.[0];
+    const state = procStat(pid)?.(STATE);
     // `/proc` may be mounted so that it hides the processes of other users.
     if (state === undefined) {
       return takesSignals(pid) ?? (procStat("self") ? false : undefined);
@@ -177,7 +179,7 @@ export const posix = {
   }),
   processStart: (pid) => {
     try {
-      return procStat(pid)?.[START_TIME];
+      return procStat(pid)?.(START_TIME);
     } catch {
       // Deno allows this with --allow-all only.
       return undefined;

@@ -8,7 +8,7 @@
  */
 
 import type {
-  GroupFigures,
+  GroupUsage,
   ProcessGroups,
   ProcessReader,
   ProcessStat,
@@ -48,7 +48,7 @@ const NO_LIMIT = 2 ** 62;
 const latin1 = new TextDecoder("latin1");
 
 /** The fields of `/proc/<pid>/stat` by their numbers in `man proc`. */
-function fieldsOf(text: string): (number: number) => string {
+export function fieldsOf(text: string): (number: number) => string {
   // Fields 1 and 2 are the id and the name, which may contain anything.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return (number) => fields[number - 3];
@@ -142,7 +142,7 @@ export function processReader(files: SystemFiles): ProcessReader {
         cpu: hierarchy(lines, "cpu"),
       };
     },
-    figuresOf: ({ memory, cpu }): GroupFigures => ({
+    figuresOf: ({ memory, cpu }): GroupUsage => ({
       ...memoryOf(memory, numberIn),
       ...cpuOf(cpu, text, numberIn),
     }),
@@ -186,8 +186,8 @@ function readUnits(files: SystemFiles): { page: number; ticks: number } {
 function memoryOf(
   dirs: readonly string[],
   numberIn: (path: string) => number | undefined,
-): GroupFigures {
-  let closest: GroupFigures = {};
+): GroupUsage {
+  let closest: GroupUsage = {};
   for (const dir of dirs) {
     for (const names of [V2, V1]) {
       const memory = numberIn(`${dir}/${names.memory}`);
@@ -206,7 +206,7 @@ function cpuOf(
   dirs: readonly string[],
   text: (path: string) => string | undefined,
   numberIn: (path: string) => number | undefined,
-): GroupFigures {
+): GroupUsage {
   const limits = dirs.flatMap((dir) => {
     const v2 = /^(\d+) (\d+)/.exec(text(`${dir}/cpu.max`) ?? "");
     if (v2 !== null) return Number(v2[1]) / Number(v2[2]);

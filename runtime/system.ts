@@ -247,13 +247,13 @@ export interface ProcessStat {
   readonly threads: number;
 }
 
-/** What a group of processes uses and may use. */
-export interface GroupFigures {
+/** What a group of processes uses and may use: a cgroup, such as that of a container. */
+export interface GroupUsage {
   /** The memory that it uses, in bytes. */
   readonly memory?: number;
-  /** The most memory that it may use, in bytes; missing without a limit. */
+  /** The most memory that it may use, in bytes; missing if there is no limit. */
   readonly memoryLimit?: number;
-  /** How many processors it may use at the same time; missing without a limit. */
+  /** How many processors it may use at the same time; missing if there is no limit. */
   readonly cpuLimit?: number;
 }
 
@@ -272,7 +272,7 @@ export interface ProcessReader {
   /** The groups of a process that count its memory and its processor time. */
   groups(pid: number): ProcessGroups | undefined;
   /** What these groups use and may use. */
-  figuresOf(groups: ProcessGroups): GroupFigures;
+  figuresOf(groups: ProcessGroups): GroupUsage;
   /** Whether the ids that this process sees are those of the whole machine. */
   seesMachine(): boolean;
   /** The ids by which processes know themselves that others know by another one. */

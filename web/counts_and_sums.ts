@@ -26,20 +26,21 @@ interface Added {
  * percentiles. A name that a stat has stays as it is.
  */
 export function withCountsAndSums(host: HostStats): HostStats {
+  const full = host.recorded.filter(({ histogram }) => histogram !== undefined);
+  if (full.length === 0) return host;
   const { table } = host;
   const places = new Map<number, number>();
   for (let i = 0; i < host.ids.length; i++) places.set(host.ids[i], i);
-  const taken = new Set(places.keys());
   const added: Added[] = [];
-  for (const stat of host.recorded) {
-    const { name, histogram } = stat;
-    if (histogram === undefined) continue;
+  for (const stat of full) {
+    const { name } = stat;
+    const histogram = stat.histogram!;
     const before = endOf(host, stat, places);
     const labelled = table.labelled(table.idOf(name));
     for (const label of ["count", "sum"] as const) {
       const id = table.idOf(derivedName(name, labelled, label));
-      if (taken.has(id)) continue;
-      taken.add(id);
+      if (places.has(id)) continue;
+      places.set(id, before);
       added.push({
         before,
         id,
@@ -62,10 +63,11 @@ function endOf(
   { percentiles, mean }: HostDistribution,
   places: ReadonlyMap<number, number>,
 ): number {
+  const names = percentiles.map(([, name]) => name);
+  if (mean !== undefined) names.push(mean);
   let end = -1;
-  for (const name of [...percentiles.map(([, name]) => name), mean]) {
-    const place = name && places.get(table.idOf(name));
-    if (place !== undefined && place !== "") end = Math.max(end, place);
+  for (const name of names) {
+    end = Math.max(end, places.get(table.idOf(name)) ?? -1);
   }
   return end === -1 ? ids.length : end + 1;
 }

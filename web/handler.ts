@@ -72,7 +72,8 @@ export interface HandlerOptions extends CollectorOptions {
  *
  * `GET` and `HEAD` of the path answer with
  * `{"stats": {…}, "processes": {"ok": …, "hung": …, "unknown": …, "timeout": …,
- * "invalid": …, "dead": …}, "timestamp": <seconds>}`. Parameters select stats and their form:
+ * "invalid": …, "dead": …}, "timestamp": <seconds>}`. Parameters select stats
+ * and their form:
  * `?format=json|prettyjson|text`, `?match=http.*`, `?query=requests > 100`,
  * `?aggr=sum|min|max|mean`, `?by=process`, `?pid=1234`. Beside the path,
  * `processes` lists the processes and `metrics` answers Prometheus, with

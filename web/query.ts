@@ -249,7 +249,7 @@ export function filter(
       percentiles.some(([, name]) => kept.has(name)) ||
       (mean !== undefined && kept.has(mean)) ||
       // Without living processes it shows in no stat.
-      keep(name, splitLabels(name).family, NaN)
+      keep(name, table.labelled(table.idOf(name)).family, NaN)
     ),
   };
 }

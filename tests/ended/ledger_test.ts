@@ -356,7 +356,7 @@ Deno.test("what was delayed for so long that others took it for that of a dead p
   withDir((dir) => {
     const { link, rename } = runtime;
     let removed = 0;
-    // Others have taken in a process meanwhile, and removed what is incomplete.
+    // A second taker adds another process to the ledger meanwhile, and removes incomplete files.
     const meanwhile = (path: string) => {
       Object.assign(runtime, { link, rename });
       Deno.utimeSync(path, 1, 1);

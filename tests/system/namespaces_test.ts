@@ -249,7 +249,7 @@ Deno.test({
         await ends;
       }
       for (const collector of [lasting, new Collector({ pipeDir: dir })]) {
-        // Who is dead is asked again after a second.
+        // A collector asks a dead sign of life once a second at most.
         await until("all", async () => {
           const { processes } = await collector.collect();
           return processes.length === 0 && leftIn(dir).length === 0;

@@ -251,3 +251,24 @@ Deno.test("series beyond the greatest number are left out and counted", () =>
     assertEquals(whole.match(/^many_/gm)?.length, 300);
     assert(!whole.includes("left_out"));
   }));
+
+Deno.test("a pattern selects distributions before series are shared out", () =>
+  withDir(async (dir) => {
+    await using program = await startProgram(
+      `for (let i = 0; i < 30; i++) record("d" + i + ".{0}", 1);
+       await startRecorder(); console.log("live"); setInterval(() => {}, 1e6);`,
+      { dir },
+    );
+    await program.printed("live");
+    const handler = createHandler({
+      pipeDir: dir,
+      deadline: 5000,
+      maxSeries: 100,
+    });
+    const response = await handler(
+      new Request("http://localhost/metrics?by=process&match=d29.*"),
+    );
+    const text = await response.text();
+    assertEquals(text.match(/^d29_histogram_count\{/gm)?.length, 1);
+    assertEquals(/^statvent_left_out_series (\d+)$/m.exec(text)?.[1], "0");
+  }));
